@@ -243,7 +243,9 @@ def pgettext(context: str, message: str, /, **variables: object) -> str:
 _ = gettext
 
 
-def negotiate(accept_language: str | None, cookie: str | None, chosen: str | None, *, fallback: str | None = None) -> str:
+def negotiate(
+    accept_language: str | None, cookie: str | None, chosen: str | None, *, fallback: str | None = None
+) -> str:
     """Return the language to answer in: chosen by the person, else the cookie, else the browser, else the fallback."""
     for wish in (chosen, cookie):
         if wish in LANGUAGES:
