@@ -1,7 +1,7 @@
 """Texts in the reader's language: gettext catalogues beside the code that speaks, formats from CLDR.
 
-The msgid is the English text. Catalogues are plain .po files in app/locale and modules/<name>/locale; they are
-parsed at the first use of a language and merged, so nothing has to be compiled before a start.
+The msgid is the English text. Catalogues are plain .po files in app/locale and modules/<name>/locale; they
+are parsed at the first use of a language and merged, so nothing has to be compiled before a start.
 Every text is formatted with `%`, also without variables: a literal percent sign is written `%%` everywhere.
 """
 
@@ -136,17 +136,23 @@ class Translator:
         """Write an amount with its currency."""
         return numbers.format_currency(money.amount, money.currency, locale=self.locale)
 
-    def format_date(self, value: date | datetime, *, zone: str | tzinfo | None = None, style: str = "medium") -> str:
+    def format_date(
+        self, value: date | datetime, *, zone: str | tzinfo | None = None, style: str = "medium"
+    ) -> str:
         """Write a date; a moment needs the zone it is shown in (default: UTC)."""
         if isinstance(value, datetime):
             value = value.astimezone(_zone(zone)).date()
         return dates.format_date(value, format=style, locale=self.locale)
 
-    def format_datetime(self, value: datetime, *, zone: str | tzinfo | None = None, style: str = "medium") -> str:
+    def format_datetime(
+        self, value: datetime, *, zone: str | tzinfo | None = None, style: str = "medium"
+    ) -> str:
         """Write a moment in a time zone (default: UTC)."""
         return dates.format_datetime(value, format=style, tzinfo=_zone(zone), locale=self.locale)
 
-    def format_time(self, value: datetime | time, *, zone: str | tzinfo | None = None, style: str = "short") -> str:
+    def format_time(
+        self, value: datetime | time, *, zone: str | tzinfo | None = None, style: str = "short"
+    ) -> str:
         """Write the time of day in a time zone (default: UTC)."""
         return dates.format_time(value, format=style, tzinfo=_zone(zone), locale=self.locale)
 
@@ -246,7 +252,7 @@ _ = gettext
 def negotiate(
     accept_language: str | None, cookie: str | None, chosen: str | None, *, fallback: str | None = None
 ) -> str:
-    """Return the language to answer in: chosen by the person, else the cookie, else the browser, else the fallback."""
+    """Return the language to answer in: the person's choice, the cookie, the browser, the fallback."""
     for wish in (chosen, cookie):
         if wish in LANGUAGES:
             return str(wish)

@@ -1,4 +1,5 @@
-"""Jobs in the caller's transaction, over pgqueuer: enqueue with the fact, run after the commit, give up in the open.
+"""Jobs in the caller's transaction, over pgqueuer: enqueue with the fact, run after the commit, give up in
+the open.
 
 The runner is imported from app.kernel.jobs.runner by the worker only.
 """

@@ -1,8 +1,8 @@
 """The statements of the queue: pgqueuer's where it has one, ours for keys, clocks and the dead-letter list.
 
-How a key stays "one waiting job" without losing a change: enqueueing on a key that waits locks that row until the
-caller commits, and the worker skips locked rows, so the job starts after the change is there. Starting a job takes
-the key off it (which waits for such a lock, too), so a change made while it runs makes a new job.
+How a key stays "one waiting job" without losing a change: enqueueing on a key that waits locks that row until
+the caller commits, and the worker skips locked rows, so the job starts after the change is there. Starting a
+job takes the key off it (which waits for such a lock, too), so a change made while it runs makes a new job.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def _builders() -> tuple[QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedu
 async def connection_of(session: AsyncSession) -> asyncpg.Connection[Any]:
     """Return the asyncpg connection of the session, with the session's transaction begun on it.
 
-    SQLAlchemy sends BEGIN (and the SAVEPOINT of a nested block) with its own first statement only; without one,
-    what is sent here directly would be committed at once.
+    SQLAlchemy sends BEGIN (and the SAVEPOINT of a nested block) with its own first statement only; without
+    one, what is sent here directly would be committed at once.
     """
     connection = await session.connection()
     raw = (await connection.get_raw_connection()).driver_connection
@@ -89,8 +89,9 @@ async def enqueue(
 ) -> int:
     """Queue a job in the caller's transaction and return its number.
 
-    arguments: ids and moments only. key: at most one waiting job per key and merchant; a second call leaves the
-    first one's place and time, or brings it forward. run_at: aware; None means as soon as the transaction commits.
+    arguments: ids and moments only. key: at most one waiting job per key and merchant; a second call leaves
+    the first one's place and time, or brings it forward. run_at: aware; None means as soon as the transaction
+    commits.
     """
     definition.check_arguments(arguments)
     payload = encode_arguments(arguments)
@@ -157,7 +158,9 @@ async def take_jobs(
     await queries.driver.execute(_PROMOTE, now, PROMOTE_BATCH)
     return await queries.dequeue(
         batch_size=batch,
-        entrypoints={QueueEntrypoint(name): EntrypointExecutionParameter(concurrency_limit=0) for name in names},
+        entrypoints={
+            QueueEntrypoint(name): EntrypointExecutionParameter(concurrency_limit=0) for name in names
+        },
         queue_manager_id=QueueManagerId(worker_id),
         global_concurrency_limit=None,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
@@ -178,7 +181,7 @@ async def finish_job(session: AsyncSession, queued: QueuedJob) -> None:
 async def try_job_again(
     session: AsyncSession, queued: QueuedJob, *, worker_id: UUID, run_at: datetime, reason: str
 ) -> bool:
-    """Put a failed job back for later; False when a newer job with its key waits already and does its work."""
+    """Put a failed job back for later; False when a newer job with its key waits already."""
     try:
         async with session.begin_nested():
             raw = await connection_of(session)
@@ -224,8 +227,8 @@ class DeadJob:
     failed_at: datetime
 
 
-_LIST_DEAD = """SELECT id, entrypoint, headers->>'merchant_id' AS merchant_id, payload, reason, starts, created, updated
-    FROM pgqueuer WHERE status = 'failed' ORDER BY id DESC LIMIT $1"""
+_LIST_DEAD = """SELECT id, entrypoint, headers->>'merchant_id' AS merchant_id, payload, reason, starts,
+    created, updated FROM pgqueuer WHERE status = 'failed' ORDER BY id DESC LIMIT $1"""
 _RETRY_DEAD = """UPDATE pgqueuer SET starts = 0, first_started_at = NULL, reason = NULL,
     execute_after = now() - interval '1 second' WHERE id = $1 AND status = 'queued' AND starts > 0"""
 

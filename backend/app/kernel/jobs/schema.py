@@ -1,7 +1,8 @@
 """The queue's tables as text for the migrations: pgqueuer 1.6.0's own, plus what we add.
 
-Left out on purpose: pgqueuer's trigger that notifies on every change. NOTIFY takes a lock over all commits of the
-database, and the worker polls anyway. A test compares this text with what the installed pgqueuer would make.
+Left out on purpose: pgqueuer's trigger that notifies on every change. NOTIFY takes a lock over all commits of
+the database, and the worker polls anyway. A test compares this text with what the installed pgqueuer would
+make.
 """
 
 from __future__ import annotations
@@ -85,9 +86,10 @@ _INDEXES = (
     " WHERE (status = 'picked'::pgqueuer_status)",
 )
 
-# starts counts every beginning, also the one a killed worker never finished; attempts counts reported failures.
-# run_at is in the time of the application's clock, which the demo and the tests can move; execute_after is the
-# database's. A job with a run_at is parked in execute_after until the worker's clock has reached it.
+# starts counts every beginning, also the one a killed worker never finished; attempts counts reported
+# failures. run_at is in the time of the application's clock, which the demo and the tests can move;
+# execute_after is the database's. A job with a run_at is parked in execute_after until the worker's clock has
+# reached it.
 _OURS = (
     "ALTER TABLE pgqueuer ADD COLUMN starts integer NOT NULL DEFAULT 0",
     "ALTER TABLE pgqueuer ADD COLUMN run_at timestamp with time zone",
@@ -95,7 +97,8 @@ _OURS = (
     "ALTER TABLE pgqueuer ADD COLUMN reason text",
     "CREATE INDEX pgqueuer_run_at_idx ON pgqueuer USING btree (run_at)"
     " WHERE (status = 'queued'::pgqueuer_status) AND (run_at IS NOT NULL)",
-    "CREATE INDEX pgqueuer_failed_idx ON pgqueuer USING btree (id) WHERE (status = 'failed'::pgqueuer_status)",
+    "CREATE INDEX pgqueuer_failed_idx ON pgqueuer USING btree (id)"
+    " WHERE (status = 'failed'::pgqueuer_status)",
     "ALTER TABLE pgqueuer SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01,"
     " autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.02,"
     " autovacuum_analyze_threshold = 500)",
