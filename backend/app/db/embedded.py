@@ -6,15 +6,11 @@ user, opens every parent folder, and can hand out a dead server (docs/dependenci
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -25,16 +21,22 @@ from urllib.parse import quote
 
 from app.db.embedded_account import Account, choose_account, end_with_parent
 from app.db.embedded_binaries import EmbeddedPostgresError, PostgresBinaries, find_binaries
+from app.db.embedded_files import (
+    SOCKET_FOLDER_BYTES_MAX,
+    lock_server,
+    lock_supervisor,
+    make_data_dir,
+    open_private,
+    short_private_folder,
+    write_private,
+)
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "async_url"]
 
 ADMIN_ROLE = "stempel_admin"
 DATABASE = "stempel"
-# struct sockaddr_un has 108 bytes with the closing zero; PostgreSQL adds "/.s.PGSQL.5432".
-SOCKET_FOLDER_BYTES_MAX = 107 - len("/.s.PGSQL.5432")
 START_SECONDS_MAX = 120.0  # recovery after a power cut reads the whole log again
 STOP_SECONDS_MAX = 30.0
-PREVIOUS_SERVER_SECONDS_MAX = 15.0
 POLL_SECONDS = 0.01
 LOG_BYTES_MAX = 5_000_000
 
@@ -128,9 +130,10 @@ class EmbeddedPostgres:
             self._locks.pop().close()
 
     def _start(self) -> None:
-        self._make_data_dir()
-        self._lock_supervisor()
-        server_lock = self._lock_server()
+        make_data_dir(self.data_dir)
+        self._locks.append(lock_supervisor(self.data_dir))
+        server_lock = lock_server(self.data_dir)
+        self._locks.append(server_lock)
         binaries = find_binaries(self._cluster_version())
         account = choose_account(self.cluster, program=binaries.program("postgres"))
         self._password = self._read_or_make_password()
@@ -143,54 +146,6 @@ class EmbeddedPostgres:
         self._wait_until_ready()
         self._create_database(binaries)
 
-    def _make_data_dir(self) -> None:
-        try:
-            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise EmbeddedPostgresError(
-                f"The data folder {self.data_dir} cannot be made ({error.strerror}). Choose another with --data-dir."
-            ) from error
-        if not os.access(self.data_dir, os.W_OK | os.X_OK):
-            raise EmbeddedPostgresError(
-                f"The data folder {self.data_dir} cannot be written. Choose another with --data-dir."
-            )
-
-    def _lock_supervisor(self) -> None:
-        lock = self._open_lock("stempel.lock")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = (self.data_dir / "stempel.lock").read_text().strip()
-            raise EmbeddedPostgresError(
-                f"Stempel is already running on {self.data_dir} (process {holder or 'unknown'}). Stop it first, "
-                "or choose another folder with --data-dir."
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-
-    def _lock_server(self) -> IO[str]:
-        # The server inherits this lock, so it stays held while any of its processes lives. After a
-        # kill -9 of the supervisor that is a moment longer than the supervisor itself.
-        lock = self._open_lock("postgres.lock")
-        give_up_at = time.monotonic() + PREVIOUS_SERVER_SECONDS_MAX
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return lock
-            except BlockingIOError as error:
-                if time.monotonic() > give_up_at:
-                    raise EmbeddedPostgresError(
-                        f"A PostgreSQL left over from an earlier start still uses {self.data_dir}. End it first."
-                    ) from error
-                time.sleep(POLL_SECONDS)
-
-    def _open_lock(self, name: str) -> IO[str]:
-        descriptor = os.open(self.data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        lock = os.fdopen(descriptor, "r+")
-        self._locks.append(lock)
-        return lock
-
     def _cluster_version(self) -> int | None:
         if not self.cluster.exists():
             return None
@@ -200,7 +155,8 @@ class EmbeddedPostgres:
             return None  # another user's folder: choose_account has the sentence for that
         except (OSError, ValueError) as error:
             raise EmbeddedPostgresError(
-                f"{self.cluster} is not a PostgreSQL data folder. Move it away, or choose another with --data-dir."
+                f"{self.cluster} is not a PostgreSQL data folder. Move it away, "
+                "or choose another with --data-dir."
             ) from error
 
     def _read_or_make_password(self) -> str:
@@ -210,12 +166,11 @@ class EmbeddedPostgres:
                 return path.read_text().strip()
             except OSError as error:
                 raise EmbeddedPostgresError(
-                    f"The database in {self.data_dir} is there, but its password file {path.name} is not readable."
+                    f"The database in {self.data_dir} is there, but its password file {path.name} "
+                    "is not readable."
                 ) from error
         password = secrets.token_urlsafe(24)
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(password)
+        write_private(path, password)
         return password
 
     def _initialise(self, binaries: PostgresBinaries, account: Account) -> None:
@@ -226,9 +181,7 @@ class EmbeddedPostgres:
         fresh.mkdir(mode=0o700)
         account.give(fresh)
         password_file = self.data_dir / "postgres.password.initdb"
-        password_file.unlink(missing_ok=True)
-        with os.fdopen(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(self._password)
+        write_private(password_file, self._password)
         account.give(password_file)
         # The builtin locale sorts the same on every machine and survives an upgrade of the C library.
         builtin = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -277,7 +230,7 @@ class EmbeddedPostgres:
         path = self.data_dir / "socket"
         # libpq takes a comma in the host for a list of hosts.
         if len(os.fsencode(path)) > SOCKET_FOLDER_BYTES_MAX or "," in str(path):
-            path = _short_private_folder(self.data_dir)
+            path = short_private_folder(self.data_dir)
         else:
             path.mkdir(mode=0o700, exist_ok=True)
         path.chmod(0o700)
@@ -289,8 +242,7 @@ class EmbeddedPostgres:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
         settings = {**self.settings, "unix_socket_directories": _quoted_list_item(str(self._socket_dir))}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        log_descriptor = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(log_descriptor, "ab") as log:
+        with os.fdopen(open_private(self.log_file, os.O_WRONLY | os.O_APPEND), "ab") as log:
             self._process = subprocess.Popen(
                 [*account.prefix, binaries.program("postgres"), "-D", str(self.cluster), *options],
                 stdin=subprocess.DEVNULL,
@@ -346,7 +298,7 @@ class EmbeddedPostgres:
         )
         if done.returncode != 0 and "already exists" not in done.stderr:
             raise EmbeddedPostgresError(f"The database could not be made: {_last_line(done.stderr)}")
-        marker.write_text(identity)
+        write_private(marker, identity)
 
     def _last_log_line(self) -> str:
         try:
@@ -378,21 +330,3 @@ def _is_server_of(pid: int, cluster: Path) -> bool:
     except OSError:
         return False
     return working_dir == cluster.resolve() and b"postgres" in os.path.basename(command[0])
-
-
-def _short_private_folder(data_dir: Path) -> Path:
-    """Make the folder for the socket where its path is short, verified to be ours alone."""
-    mark = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    for base in (os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp"):
-        path = Path(base) / f"stempel-{os.getuid()}-{mark}"
-        if not base or len(os.fsencode(path)) > SOCKET_FOLDER_BYTES_MAX:
-            continue
-        try:
-            path.mkdir(mode=0o700, exist_ok=True)
-            found = path.lstat()
-        except OSError:
-            continue
-        # Anyone may have made this name in /tmp before us.
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
-            return path
-    return Path(tempfile.mkdtemp(prefix="stempel-", dir="/tmp"))

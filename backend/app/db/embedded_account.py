@@ -110,7 +110,12 @@ def _other_account(cluster: Path, owner: int | None, *, program: str) -> Account
             "PostgreSQL does not run as root, and this machine has no way to start it as someone else. "
             "Start Stempel as an ordinary user, or set STEMPEL_DATABASE_URL."
         )
-    change = ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups")
+    change: tuple[str, ...] = (
+        "setpriv",
+        f"--reuid={entry.pw_uid}",
+        f"--regid={entry.pw_gid}",
+        "--clear-groups",
+    )
     change = (*change, "--pdeathsig", "INT")
     # Only our own folder is made passable, and it cannot be listed; nothing above it is touched.
     cluster.parent.chmod(0o711)
