@@ -1,0 +1,1 @@
+"""Stempel: a self-hostable loyalty platform; see docs/architecture.md for where things live."""

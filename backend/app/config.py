@@ -1,0 +1,98 @@
+"""Settings from the environment (prefix STEMPEL_); the process refuses to start on unsafe values."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing import Annotated
+
+
+def default_data_dir() -> Path:
+    """Return the per-user folder that holds data, keys and the embedded database."""
+    base = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return Path(base) / "stempel"
+
+
+class Settings(BaseSettings):
+    """What the operator may set; every field is an environment variable with the prefix STEMPEL_."""
+
+    model_config = SettingsConfigDict(env_prefix="STEMPEL_", extra="ignore", frozen=True)
+
+    database_url: str = Field("", description="Login of the runtime role (stempel_app); empty: embedded PostgreSQL.")
+    database_system_url: str = Field("", description="Login of the role for the few cross-tenant reads (stempel_system).")
+    database_admin_url: str = Field("", description="Owner login, used by migrate, backup and doctor only.")
+    database_pool_size: int = Field(10, ge=1, le=200, description="Connections per process and role.")
+    database_pgbouncer: bool = Field(default=False, description="PgBouncer in transaction mode stands in front.")
+    database_allow_async_commit: bool = Field(
+        default=False, description="Test databases only: accept synchronous_commit=off; refused otherwise."
+    )
+    redis_url: str = Field("", description="Optional; makes limits and fan-out cheaper, never the source of truth.")
+    public_url: str = Field("http://localhost:8000", description="The one address customers and wallets use.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Further host names answered besides the one in STEMPEL_PUBLIC_URL, comma separated."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Addresses or networks whose X-Forwarded-* headers are believed, comma separated."
+    )
+    data_dir: Path = Field(default_factory=default_data_dir, description="Folder for keys, uploads and the database.")
+    secrets_dir: Path | None = Field(default=None, description="Folder of the key files; default: data_dir/secrets.")
+    demo: bool = Field(default=False, description="Demo mode: mailbox page, stand-ins, demo shops. Never for real data.")
+    lan: bool = Field(default=False, description="Demo over plain HTTP on the local network: cookies without Secure.")
+    clock_file: Path | None = Field(default=None, description="Demo only: a file with a clock offset in seconds.")
+    sign_up: Literal["open", "closed"] = Field("open", description="Who may sign up as a merchant.")
+    smtp_url: str = Field("", description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; empty: no mail.")
+    mail_from: str = Field("Stempel <stempel@localhost>", description="Sender of service mails.")
+    metrics_token: str = Field("", description="Bearer token for /metrics; empty: loopback only.")
+    log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
+    web_processes: int = Field(1, ge=1, le=64, description="Web processes; above 1 limits are kept in PostgreSQL.")
+    host: str = Field("127.0.0.1", description="Address the web process listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
+    body_limit_bytes: int = Field(1_000_000, ge=10_000, description="Largest request body; more is refused with 413.")
+    default_currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of a new merchant.")
+    default_time_zone: str = Field("Europe/Luxembourg", description="IANA time zone of a new merchant.")
+
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            ipaddress.ip_network(part, strict=False)
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_unsafe_values(self) -> Settings:
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("STEMPEL_PUBLIC_URL must be an http(s) address such as https://cards.example.com")
+        if not self.demo:
+            if self.clock_file is not None:
+                raise ValueError("STEMPEL_CLOCK_FILE moves the clock and is accepted in demo mode only")
+            if self.lan:
+                raise ValueError("STEMPEL_LAN sends cookies over plain HTTP and is accepted in demo mode only")
+            if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+                raise ValueError("STEMPEL_PUBLIC_URL must be https outside demo mode")
+        return self
+
+    @cached_property
+    def secure_cookies(self) -> bool:
+        """Return whether cookies carry Secure and the __Host- prefix: always, except plain HTTP in demo mode."""
+        return not (self.demo and urlsplit(self.public_url).scheme == "http")
+
+    @property
+    def keys_dir(self) -> Path:
+        """Return the folder of the key files (0700)."""
+        return self.secrets_dir or self.data_dir / "secrets"

@@ -1,0 +1,1 @@
+"""Database access: declarative base, tenant-scoped sessions, migrations, the embedded server."""

@@ -1,0 +1,907 @@
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;;
+
+GRANT USAGE ON SCHEMA public TO stempel_app, stempel_system;;
+
+CREATE TABLE apple_device_registration (
+	device_id TEXT NOT NULL, 
+	pass_serial TEXT NOT NULL, 
+	push_token TEXT NOT NULL, 
+	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_apple_device_registration PRIMARY KEY (merchant_id, id)
+);;
+
+CREATE INDEX ix_apple_device_registration_merchant_id_pass_serial ON apple_device_registration (merchant_id, pass_serial);;
+
+CREATE UNIQUE INDEX uq_apple_registration ON apple_device_registration (merchant_id, device_id, pass_serial);;
+
+CREATE TABLE card_refresh (
+	merchant_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	marked_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	CONSTRAINT pk_card_refresh PRIMARY KEY (merchant_id, pass_id)
+);;
+
+CREATE TABLE merchant (
+	id UUID NOT NULL, 
+	name TEXT NOT NULL, 
+	email TEXT NOT NULL, 
+	password_hash TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	slug TEXT NOT NULL, 
+	locale TEXT DEFAULT 'en' NOT NULL, 
+	time_zone TEXT NOT NULL, 
+	currency TEXT NOT NULL, 
+	branding JSONB DEFAULT '{}' NOT NULL, 
+	modules_on TEXT[] DEFAULT '{}' NOT NULL, 
+	owner_id UUID NOT NULL, 
+	CONSTRAINT pk_merchant PRIMARY KEY (id)
+);;
+
+CREATE TABLE outbox_message (
+	customer_id UUID, 
+	kind TEXT NOT NULL, 
+	channel TEXT DEFAULT 'mail' NOT NULL, 
+	recipient TEXT, 
+	locale TEXT NOT NULL, 
+	content BYTEA, 
+	once_key TEXT, 
+	status TEXT DEFAULT 'waiting' NOT NULL, 
+	failure TEXT, 
+	attempts BIGINT DEFAULT '0' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	sent_at TIMESTAMP WITH TIME ZONE, 
+	facts JSONB DEFAULT '{}' NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_outbox_message PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT ck_outbox_message_status CHECK (status IN ('waiting', 'sent', 'failed', 'suppressed'))
+);;
+
+CREATE INDEX ix_outbox_message_created_at ON outbox_message (created_at);;
+
+CREATE INDEX ix_outbox_message_merchant_id_customer_id ON outbox_message (merchant_id, customer_id);;
+
+CREATE UNIQUE INDEX uq_outbox_once ON outbox_message (merchant_id, once_key);;
+
+CREATE TABLE sign_up (
+	merchant_id UUID NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	name TEXT NOT NULL, 
+	email TEXT NOT NULL, 
+	password_hash TEXT NOT NULL, 
+	locale TEXT NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_sign_up PRIMARY KEY (merchant_id)
+);;
+
+CREATE INDEX ix_sign_up_expires_at ON sign_up (expires_at);;
+
+CREATE TABLE api_key (
+	name TEXT NOT NULL, 
+	secret_hash BYTEA NOT NULL, 
+	scopes TEXT[] NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_used_at TIMESTAMP WITH TIME ZONE, 
+	revoked_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_api_key PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_api_key_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE consent_record (
+	customer_id UUID NOT NULL, 
+	address_mac BYTEA, 
+	purpose TEXT NOT NULL, 
+	given BOOLEAN NOT NULL, 
+	text_version TEXT NOT NULL, 
+	text_shown TEXT NOT NULL, 
+	locale TEXT NOT NULL, 
+	channel TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_consent_record PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_consent_record_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_consent_record_merchant_id_customer_id ON consent_record (merchant_id, customer_id);;
+
+CREATE TABLE customer (
+	name TEXT, 
+	email TEXT, 
+	phone TEXT, 
+	email_consent BOOLEAN DEFAULT 'false' NOT NULL, 
+	email_consent_at TIMESTAMP WITH TIME ZONE, 
+	email_verified_at TIMESTAMP WITH TIME ZONE, 
+	unsubscribed_at TIMESTAMP WITH TIME ZONE, 
+	locale TEXT DEFAULT 'en' NOT NULL, 
+	birthday_day BIGINT, 
+	birthday_month BIGINT, 
+	birthday_year BIGINT, 
+	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	erased_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_customer PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_customer_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_customer_birthday CHECK (birthday_month BETWEEN 1 AND 12 AND birthday_day BETWEEN 1 AND 31)
+);;
+
+CREATE INDEX ix_customer_created ON customer (merchant_id, created_at);;
+
+CREATE INDEX ix_customer_email ON customer (merchant_id, lower(email));;
+
+CREATE UNIQUE INDEX uq_customer_verified_email ON customer (merchant_id, lower(email)) WHERE email_verified_at IS NOT NULL;;
+
+CREATE TABLE merchant_session (
+	member_id UUID NOT NULL, 
+	role TEXT NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	revoked_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_merchant_session PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_merchant_session_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE password_reset (
+	member_id UUID NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	used_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_password_reset PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_password_reset_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE pin_attempt (
+	store_id UUID NOT NULL, 
+	pass_id UUID, 
+	device_id UUID, 
+	address_key BYTEA, 
+	new_card BOOLEAN NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	refunded_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_pin_attempt PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_pin_attempt_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_pin_attempt_at ON pin_attempt (at);;
+
+CREATE INDEX ix_pin_attempt_merchant_id_pass_id_at ON pin_attempt (merchant_id, pass_id, at);;
+
+CREATE INDEX ix_pin_attempt_merchant_id_store_id_at ON pin_attempt (merchant_id, store_id, at);;
+
+CREATE TABLE program (
+	name TEXT NOT NULL, 
+	loyalty_type TEXT NOT NULL, 
+	stamps_needed BIGINT DEFAULT '10' NOT NULL, 
+	points_per_unit NUMERIC(12, 4) DEFAULT '1' NOT NULL, 
+	rounding TEXT DEFAULT 'down' NOT NULL, 
+	cooldown_minutes BIGINT DEFAULT '10' NOT NULL, 
+	stamps_per_visit BIGINT DEFAULT '1' NOT NULL, 
+	visits_per_day BIGINT DEFAULT '5' NOT NULL, 
+	full_card TEXT DEFAULT 'stop' NOT NULL, 
+	points_expiry TEXT DEFAULT 'never' NOT NULL, 
+	points_expiry_months BIGINT DEFAULT '12' NOT NULL, 
+	points_expiry_since TIMESTAMP WITH TIME ZONE, 
+	stamps_expiry_months BIGINT, 
+	stamps_expiry_since TIMESTAMP WITH TIME ZONE, 
+	design JSONB DEFAULT '{}' NOT NULL, 
+	design_version BIGINT DEFAULT '1' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_program PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_program_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_program_loyalty_type CHECK (loyalty_type IN ('stamps', 'points', 'hybrid')), 
+	CONSTRAINT ck_program_stamps_needed CHECK (stamps_needed BETWEEN 1 AND 100), 
+	CONSTRAINT ck_program_rounding CHECK (rounding IN ('down', 'half_up', 'up')), 
+	CONSTRAINT ck_program_full_card CHECK (full_card IN ('stop', 'carry_on')), 
+	CONSTRAINT ck_program_points_expiry CHECK (points_expiry IN ('never', 'after_last_visit', 'after_earned'))
+);;
+
+CREATE TABLE staff_member (
+	name TEXT NOT NULL, 
+	role TEXT DEFAULT 'cashier' NOT NULL, 
+	email TEXT, 
+	password_hash TEXT, 
+	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	left_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_staff_member PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_staff_member_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_staff_member_role CHECK (role IN ('cashier', 'manager', 'analyst'))
+);;
+
+CREATE TABLE reward (
+	program_id UUID NOT NULL, 
+	kind TEXT NOT NULL, 
+	reward_kind TEXT DEFAULT 'free_item' NOT NULL, 
+	threshold BIGINT NOT NULL, 
+	title TEXT NOT NULL, 
+	text TEXT, 
+	picture TEXT, 
+	active BOOLEAN DEFAULT 'true' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_reward PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_reward_merchant_id_program_id FOREIGN KEY(merchant_id, program_id) REFERENCES program (merchant_id, id), 
+	CONSTRAINT ck_reward_kind CHECK (kind IN ('stamps', 'points')), 
+	CONSTRAINT ck_reward_threshold CHECK (threshold > 0)
+);;
+
+CREATE INDEX ix_reward_merchant_id_program_id ON reward (merchant_id, program_id);;
+
+CREATE TABLE store (
+	name TEXT NOT NULL, 
+	qr_code_url TEXT NOT NULL, 
+	program_id UUID NOT NULL, 
+	staff_pin_hash BYTEA, 
+	pin_salt BYTEA NOT NULL, 
+	pin_pepper_version BIGINT DEFAULT '1' NOT NULL, 
+	phone_pins BOOLEAN DEFAULT 'true' NOT NULL, 
+	address TEXT, 
+	latitude DOUBLE PRECISION, 
+	longitude DOUBLE PRECISION, 
+	time_zone TEXT NOT NULL, 
+	opening_hours JSONB DEFAULT '{}' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	closed_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_store PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_store_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT fk_store_merchant_id_program_id FOREIGN KEY(merchant_id, program_id) REFERENCES program (merchant_id, id)
+);;
+
+CREATE INDEX ix_store_merchant_id_program_id ON store (merchant_id, program_id);;
+
+CREATE TABLE pass_object (
+	customer_id UUID NOT NULL, 
+	store_id UUID NOT NULL, 
+	program_id UUID NOT NULL, 
+	card_number TEXT NOT NULL, 
+	google_pass_id TEXT, 
+	apple_serial TEXT, 
+	apple_auth_token TEXT, 
+	stamp_count BIGINT DEFAULT '0' NOT NULL, 
+	points_balance BIGINT DEFAULT '0' NOT NULL, 
+	reward_unlocked BOOLEAN DEFAULT 'false' NOT NULL, 
+	rewards_banked JSONB DEFAULT '{}' NOT NULL, 
+	rewards_kept JSONB DEFAULT '{}' NOT NULL, 
+	last_stamp_at TIMESTAMP WITH TIME ZONE, 
+	last_points_at TIMESTAMP WITH TIME ZONE, 
+	first_stamp_at TIMESTAMP WITH TIME ZONE, 
+	last_visit_at TIMESTAMP WITH TIME ZONE, 
+	visits_day DATE, 
+	visits_today BIGINT DEFAULT '0' NOT NULL, 
+	known_stores UUID[] DEFAULT '{}' NOT NULL, 
+	revision BIGINT DEFAULT '1' NOT NULL, 
+	changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	update_tag BIGINT DEFAULT '0' NOT NULL, 
+	status TEXT DEFAULT 'active' NOT NULL, 
+	merged_into UUID, 
+	token_version BIGINT DEFAULT '1' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_pass_object PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_pass_object_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT fk_pass_object_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id), 
+	CONSTRAINT fk_pass_object_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
+	CONSTRAINT fk_pass_object_merchant_id_program_id FOREIGN KEY(merchant_id, program_id) REFERENCES program (merchant_id, id), 
+	CONSTRAINT uq_pass_object_merchant_id_card_number UNIQUE (merchant_id, card_number), 
+	CONSTRAINT ck_pass_object_status CHECK (status IN ('active', 'blocked', 'merged', 'erased'))
+);;
+
+CREATE INDEX ix_pass_object_merchant_id_customer_id ON pass_object (merchant_id, customer_id);;
+
+CREATE INDEX ix_pass_object_merchant_id_program_id ON pass_object (merchant_id, program_id);;
+
+CREATE INDEX ix_pass_object_merchant_id_update_tag ON pass_object (merchant_id, update_tag);;
+
+CREATE TABLE staff_device (
+	store_id UUID NOT NULL, 
+	name TEXT NOT NULL, 
+	pairing_hash BYTEA, 
+	pairing_expires_at TIMESTAMP WITH TIME ZONE, 
+	secret_hash BYTEA, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	paired_at TIMESTAMP WITH TIME ZONE, 
+	last_seen_at TIMESTAMP WITH TIME ZONE, 
+	revoked_at TIMESTAMP WITH TIME ZONE, 
+	shift_staff_id UUID, 
+	shift_opened_at TIMESTAMP WITH TIME ZONE, 
+	shift_active_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_staff_device PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_staff_device_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id)
+);;
+
+CREATE TABLE staff_pin (
+	merchant_id UUID NOT NULL, 
+	store_id UUID NOT NULL, 
+	pin_hash BYTEA NOT NULL, 
+	pepper_version BIGINT NOT NULL, 
+	staff_id UUID NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_staff_pin PRIMARY KEY (merchant_id, store_id, pin_hash), 
+	CONSTRAINT fk_staff_pin_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
+	CONSTRAINT fk_staff_pin_merchant_id_staff_id FOREIGN KEY(merchant_id, staff_id) REFERENCES staff_member (merchant_id, id)
+);;
+
+CREATE INDEX ix_staff_pin_merchant_id_staff_id ON staff_pin (merchant_id, staff_id);;
+
+CREATE TABLE card_link (
+	pass_id UUID NOT NULL, 
+	purpose TEXT NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	merge_from UUID, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	used_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_card_link PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_card_link_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id)
+);;
+
+CREATE INDEX ix_card_link_merchant_id_pass_id ON card_link (merchant_id, pass_id);;
+
+CREATE TABLE points_event (
+	pass_id UUID NOT NULL, 
+	store_id UUID NOT NULL, 
+	visit_id UUID, 
+	redemption_id UUID, 
+	staff_id UUID, 
+	kind TEXT NOT NULL, 
+	points_added BIGINT NOT NULL, 
+	amount_minor BIGINT, 
+	balance_after BIGINT NOT NULL, 
+	rule JSONB DEFAULT '{}' NOT NULL, 
+	lots JSONB DEFAULT '[]' NOT NULL, 
+	voids UUID, 
+	timestamp TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_points_event PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_points_event_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_points_event_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
+	CONSTRAINT ck_points_event_kind CHECK (kind IN ('earn', 'redeem', 'void', 'expire', 'adjust', 'transfer'))
+)
+ PARTITION BY RANGE (id);;
+
+CREATE INDEX ix_points_event_merchant_id_pass_id_id ON points_event (merchant_id, pass_id, id);;
+
+CREATE INDEX ix_points_event_merchant_id_store_id_id ON points_event (merchant_id, store_id, id);;
+
+CREATE TABLE points_lot (
+	pass_id UUID NOT NULL, 
+	remaining BIGINT NOT NULL, 
+	earned_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_points_lot PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_points_lot_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT ck_points_lot_remaining CHECK (remaining >= 0)
+);;
+
+CREATE INDEX ix_points_lot_due ON points_lot (expires_at) WHERE remaining > 0 AND expires_at IS NOT NULL;;
+
+CREATE INDEX ix_points_lot_merchant_id_pass_id ON points_lot (merchant_id, pass_id) WHERE remaining > 0;;
+
+CREATE TABLE redemption (
+	reward_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	store_id UUID NOT NULL, 
+	staff_id UUID, 
+	given_by TEXT NOT NULL, 
+	device_id UUID, 
+	kind TEXT NOT NULL, 
+	cost BIGINT NOT NULL, 
+	taken JSONB DEFAULT '{}' NOT NULL, 
+	redeemed_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	voided_at TIMESTAMP WITH TIME ZONE, 
+	voided_by UUID, 
+	void_reason TEXT, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_redemption PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_redemption_merchant_id_reward_id FOREIGN KEY(merchant_id, reward_id) REFERENCES reward (merchant_id, id), 
+	CONSTRAINT fk_redemption_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_redemption_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id)
+);;
+
+CREATE INDEX ix_redemption_merchant_id_pass_id_id ON redemption (merchant_id, pass_id, id);;
+
+CREATE INDEX ix_redemption_merchant_id_store_id_id ON redemption (merchant_id, store_id, id);;
+
+CREATE TABLE stamp_event (
+	pass_id UUID NOT NULL, 
+	store_id UUID NOT NULL, 
+	visit_id UUID, 
+	redemption_id UUID, 
+	staff_id UUID, 
+	kind TEXT NOT NULL, 
+	stamps_added BIGINT NOT NULL, 
+	balance_after BIGINT NOT NULL, 
+	rule JSONB DEFAULT '{}' NOT NULL, 
+	voids UUID, 
+	timestamp TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_stamp_event PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_stamp_event_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_stamp_event_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
+	CONSTRAINT ck_stamp_event_kind CHECK (kind IN ('earn', 'redeem', 'void', 'bank', 'expire', 'adjust', 'transfer'))
+)
+ PARTITION BY RANGE (id);;
+
+CREATE INDEX ix_stamp_event_merchant_id_pass_id_id ON stamp_event (merchant_id, pass_id, id);;
+
+CREATE INDEX ix_stamp_event_merchant_id_store_id_id ON stamp_event (merchant_id, store_id, id);;
+
+CREATE TABLE visit (
+	store_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	staff_id UUID, 
+	given_by TEXT NOT NULL, 
+	device_id UUID, 
+	source TEXT NOT NULL, 
+	amount_minor BIGINT, 
+	currency TEXT NOT NULL, 
+	stamps BIGINT DEFAULT '0' NOT NULL, 
+	points BIGINT DEFAULT '0' NOT NULL, 
+	idempotency_key TEXT, 
+	explanation JSONB DEFAULT '[]' NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	voided_at TIMESTAMP WITH TIME ZONE, 
+	voided_by UUID, 
+	void_reason TEXT, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_visit PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_visit_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
+	CONSTRAINT fk_visit_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT ck_visit_source CHECK (source IN ('customer_phone', 'staff_device', 'pos', 'receipt'))
+)
+ PARTITION BY RANGE (id);;
+
+CREATE INDEX ix_visit_merchant_id_pass_id_id ON visit (merchant_id, pass_id, id);;
+
+CREATE INDEX ix_visit_merchant_id_store_id_id ON visit (merchant_id, store_id, id);;
+
+ALTER TABLE apple_device_registration ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE apple_device_registration FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON apple_device_registration TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON apple_device_registration TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON apple_device_registration TO stempel_app;;
+
+CREATE POLICY system_select ON apple_device_registration FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON apple_device_registration TO stempel_system;;
+
+ALTER TABLE card_refresh ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE card_refresh FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON card_refresh TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON card_refresh TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON card_refresh TO stempel_app;;
+
+CREATE POLICY system_select ON card_refresh FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON card_refresh TO stempel_system;;
+
+CREATE POLICY system_delete ON card_refresh FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON card_refresh TO stempel_system;;
+
+ALTER TABLE merchant ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE merchant FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON merchant TO stempel_app USING (id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON merchant TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON merchant TO stempel_app;;
+
+CREATE POLICY system_select ON merchant FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON merchant TO stempel_system;;
+
+ALTER TABLE outbox_message ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE outbox_message FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON outbox_message TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON outbox_message TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_message TO stempel_app;;
+
+CREATE POLICY system_select ON outbox_message FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON outbox_message TO stempel_system;;
+
+ALTER TABLE sign_up ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE sign_up FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON sign_up TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON sign_up TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_up TO stempel_app;;
+
+CREATE POLICY system_select ON sign_up FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON sign_up TO stempel_system;;
+
+CREATE POLICY system_delete ON sign_up FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON sign_up TO stempel_system;;
+
+ALTER TABLE api_key ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE api_key FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON api_key TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON api_key TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON api_key TO stempel_app;;
+
+ALTER TABLE consent_record ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE consent_record FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON consent_record TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON consent_record TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT ON consent_record TO stempel_app;;
+
+ALTER TABLE customer ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE customer FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON customer TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON customer TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON customer TO stempel_app;;
+
+ALTER TABLE merchant_session ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE merchant_session FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON merchant_session TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON merchant_session TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON merchant_session TO stempel_app;;
+
+CREATE POLICY system_select ON merchant_session FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON merchant_session TO stempel_system;;
+
+CREATE POLICY system_delete ON merchant_session FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON merchant_session TO stempel_system;;
+
+ALTER TABLE password_reset ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE password_reset FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON password_reset TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON password_reset TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON password_reset TO stempel_app;;
+
+CREATE POLICY system_select ON password_reset FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON password_reset TO stempel_system;;
+
+CREATE POLICY system_delete ON password_reset FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON password_reset TO stempel_system;;
+
+ALTER TABLE pin_attempt ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE pin_attempt FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON pin_attempt TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON pin_attempt TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON pin_attempt TO stempel_app;;
+
+CREATE POLICY system_select ON pin_attempt FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON pin_attempt TO stempel_system;;
+
+CREATE POLICY system_delete ON pin_attempt FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON pin_attempt TO stempel_system;;
+
+ALTER TABLE program ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE program FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON program TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON program TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON program TO stempel_app;;
+
+CREATE POLICY system_select ON program FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON program TO stempel_system;;
+
+ALTER TABLE staff_member ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE staff_member FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON staff_member TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON staff_member TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON staff_member TO stempel_app;;
+
+ALTER TABLE reward ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE reward FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON reward TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON reward TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON reward TO stempel_app;;
+
+ALTER TABLE store ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE store FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON store TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON store TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON store TO stempel_app;;
+
+ALTER TABLE pass_object ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE pass_object FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON pass_object TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON pass_object TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON pass_object TO stempel_app;;
+
+CREATE POLICY system_select ON pass_object FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON pass_object TO stempel_system;;
+
+ALTER TABLE staff_device ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE staff_device FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON staff_device TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON staff_device TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON staff_device TO stempel_app;;
+
+ALTER TABLE staff_pin ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE staff_pin FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON staff_pin TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON staff_pin TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON staff_pin TO stempel_app;;
+
+ALTER TABLE card_link ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE card_link FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON card_link TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON card_link TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON card_link TO stempel_app;;
+
+CREATE POLICY system_select ON card_link FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON card_link TO stempel_system;;
+
+CREATE POLICY system_delete ON card_link FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON card_link TO stempel_system;;
+
+ALTER TABLE points_event ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE points_event FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON points_event TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON points_event TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT ON points_event TO stempel_app;;
+
+ALTER TABLE points_lot ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE points_lot FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON points_lot TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON points_lot TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON points_lot TO stempel_app;;
+
+CREATE POLICY system_select ON points_lot FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON points_lot TO stempel_system;;
+
+ALTER TABLE redemption ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE redemption FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON redemption TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON redemption TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON redemption TO stempel_app;;
+
+ALTER TABLE stamp_event ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE stamp_event FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON stamp_event TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON stamp_event TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT ON stamp_event TO stempel_app;;
+
+ALTER TABLE visit ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE visit FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON visit TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON visit TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE (voided_at, voided_by, void_reason) ON visit TO stempel_app;;
+
+GRANT SELECT ON alembic_version TO stempel_app, stempel_system;;
+
+CREATE TYPE pgqueuer_status AS ENUM (
+    'queued', 'picked', 'successful', 'exception', 'canceled', 'deleted', 'failed');;
+
+CREATE TABLE pgqueuer (
+    id bigserial NOT NULL PRIMARY KEY,
+    priority integer NOT NULL,
+    queue_manager_id uuid,
+    created timestamp with time zone NOT NULL DEFAULT now(),
+    updated timestamp with time zone NOT NULL DEFAULT now(),
+    heartbeat timestamp with time zone NOT NULL DEFAULT now(),
+    execute_after timestamp with time zone NOT NULL DEFAULT now(),
+    status pgqueuer_status NOT NULL,
+    entrypoint text NOT NULL,
+    dedupe_key text,
+    payload bytea,
+    headers jsonb,
+    attempts integer NOT NULL DEFAULT 0,
+    slot bigint
+);;
+
+CREATE TABLE pgqueuer_log (
+    id bigint GENERATED BY DEFAULT AS IDENTITY NOT NULL PRIMARY KEY,
+    created timestamp with time zone NOT NULL DEFAULT now(),
+    job_id bigint NOT NULL,
+    status pgqueuer_status NOT NULL,
+    priority integer NOT NULL,
+    entrypoint text NOT NULL,
+    traceback jsonb,
+    aggregated boolean DEFAULT false
+);;
+
+CREATE TABLE pgqueuer_schedules (
+    id bigserial NOT NULL PRIMARY KEY,
+    expression text NOT NULL,
+    entrypoint text NOT NULL,
+    heartbeat timestamp with time zone NOT NULL DEFAULT now(),
+    created timestamp with time zone NOT NULL DEFAULT now(),
+    updated timestamp with time zone NOT NULL DEFAULT now(),
+    next_run timestamp with time zone NOT NULL DEFAULT now(),
+    last_run timestamp with time zone,
+    status pgqueuer_status DEFAULT 'queued'::pgqueuer_status,
+    UNIQUE (expression, entrypoint)
+);;
+
+CREATE TABLE pgqueuer_statistics (
+    id bigserial NOT NULL PRIMARY KEY,
+    created timestamp with time zone NOT NULL DEFAULT date_trunc('sec'::text, now()),
+    count bigint NOT NULL,
+    priority integer NOT NULL,
+    status pgqueuer_status NOT NULL,
+    entrypoint text NOT NULL
+);;
+
+CREATE INDEX pgqueuer_ep_ea_idx ON pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::pgqueuer_status);;
+
+CREATE INDEX pgqueuer_ep_prio_id_idx ON pgqueuer USING btree (entrypoint, priority DESC, id) WHERE (status = 'queued'::pgqueuer_status);;
+
+CREATE INDEX pgqueuer_log_created ON pgqueuer_log USING btree (created);;
+
+CREATE INDEX pgqueuer_log_job_id_status ON pgqueuer_log USING btree (job_id, created DESC);;
+
+CREATE INDEX pgqueuer_log_not_aggregated ON pgqueuer_log USING btree ((1)) WHERE (NOT aggregated);;
+
+CREATE INDEX pgqueuer_log_status ON pgqueuer_log USING btree (status);;
+
+CREATE INDEX pgqueuer_picked_heartbeat_idx ON pgqueuer USING btree (heartbeat) WHERE (status = 'picked'::pgqueuer_status);;
+
+CREATE UNIQUE INDEX pgqueuer_picked_slot_idx ON pgqueuer USING btree (entrypoint, slot) WHERE ((status = 'picked'::pgqueuer_status) AND (slot IS NOT NULL));;
+
+CREATE INDEX pgqueuer_priority_id_id1_idx ON pgqueuer USING btree (priority, id DESC) INCLUDE (id) WHERE (status = 'queued'::pgqueuer_status);;
+
+CREATE INDEX pgqueuer_queue_manager_id_idx ON pgqueuer USING btree (queue_manager_id) WHERE (queue_manager_id IS NOT NULL);;
+
+CREATE UNIQUE INDEX pgqueuer_statistics_unique_count ON pgqueuer_statistics USING btree (priority, date_trunc('sec'::text, timezone('UTC'::text, created)), status, entrypoint);;
+
+CREATE UNIQUE INDEX pgqueuer_unique_dedupe_key ON pgqueuer USING btree (dedupe_key) WHERE ((status = ANY (ARRAY['queued'::pgqueuer_status, 'picked'::pgqueuer_status])) AND (dedupe_key IS NOT NULL));;
+
+CREATE INDEX pgqueuer_updated_id_id1_idx ON pgqueuer USING btree (updated, id DESC) INCLUDE (id) WHERE (status = 'picked'::pgqueuer_status);;
+
+ALTER TABLE pgqueuer ADD COLUMN starts integer NOT NULL DEFAULT 0;;
+
+ALTER TABLE pgqueuer ADD COLUMN run_at timestamp with time zone;;
+
+ALTER TABLE pgqueuer ADD COLUMN first_started_at timestamp with time zone;;
+
+ALTER TABLE pgqueuer ADD COLUMN reason text;;
+
+CREATE INDEX pgqueuer_run_at_idx ON pgqueuer USING btree (run_at) WHERE (status = 'queued'::pgqueuer_status) AND (run_at IS NOT NULL);;
+
+CREATE INDEX pgqueuer_failed_idx ON pgqueuer USING btree (id) WHERE (status = 'failed'::pgqueuer_status);;
+
+ALTER TABLE pgqueuer SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.02, autovacuum_analyze_threshold = 500);;
+
+CREATE TABLE job_schedule (
+    name text NOT NULL PRIMARY KEY,
+    next_run_at timestamp with time zone NOT NULL,
+    last_run_at timestamp with time zone
+);;
+
+GRANT SELECT, INSERT, UPDATE ON pgqueuer TO stempel_app;;
+
+GRANT INSERT ON pgqueuer_log TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics, job_schedule TO stempel_system;;
+
+GRANT USAGE, SELECT ON SEQUENCE pgqueuer_id_seq, pgqueuer_log_id_seq, pgqueuer_schedules_id_seq, pgqueuer_statistics_id_seq TO stempel_app, stempel_system;;

@@ -1,0 +1,113 @@
+"""Engines and sessions: one for the tenant-bound runtime role, one for the few cross-tenant reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.config import Settings
+
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_WAIT_SECONDS = 5
+COMMAND_TIMEOUT_SECONDS = 20
+
+_SET_TENANT = text("SELECT set_config('stempel.merchant_id', :merchant_id, true)")
+
+
+class UnsafeDatabase(Exception):
+    """The database is not set up so that an acknowledged stamp is kept; said at start."""
+
+
+def to_async_url(url: str) -> str:
+    """Return the SQLAlchemy address for a plain postgresql:// one."""
+    parts = urlsplit(url)
+    scheme = "postgresql+asyncpg" if parts.scheme in {"postgres", "postgresql"} else parts.scheme
+    # asyncpg knows ssl, not libpq's sslmode.
+    query = [("ssl" if key == "sslmode" else key, value) for key, value in parse_qsl(parts.query)]
+    return urlunsplit((scheme, parts.netloc, parts.path, urlencode(query), parts.fragment))
+
+
+class Database:
+    """The two engines of a process. `sessions` is bound to a tenant per transaction, `system_sessions` is not."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.engine = self._make_engine(settings.database_url, settings.database_pool_size)
+        self.system_engine = self._make_engine(
+            settings.database_system_url or settings.database_url, max(2, settings.database_pool_size // 3)
+        )
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self.system_sessions = async_sessionmaker(self.system_engine, expire_on_commit=False, autoflush=False)
+
+    def _make_engine(self, url: str, size: int) -> AsyncEngine:
+        connect: dict[str, Any] = {
+            "timeout": CONNECT_TIMEOUT_SECONDS,
+            "command_timeout": COMMAND_TIMEOUT_SECONDS,
+            "server_settings": {"application_name": "stempel"},
+        }
+        if self.settings.database_pgbouncer:
+            # In transaction mode the next statement may meet another server connection.
+            connect |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+            connect["prepared_statement_name_func"] = lambda: ""
+        return create_async_engine(
+            to_async_url(url), pool_size=size, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS, connect_args=connect
+        )
+
+    async def check_safe(self) -> None:
+        """Refuse a database that may lose what it acknowledged, or that gives the runtime role too much.
+
+        Raises UnsafeDatabase with one sentence.
+        """
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(text(_SAFETY_QUERY))).one()
+        if row.is_super or row.bypasses:
+            raise UnsafeDatabase("STEMPEL_DATABASE_URL signs in as a superuser; row-level security would not hold.")
+        if not self.settings.database_allow_async_commit:
+            for name in ("synchronous_commit", "fsync", "full_page_writes"):
+                if getattr(row, name) == "off":
+                    raise UnsafeDatabase(f"PostgreSQL runs with {name}=off; an acknowledged stamp could be lost.")
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+        await self.system_engine.dispose()
+
+
+_SAFETY_QUERY = """
+SELECT rolsuper AS is_super, rolbypassrls AS bypasses,
+       current_setting('synchronous_commit') AS synchronous_commit,
+       current_setting('fsync') AS fsync,
+       current_setting('full_page_writes') AS full_page_writes
+FROM pg_roles WHERE rolname = current_user
+"""
+
+
+async def set_tenant(session: AsyncSession, merchant_id: UUID) -> None:
+    """Bind the session's transaction to one merchant; a second merchant in one transaction is a bug."""
+    bound = session.info.get("merchant_id")
+    if bound == merchant_id:
+        return
+    assert bound is None, "a transaction belongs to one merchant"
+    await session.execute(_SET_TENANT, {"merchant_id": str(merchant_id)})
+    session.info["merchant_id"] = merchant_id
+
+
+@asynccontextmanager
+async def tenant_scope(database: Database, merchant_id: UUID) -> AsyncIterator[AsyncSession]:
+    """Open a transaction that sees one merchant's rows; commits at the end, rolls back on an exception."""
+    async with database.sessions() as session, session.begin():
+        await set_tenant(session, merchant_id)
+        yield session
+
+
+@asynccontextmanager
+async def system_scope(database: Database) -> AsyncIterator[AsyncSession]:
+    """Open a transaction of the system role: only the tables with a policy for it, listed in a test."""
+    async with database.system_sessions() as session, session.begin():
+        yield session

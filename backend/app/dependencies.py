@@ -1,0 +1,87 @@
+"""What handlers ask for: the request's session, the clock, the signed-in member, the store of a public page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request, params
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.lookup import find_lookup
+from app.db.session import set_tenant
+from app.kernel.clock import Clock
+from app.kernel.errors import NotFound
+from app.kernel.permissions import Access, AccessRow, Principal, authenticate, require
+
+STORE_TENANTS_MAX = 100_000
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """Yield the request's session: commit if the handler returned, roll back if it raised."""
+    async with request.app.state.database.sessions() as session, session.begin():
+        yield session
+
+
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+
+
+def get_clock(request: Request) -> Clock:
+    """Return the process's clock."""
+    clock: Clock = request.app.state.clock
+    return clock
+
+
+ClockDep = Annotated[Clock, Depends(get_clock)]
+
+
+class MemberRow(AccessRow):
+    """The enforced row of a dashboard route: the session cookie, or an API key with the scope."""
+
+    async def __call__(self, request: Request, session: SessionDep) -> None:
+        """Recognise the caller, bind the tenant, check the permission; raises Unauthenticated or Forbidden."""
+        kinds = ("api_key", "session") if self.access.api_key else ("session",)
+        require(await authenticate(request, session, kinds=kinds), self.access.permission)
+
+
+def member(permission: str, *, api_key: bool = True, note: str = "") -> params.Depends:
+    """Return the row of a route for dashboard members holding the permission, and API keys with it as a scope."""
+    return Depends(MemberRow(Access("member", permission=permission, api_key=api_key, note=note)))
+
+
+def get_principal(request: Request) -> Principal:
+    """Return who the access row recognised; only for routes with a member row."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+MerchantDep = Annotated[Principal, Depends(get_principal)]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRef:
+    """A store id that exists, with the tenant it belongs to; the transaction is bound to that tenant."""
+
+    merchant_id: UUID
+    id: UUID
+
+
+async def get_store_ref(store_id: UUID, request: Request, session: SessionDep) -> StoreRef:
+    """Resolve the store of a public address and bind the transaction to its tenant; raises NotFound."""
+    known: dict[UUID, UUID] = request.app.state.store_tenants
+    merchant_id = known.get(store_id)
+    if merchant_id is None:
+        found = await find_lookup(session, "store", str(store_id))
+        if found is None:
+            raise NotFound("store")
+        merchant_id = found[0]
+        # A store never changes its merchant, so that the answer may be kept; bounded against made-up growth.
+        if len(known) < STORE_TENANTS_MAX:
+            known[store_id] = merchant_id
+    await set_tenant(session, merchant_id)
+    return StoreRef(merchant_id, store_id)
+
+
+StoreDep = Annotated[StoreRef, Depends(get_store_ref)]

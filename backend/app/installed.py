@@ -1,0 +1,34 @@
+"""INSTALLED: the one list a new feature is added to, in order of need."""
+
+from app.kernel.module import Module
+from app.modules.cards.module import MODULE as CARDS
+from app.modules.customers.module import MODULE as CUSTOMERS
+from app.modules.dashboard.module import MODULE as DASHBOARD
+from app.modules.merchants.module import MODULE as MERCHANTS
+from app.modules.messaging.module import MODULE as MESSAGING
+from app.modules.points.module import MODULE as POINTS
+from app.modules.portal.module import MODULE as PORTAL
+from app.modules.qr.module import MODULE as QR
+from app.modules.rewards.module import MODULE as REWARDS
+from app.modules.staff.module import MODULE as STAFF
+from app.modules.stamps.module import MODULE as STAMPS
+from app.modules.stores.module import MODULE as STORES
+from app.modules.visits.module import MODULE as VISITS
+from app.modules.wallets.module import MODULE as WALLETS
+
+INSTALLED: tuple[Module, ...] = (
+    MERCHANTS,
+    MESSAGING,
+    STORES,
+    STAFF,
+    CUSTOMERS,
+    CARDS,
+    WALLETS,
+    STAMPS,
+    POINTS,
+    REWARDS,
+    VISITS,
+    QR,
+    DASHBOARD,
+    PORTAL,
+)

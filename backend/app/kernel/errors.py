@@ -1,0 +1,121 @@
+"""Errors are exceptions: the request cannot go on and nothing is kept. One table of stable codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.kernel.i18n import msg
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """A stable code of the HTTP surface: its status and the plain words shown to people."""
+
+    status: int
+    title: str
+
+
+CODES: dict[str, ErrorCode] = {
+    "unauthenticated": ErrorCode(401, msg("Please sign in first.")),
+    "sign_in_failed": ErrorCode(401, msg("That e-mail and password do not match.")),
+    "pin_wrong": ErrorCode(403, msg("That PIN is not right.")),
+    "forbidden": ErrorCode(403, msg("You may not do this.")),
+    "csrf": ErrorCode(403, msg("This form has expired. Please load the page again.")),
+    "card_blocked": ErrorCode(403, msg("This card is blocked. Please ask the shop.")),
+    "pins_off": ErrorCode(403, msg("PINs on customers' phones are switched off here. Please use the staff device.")),
+    "device_revoked": ErrorCode(403, msg("This device is no longer paired with the shop.")),
+    "manager_required": ErrorCode(403, msg("Only a manager may do this.")),
+    "not_found": ErrorCode(404, msg("We could not find that.")),
+    "wallet_unavailable": ErrorCode(404, msg("This wallet is not set up here yet. The card in the browser works.")),
+    "method_not_allowed": ErrorCode(405, msg("This address does not take that kind of request.")),
+    "conflict": ErrorCode(409, msg("Somebody changed this at the same moment. Please try again.")),
+    "too_soon": ErrorCode(409, msg("It is too soon for the next stamp.")),
+    "daily_cap": ErrorCode(409, msg("This card has had its visits for today.")),
+    "card_full": ErrorCode(409, msg("This card is full. Redeem the reward first.")),
+    "not_enough": ErrorCode(409, msg("There is not enough on this card for that reward.")),
+    "already_redeemed": ErrorCode(409, msg("This reward has been redeemed already.")),
+    "already_voided": ErrorCode(409, msg("This has been undone already.")),
+    "already_spent": ErrorCode(409, msg("What was given has been spent already. A manager can undo it.")),
+    "void_too_late": ErrorCode(409, msg("It is too late to undo this. A manager can do it.")),
+    "reward_inactive": ErrorCode(409, msg("This reward is not offered at the moment.")),
+    "wrong_loyalty_type": ErrorCode(409, msg("This shop's programme does not work that way.")),
+    "too_large": ErrorCode(413, msg("That is too large.")),
+    "unsupported_media_type": ErrorCode(415, msg("This address takes another kind of content.")),
+    "invalid": ErrorCode(422, msg("Something in the form is not right.")),
+    "key_reused": ErrorCode(422, msg("This Idempotency-Key was used for another request.")),
+    "weak_password": ErrorCode(422, msg("This password is too easy to guess.")),
+    "link_unusable": ErrorCode(422, msg("This link has expired or was used already.")),
+    "pin_blocked": ErrorCode(429, msg("Too many wrong PINs. Please wait a little.")),
+    "rate_limited": ErrorCode(429, msg("Too many requests. Please wait a moment.")),
+    "internal": ErrorCode(500, msg("Something went wrong on our side.")),
+    "unavailable": ErrorCode(503, msg("We are busy. Please try again in a moment.")),
+}
+
+
+class AppError(Exception):
+    """The request cannot go on; the transaction rolls back and the edge answers with the code."""
+
+    code = "internal"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str | None = None,
+        retry_at: datetime | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code or self.code
+        self.message = message
+        self.retry_at = retry_at
+        self.extra: Mapping[str, object] = extra or {}
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status that belongs to the code."""
+        return CODES[self.code].status
+
+
+class NotFound(AppError):
+    """Unknown, or somebody else's: one answer for both."""
+
+    code = "not_found"
+
+
+class Unauthenticated(AppError):
+    """No usable credential came with the request."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(AppError):
+    """The credential is good and does not allow this."""
+
+    code = "forbidden"
+
+
+class Invalid(AppError):
+    """The input is not usable; extra["fields"] maps field names to messages."""
+
+    code = "invalid"
+
+
+class Conflict(AppError):
+    """The state moved meanwhile or forbids the change."""
+
+    code = "conflict"
+
+
+class RateLimited(AppError):
+    """A limit was reached; retry_at says when the next try is welcome."""
+
+    code = "rate_limited"
+
+
+class Unavailable(AppError):
+    """Something we need is not there at the moment."""
+
+    code = "unavailable"

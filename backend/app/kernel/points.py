@@ -1,0 +1,130 @@
+"""Extension points of the surfaces. They are declared below the features, which contribute and may not import them.
+
+A point that belongs to a foundation module is declared in that module's public.py; docs/hooks.md lists all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.hooks import Collect, Keyed
+from app.kernel.permissions import Principal
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """What a contribution to a dashboard page gets: the tenant transaction, who looks, and what is on."""
+
+    session: AsyncSession
+    principal: Principal
+    now: datetime
+    modules_on: frozenset[str] = frozenset()
+    subject_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """A line of the dashboard's navigation. label: a msg() text. permission: hidden without it."""
+
+    label: str
+    url: str
+    icon: str
+    permission: str
+    order: int = 100
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure on the dashboard's home. value: already formatted. note: one line beneath."""
+
+    label: str
+    value: str
+    note: str = ""
+    url: str = ""
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A block on a page, rendered from a template of the contributing module."""
+
+    title: str
+    template: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class CardContext:
+    """What a contribution to a card gets: the card's plain state (cards.public.CardState) and the tenant session."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    pass_id: UUID
+    locale: str
+    now: datetime
+    modules_on: frozenset[str] = frozenset()
+
+
+NAV_ITEM: Collect[PageContext, NavItem] = Collect("NAV_ITEM", about="Lines of the dashboard's navigation.")
+HOME_TILE: Collect[PageContext, Tile] = Collect("HOME_TILE", about="Figures on the dashboard's home.")
+CUSTOMER_PANEL: Collect[PageContext, Panel] = Collect(
+    "CUSTOMER_PANEL", about="Blocks on a customer's profile; subject_id is the customer."
+)
+STORE_SETTINGS: Collect[PageContext, Panel] = Collect(
+    "STORE_SETTINGS", about="Blocks on a store's settings page; subject_id is the store."
+)
+CARD_BLOCK: Collect[CardContext, Panel] = Collect("CARD_BLOCK", about="Blocks on the customer's card page.")
+
+
+@dataclass(frozen=True)
+class PersonalData:
+    """How a module exports and erases what it knows about a customer (promises.md 4).
+
+    tables: every table of the module with a personal or pseudonym column that this handler covers.
+    """
+
+    tables: tuple[str, ...]
+    export: Callable[[AsyncSession, UUID, UUID], Awaitable[Mapping[str, object]]]
+    erase: Callable[[AsyncSession, UUID, UUID], Awaitable[None]]
+
+
+# Called with (session, merchant id, customer id) in a tenant transaction.
+PERSONAL_DATA: Keyed[PersonalData] = Keyed("PERSONAL_DATA", about="Export and erasure of what a module knows.")
+
+
+class Exporter(Protocol):
+    """Rows of an export, streamed: a header first, then values."""
+
+    title: str
+    permission: str
+
+    def rows(self, session: AsyncSession, merchant_id: UUID) -> AsyncIterator[Sequence[object]]:
+        """Yield the rows, the header first."""
+        ...
+
+
+EXPORTER: Keyed[Exporter] = Keyed("EXPORTER", about="Tables a merchant can download.")
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """A page of figures. load: called with (session, merchant id, now)."""
+
+    title: str
+    permission: str
+    template: str
+    load: Callable[[AsyncSession, UUID, datetime], Awaitable[Mapping[str, object]]]
+
+
+REPORT_VIEW: Keyed[ReportView] = Keyed("REPORT_VIEW", about="Pages of figures in the dashboard.")
+
+# Called in the order of INSTALLED by the demo loader with (DemoShop); defined by app.demo.
+DEMO_DATA: Keyed[Callable[..., Awaitable[None]]] = Keyed("DEMO_DATA", about="What a module adds to the demo shops.")

@@ -1,0 +1,51 @@
+"""create_app(settings): the kernel and INSTALLED; nothing feature-specific."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.config import Settings
+from app.installed import INSTALLED
+from app.kernel.module import Module
+from app.kernel.web.setup import install_web
+from app.process import Process, build_process
+
+
+def create_app(settings: Settings, *, process: Process | None = None, modules: Sequence[Module] = INSTALLED) -> FastAPI:
+    """Build the web application.
+
+    process: an opened one (tests); otherwise one is built here and opened at start-up.
+    """
+    own = process or build_process(settings, modules=modules)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if process is None:
+            await own.open()
+        yield
+        if process is None:
+            await own.aclose()
+
+    app = FastAPI(
+        title="Stempel",
+        summary="Loyalty cards for shops: stamps, points and rewards.",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.settings = settings
+    app.state.process = own
+    app.state.database = own.database
+    app.state.registry = own.registry
+    app.state.clock = own.clock
+    app.state.resources = own.resources
+    app.state.store_tenants = {}
+    install_web(app, settings, own.registry)
+    for _module, router in own.registry.routers():
+        app.include_router(router)
+    return app

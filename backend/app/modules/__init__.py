@@ -1,0 +1,1 @@
+"""Foundation, feature and surface modules; each is entered through its public.py."""

@@ -1,0 +1,1 @@
+"""People who hold cards, what they agreed to and how they are found. Not their cards."""

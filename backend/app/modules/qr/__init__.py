@@ -1,0 +1,1 @@
+"""QR codes of stores and cards as SVG and PNG. Not posters."""

@@ -1,0 +1,11 @@
+"""The manifest of qr."""
+
+from app.kernel.module import Module
+
+MODULE = Module(
+    name="qr",
+    title="QR codes",
+    layer="foundation",
+    needs=("merchants", "stores"),
+    has_models=False,
+)

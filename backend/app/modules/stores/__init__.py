@@ -1,0 +1,1 @@
+"""Branches and the programmes (rules) they follow. Not what happens at the till."""

@@ -1,0 +1,1 @@
+"""One accepted scan or purchase: the award as load, decide, write, and taking it back."""

@@ -1,0 +1,35 @@
+"""Marks of cards whose outputs must be refreshed, and Apple's device registrations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import NONE, PSEUDONYM, SECRET, Base, TenantRow
+
+
+class CardRefresh(Base):
+    """One pending refresh of a card: written in the transaction of the change, taken by the worker's poll."""
+
+    __tablename__ = "card_refresh"
+    __tenant__ = "merchant_id"
+    merchant_id: Mapped[UUID] = mapped_column(primary_key=True, info=NONE)
+    pass_id: Mapped[UUID] = mapped_column(primary_key=True, info=PSEUDONYM)
+    marked_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)
+
+
+class AppleDeviceRegistration(TenantRow, Base):
+    """A device that holds a pass and wants to hear of changes."""
+
+    __tablename__ = "apple_device_registration"
+    __table_args__ = (
+        Index("uq_apple_registration", "merchant_id", "device_id", "pass_serial", unique=True),
+        Index(None, "merchant_id", "pass_serial"),
+    )
+    device_id: Mapped[str] = mapped_column(info=SECRET)
+    pass_serial: Mapped[str] = mapped_column(info=PSEUDONYM)
+    push_token: Mapped[str] = mapped_column(info=SECRET)
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)

@@ -1,0 +1,1 @@
+"""Three small helper files, never more: security, id_generator, validators."""
