@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from app.kernel.registry import Registry
 
 POLL_INTERVAL = timedelta(milliseconds=400)
+# A poller that found as many has more to find.
+POLL_BATCH = 100
 SCHEDULE_INTERVAL = timedelta(seconds=1)
 MEASURE_INTERVAL = timedelta(seconds=15)
 HEARTBEAT_INTERVAL = timedelta(seconds=15)
@@ -108,7 +110,7 @@ class JobRunner:
             ("schedule", SCHEDULE_INTERVAL, self.schedule_due),
             ("measure", MEASURE_INTERVAL, self._measure),
             *(
-                (f"poll {poller.__module__}", POLL_INTERVAL, self._bind_poller(poller))
+                (f"poll {poller.__module__}", POLL_INTERVAL, partial(self._poll, poller))
                 for poller in self._pollers
             ),
         ]
@@ -118,14 +120,16 @@ class JobRunner:
             asyncio.create_task(self._repeat(name, pause, step, helpers_stop)) for name, pause, step in loops
         ]
         try:
-            await self._repeat("work", POLL_INTERVAL, self._work, stop)
+            await self._repeat("work", POLL_INTERVAL, partial(self._work, stop), stop)
             await self._wind_down()
         finally:
             helpers_stop.set()
             await asyncio.gather(*helpers)
 
-    def _bind_poller(self, poller: Poller) -> Callable[[], Awaitable[object]]:
-        return partial(poller, self._context)
+    async def _poll(self, poller: Poller) -> None:
+        """Ask a poller until it finds less than a batch."""
+        while await poller(self._context) >= POLL_BATCH:
+            pass
 
     async def _repeat(
         self, name: str, pause: timedelta, step: Callable[[], Awaitable[object]], stop: asyncio.Event
@@ -144,22 +148,19 @@ class JobRunner:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait.total_seconds())
 
-    async def _work(self) -> None:
+    async def _work(self, stop: asyncio.Event) -> None:
         """Take and start jobs until none is due."""
-        while free := JOBS_AT_ONCE_MAX - len(self._running):
+        while not stop.is_set():
+            free = JOBS_AT_ONCE_MAX - len(self._running)
+            if not free:
+                await asyncio.wait(self._running.values(), timeout=1, return_when=asyncio.FIRST_COMPLETED)
+                continue
             taken = await self._take(free)
             for queued in taken:
                 task = asyncio.create_task(self._run_one(queued))
                 self._running[queued.id] = task
                 task.add_done_callback(partial(self._forget, queued.id))
             if not taken:
-                return
-            if len(self._running) >= JOBS_AT_ONCE_MAX:
-                await asyncio.wait(
-                    self._running.values(),
-                    timeout=POLL_INTERVAL.total_seconds(),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
                 return
 
     def _forget(self, job_id: int, task: asyncio.Task[str]) -> None:
