@@ -1,0 +1,181 @@
+"""Render every component with sample data and serve the result on loopback, under the real content security policy.
+
+Usage: python tools/gallery.py                     serves and prints the address
+       python tools/gallery.py --screenshots DIR   also photographs each page, phone and wide, light and dark
+Screenshots need playwright and a Chromium named by STEMPEL_CHROMIUM or found on the PATH.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+APP = Path(__file__).resolve().parent.parent / "backend/app"
+PAGES = Path(__file__).resolve().parent / "gallery"
+POLICY = (
+    "default-src 'none'; script-src 'self'{wasm}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'; "
+    "worker-src 'self'; media-src 'self' blob:"
+)
+NAV = [
+    ("Home", "home", ""),
+    ("Customers", "users", ""),
+    ("Visits", "history", ""),
+    ("Programme", "cards", "Loyalty"),
+    ("Rewards", "gift", ""),
+    ("Stores", "building-store", ""),
+    ("Staff", "id-badge-2", "Shop"),
+    ("Devices", "device-tablet", ""),
+    ("Wallets", "wallet", ""),
+    ("Settings", "settings", ""),
+]
+STAMPS = {
+    "loyalty_type": "stamps", "program_name": "CoffeeLux", "store_name": "Gare", "icon": "coffee", "stamp_count": 7,
+    "stamps_needed": 10, "points_balance": 0, "next_reward": "A free coffee", "next_missing": "3 more for", "rewards_waiting": 0,
+}  # fmt: skip
+POINTS = {
+    "loyalty_type": "points", "program_name": "Mode Avenue", "store_name": "Grand-Rue", "icon": "shirt", "stamp_count": 0,
+    "stamps_needed": 0, "points_balance": 1184, "points_percent": 74, "points_target": 1600,
+    "next_reward": "€ 25 off", "next_missing": "416 points to go", "rewards_waiting": 2,
+}  # fmt: skip
+HYBRID = STAMPS | {
+    "loyalty_type": "hybrid", "store_name": "Kirchberg", "stamp_count": 8, "stamps_needed": 8, "points_balance": 60,
+    "points_percent": 60, "points_target": 100, "next_reward": "A slice of cake", "next_missing": "40 points to go", "is_full": True,
+}  # fmt: skip
+
+
+class Language:
+    """One entry of the language switch."""
+
+    def __init__(self, code: str, name: str) -> None:
+        self.code = code
+        self.name = name
+
+
+def environment() -> Environment:
+    """Return a Jinja environment with stand-ins for the globals the application gives its templates."""
+    env = Environment(
+        loader=FileSystemLoader([APP / "templates", PAGES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    env.install_gettext_callables(lambda text: text, lambda one, many, n: one if n == 1 else many, newstyle=True)  # type: ignore[attr-defined]
+    env.globals.update(
+        static_url=lambda path: f"/static/{path}",
+        csrf_token="sample",
+        locale="en",
+        languages=[
+            Language("en", "English"),
+            Language("fr", "Français"),
+            Language("de", "Deutsch"),
+            Language("lb", "Lëtzebuergesch"),
+        ],
+        format_number=lambda number: f"{number:,}",
+        stamps=STAMPS,
+        points=POINTS,
+        hybrid=HYBRID,
+        nav=[
+            {"label": label, "icon": icon, "group": group, "url": "#", "active": index == 0}
+            for index, (label, icon, group) in enumerate(NAV)
+        ],
+    )
+    return env
+
+
+def page_names() -> list[str]:
+    """List the gallery's pages: every file of tools/gallery that is not a part of another."""
+    return sorted(path.name for path in PAGES.glob("*.html") if not path.name.startswith("_"))
+
+
+def build(folder: Path) -> None:
+    """Render all pages into a folder, beside a link to the static files."""
+    env = environment()
+    (folder / "static").symlink_to(APP / "static")
+    for css in PAGES.glob("*.css"):
+        shutil.copy(css, folder)
+    for name in page_names():
+        (folder / name).write_text(env.get_template(name).render())
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serve files with the policy of production, so that a breach shows here first."""
+
+    def end_headers(self) -> None:
+        """Add the policy; the scanner's page alone may run WebAssembly."""
+        wasm = " 'wasm-unsafe-eval'" if "scan" in self.path else ""
+        self.send_header("Content-Security-Policy", POLICY.format(wasm=wasm))
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay quiet."""
+
+
+def variants() -> Iterator[tuple[str, int, int, str]]:
+    """Yield name, width, height and colour scheme of each photograph."""
+    for scheme in ("light", "dark"):
+        yield f"phone-{scheme}", 360, 740, scheme
+        yield f"wide-{scheme}", 1440, 900, scheme
+
+
+def photograph(address: str, target: Path) -> int:
+    """Photograph each page in each variant; returns the number of console errors, which it prints."""
+    from playwright.sync_api import sync_playwright
+
+    target.mkdir(parents=True, exist_ok=True)
+    errors = 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("STEMPEL_CHROMIUM") or shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for name in page_names():
+            for variant, width, height, scheme in variants():
+                context = browser.new_context(
+                    viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=2 if width < 500 else 1
+                )
+                page = context.new_page()
+                found: list[str] = []
+                page.on("console", lambda message, found=found: message.type == "error" and found.append(message.text))
+                page.on("pageerror", lambda error, found=found: found.append(str(error)))
+                page.goto(f"{address}/{name}", wait_until="networkidle")
+                overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                if overflow > 0:
+                    found.append(f"the page is {overflow} px too wide")
+                page.screenshot(path=target / f"{Path(name).stem}-{variant}.png", full_page=True)
+                for text in found:
+                    print(f"{name} {variant}: {text}")
+                errors += len(found)
+                context.close()
+        browser.close()
+    return errors
+
+
+def main() -> int:
+    """Build, serve, and photograph or wait."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--screenshots", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        build(Path(folder))
+        server = ThreadingHTTPServer(("127.0.0.1", options.port), partial(Handler, directory=folder))
+        address = f"http://127.0.0.1:{server.server_port}"
+        if options.screenshots is None:
+            print("\n".join(f"{address}/{name}" for name in page_names()))
+            server.serve_forever()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        errors = photograph(address, options.screenshots)
+        server.shutdown()
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
