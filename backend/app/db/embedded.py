@@ -13,7 +13,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -23,6 +24,7 @@ from app.db.embedded_account import Account, choose_account, end_with_parent
 from app.db.embedded_binaries import EmbeddedPostgresError, PostgresBinaries, find_binaries
 from app.db.embedded_files import (
     SOCKET_FOLDER_BYTES_MAX,
+    is_supervised,
     lock_server,
     lock_supervisor,
     make_data_dir,
@@ -31,10 +33,12 @@ from app.db.embedded_files import (
     write_private,
 )
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "async_url"]
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "async_url", "find_running_url"]
 
 ADMIN_ROLE = "stempel_admin"
 DATABASE = "stempel"
+PASSWORD_FILE = "postgres.password"
+SOCKET_NOTE = "postgres.socket"  # where the socket is, while the server runs
 START_SECONDS_MAX = 120.0  # recovery after a power cut reads the whole log again
 STOP_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.01
@@ -58,6 +62,17 @@ DEFAULT_SETTINGS: Mapping[str, str] = {
 def async_url(url: str) -> str:
     """Return a plain postgresql:// address in the form SQLAlchemy wants for asyncpg."""
     return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+def find_running_url(data_dir: Path) -> str | None:
+    """Return the owner's address of a server another process runs on this folder, or None."""
+    try:
+        socket_dir = (data_dir / SOCKET_NOTE).read_text()
+        password = (data_dir / PASSWORD_FILE).read_text().strip()
+    except OSError:
+        return None
+    # After a kill -9 the note is still there; the lock tells whether anyone lives.
+    return _address(socket_dir, ADMIN_ROLE, password) if is_supervised(data_dir) else None
 
 
 class EmbeddedPostgres:
@@ -95,8 +110,7 @@ class EmbeddedPostgres:
     def url(self, role: str, password: str, database: str = DATABASE) -> str:
         """Return the address for any role and database of this server."""
         assert self._socket_dir is not None, "the server has not been started"
-        host = quote(str(self._socket_dir), safe="")
-        return f"postgresql://{quote(role)}:{quote(password, safe='')}@/{quote(database)}?host={host}"
+        return _address(str(self._socket_dir), role, password, database)
 
     def start(self) -> None:
         """Make the database when there is none, and start it.
@@ -110,6 +124,17 @@ class EmbeddedPostgres:
         except BaseException:
             self.stop()
             raise
+
+    @contextmanager
+    def holding_folder(self) -> Iterator[None]:
+        """Keep everybody else off the folder while the server is down.
+
+        Raises EmbeddedPostgresError when somebody is on it.
+        """
+        assert self._process is None, "the server runs"
+        make_data_dir(self.data_dir)
+        with lock_supervisor(self.data_dir), lock_server(self.data_dir):
+            yield
 
     def stop(self) -> None:
         """End the server: sessions are cut, data is written; harmless when it is not running."""
@@ -125,6 +150,8 @@ class EmbeddedPostgres:
                     continue
         if self._socket_dir is not None and self._socket_dir.parent != self.data_dir:
             shutil.rmtree(self._socket_dir, ignore_errors=True)
+        if self._socket_dir is not None:
+            (self.data_dir / SOCKET_NOTE).unlink(missing_ok=True)
         self._socket_dir = None
         while self._locks:
             self._locks.pop().close()
@@ -145,6 +172,7 @@ class EmbeddedPostgres:
         self._run_server(binaries, account, server_lock)
         self._wait_until_ready()
         self._create_database(binaries)
+        write_private(self.data_dir / SOCKET_NOTE, str(self._socket_dir))
 
     def _cluster_version(self) -> int | None:
         if not self.cluster.exists():
@@ -160,7 +188,7 @@ class EmbeddedPostgres:
             ) from error
 
     def _read_or_make_password(self) -> str:
-        path = self.data_dir / "postgres.password"
+        path = self.data_dir / PASSWORD_FILE
         if self.cluster.exists():
             try:
                 return path.read_text().strip()
@@ -305,6 +333,11 @@ class EmbeddedPostgres:
             return _last_line(self.log_file.read_text(errors="replace"))
         except OSError:
             return "it left no log"
+
+
+def _address(socket_dir: str, role: str, password: str, database: str = DATABASE) -> str:
+    host = quote(socket_dir, safe="")
+    return f"postgresql://{quote(role)}:{quote(password, safe='')}@/{quote(database)}?host={host}"
 
 
 def _environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ from app.db.embedded_binaries import EmbeddedPostgresError
 # struct sockaddr_un has 108 bytes with the closing zero; PostgreSQL adds "/.s.PGSQL.5432".
 SOCKET_FOLDER_BYTES_MAX = 107 - len("/.s.PGSQL.5432")
 PREVIOUS_SERVER_SECONDS_MAX = 15.0
+LOCK_QUESTION_SECONDS_MAX = 0.3
 POLL_SECONDS = 0.01
 
 
@@ -53,19 +54,30 @@ def write_private(path: Path, text: str) -> None:
 def lock_supervisor(data_dir: Path) -> IO[str]:
     """Take the lock that says who runs on this folder, or say who does."""
     lock = _open_lock(data_dir / "stempel.lock")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    # A command that only asks who runs (is_supervised) holds the lock for an instant.
+    if not _locked_within(lock, LOCK_QUESTION_SECONDS_MAX):
         holder = lock.read().strip() or "unknown"
         lock.close()
         raise EmbeddedPostgresError(
             f"Stempel is already running on {data_dir} (process {holder}). Stop it first, "
             "or choose another folder with --data-dir."
-        ) from error
+        )
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def is_supervised(data_dir: Path) -> bool:
+    """Return whether a living process holds this folder."""
+    try:
+        with open(data_dir / "stempel.lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def lock_server(data_dir: Path) -> IO[str]:
@@ -75,17 +87,23 @@ def lock_server(data_dir: Path) -> IO[str]:
     a moment longer than the supervisor itself.
     """
     lock = _open_lock(data_dir / "postgres.lock")
-    give_up_at = time.monotonic() + PREVIOUS_SERVER_SECONDS_MAX
+    if not _locked_within(lock, PREVIOUS_SERVER_SECONDS_MAX):
+        lock.close()
+        raise EmbeddedPostgresError(
+            f"A PostgreSQL left over from an earlier start still uses {data_dir}. End it first."
+        )
+    return lock
+
+
+def _locked_within(lock: IO[str], seconds: float) -> bool:
+    give_up_at = time.monotonic() + seconds
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except BlockingIOError as error:
+            return True
+        except BlockingIOError:
             if time.monotonic() > give_up_at:
-                lock.close()
-                raise EmbeddedPostgresError(
-                    f"A PostgreSQL left over from an earlier start still uses {data_dir}. End it first."
-                ) from error
+                return False
             time.sleep(POLL_SECONDS)
 
 

@@ -1,0 +1,106 @@
+"""The command line: parses, and calls app/commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.errors import run_with_sentences
+
+app = typer.Typer(
+    name="stempel",
+    help="Stempel, a loyalty platform for shops.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def demo(
+    port: Annotated[int | None, typer.Option(help="Port; without it 8000, or the next free one.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same shop.")] = 1,
+    empty: Annotated[bool, typer.Option("--empty", help="Start without the demo shop.")] = False,
+    lan: Annotated[bool, typer.Option("--lan", help="Let phones on this network in; shows a QR.")] = False,
+    clock_file: Annotated[Path | None, typer.Option(help="File with a clock offset in seconds.")] = None,
+) -> None:
+    """Start everything with a demo shop: database, web and worker; Ctrl-C ends it."""
+    from app.commands.demo import DemoOptions, run_demo
+
+    run_demo(DemoOptions(port, data_dir, seed, empty, lan, clock_file))
+
+
+@app.command()
+def serve(listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
+    """Run the web process (settings: docs/settings.md)."""
+    from app.commands.serve import serve as run
+    from app.config import Settings
+
+    run(Settings(), listen_fd=listen_fd)
+
+
+@app.command()
+def worker() -> None:
+    """Run the worker process: jobs and periodic work."""
+    from app.commands.serve import work
+    from app.config import Settings
+
+    work(Settings())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date: roles, tables, partitions."""
+    from app.commands.database import migrate as run
+    from app.commands.database import open_database
+    from app.config import Settings
+
+    with open_database(Settings()) as ready:
+        run(ready)
+    typer.echo("The database is up to date.")
+
+
+@app.command()
+def doctor() -> None:
+    """Look at what a working installation needs, and say what is missing."""
+    from app.commands.inspection import examine
+    from app.config import Settings
+
+    if not examine(Settings()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def check() -> None:
+    """Prove that the totals equal their entries, and every other promise about the data."""
+    from app.commands.check import check_invariants
+    from app.config import Settings
+
+    if not check_invariants(Settings()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def modules(
+    hooks: Annotated[bool, typer.Option("--hooks", help="Who answers which hook, in order.")] = False,
+) -> None:
+    """List the installed modules."""
+    from app.commands.modules import print_hooks, print_modules
+
+    if hooks:
+        print_hooks()
+    else:
+        print_modules()
+
+
+def main() -> None:
+    """Run the command line; errors are sentences."""
+    run_with_sentences(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the command line does; app/cli.py only parses and calls this."""

@@ -1,0 +1,54 @@
+"""Errors of the command line end as one sentence, never as a traceback (unless STEMPEL_DEBUG is set)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+
+class CommandError(Exception):
+    """The command cannot do what was asked; the message is a sentence for whoever typed it."""
+
+
+class StopRequested(BaseException):
+    """Ctrl-C or SIGTERM: not an error, and not to be caught by `except Exception`."""
+
+
+def describe(error: BaseException) -> str:
+    """Return the sentence for an error."""
+    from app.db.embedded import EmbeddedPostgresError
+    from app.db.keycheck import ForeignKeys
+    from app.db.session import UnsafeDatabase
+
+    if isinstance(error, CommandError | EmbeddedPostgresError | ForeignKeys | UnsafeDatabase):
+        return str(error)
+    if isinstance(error, ValidationError):
+        return "A setting is not usable. " + "; ".join(_setting_sentence(part) for part in error.errors())
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    kind = type(error).__name__
+    return f"This should not have happened: {kind}: {error}. STEMPEL_DEBUG=1 shows where."
+
+
+def _setting_sentence(part: object) -> str:
+    assert isinstance(part, dict)
+    name = "_".join(str(step) for step in part["loc"]).upper()
+    message = str(part["msg"]).removeprefix("Value error, ")
+    return f"STEMPEL_{name}: {message}" if name else message
+
+
+def run_with_sentences(command: Callable[[], object]) -> None:
+    """Run a command; every error becomes a sentence and exit status 1."""
+    if os.environ.get("STEMPEL_DEBUG"):
+        command()
+        return
+    try:
+        command()
+    except StopRequested:
+        sys.exit(0)
+    except Exception as error:
+        print(f"stempel: {describe(error)}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,131 @@
+"""Commands that look: doctor, check, modules."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import asyncpg
+from rich.console import Console
+from rich.table import Table
+
+from app.commands.database import open_database
+from app.commands.errors import describe
+from app.config import Settings
+from app.db.embedded_binaries import OLDEST_MAJOR
+
+CONNECT_SECONDS_MAX = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what was looked at, whether it is well, and what was seen."""
+
+    subject: str
+    well: bool
+    seen: str
+
+
+def examine(settings: Settings) -> bool:
+    """Look at everything a working installation needs, print it, and return whether all is well."""
+    findings = [_python_finding(), _keys_finding(settings)]
+    try:
+        with open_database(settings) as ready:
+            findings += asyncio.run(_database_findings(ready))
+    except Exception as error:
+        findings.append(Finding("database", well=False, seen=describe(error)))
+    if settings.redis_url:
+        findings.append(asyncio.run(_redis_finding(settings.redis_url)))
+    _print_findings(findings)
+    return all(finding.well for finding in findings)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    table = Table("", "what", "seen", box=None)
+    for finding in findings:
+        table.add_row("ok" if finding.well else "NO", finding.subject, finding.seen)
+    Console().print(table)
+
+
+def _python_finding() -> Finding:
+    return Finding("python", well=sys.version_info >= (3, 11), seen=platform.python_version())
+
+
+def _keys_finding(settings: Settings) -> Finding:
+    folder = settings.keys_dir
+    if not folder.exists():
+        return Finding("keys", well=True, seen=f"{folder}: made on the first start")
+    mode = folder.stat().st_mode & 0o777
+    return Finding("keys", well=mode & 0o077 == 0, seen=f"{folder}: mode {mode:o}")
+
+
+async def _database_findings(settings: Settings) -> list[Finding]:
+    logins = {
+        "database (stempel_app)": settings.database_url,
+        "database (stempel_system)": settings.database_system_url,
+    }
+    findings = [await _login_finding(name, url) for name, url in logins.items()]
+    if all(finding.well for finding in findings):
+        findings.append(await _schema_finding(settings.database_admin_url or settings.database_url))
+    return findings
+
+
+async def _ask(url: str, question: Callable[[asyncpg.Connection], Awaitable[Finding]]) -> Finding:
+    plain = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+    connection = await asyncpg.connect(plain, timeout=CONNECT_SECONDS_MAX)
+    try:
+        return await question(connection)
+    finally:
+        await connection.close()
+
+
+async def _login_finding(name: str, url: str) -> Finding:
+    if not url:
+        return Finding(name, well=False, seen="its address is not set")
+
+    async def question(connection: asyncpg.Connection) -> Finding:
+        row = await connection.fetchrow(
+            "SELECT current_setting('server_version_num')::int / 10000 AS major,"
+            " rolsuper OR rolbypassrls AS mighty, current_setting('synchronous_commit') AS commit FROM pg_roles WHERE rolname = current_user"
+        )
+        if row["mighty"]:
+            return Finding(name, well=False, seen="this login passes row-level security; use stempel_app")
+        safe = row["major"] >= OLDEST_MAJOR and row["commit"] != "off"
+        return Finding(name, well=safe, seen=f"PostgreSQL {row['major']}, synchronous_commit {row['commit']}")
+
+    try:
+        return await _ask(url, question)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        return Finding(name, well=False, seen=f"not reachable: {error}")
+
+
+async def _schema_finding(url: str) -> Finding:
+    from app.db.migrate import head_revision
+
+    async def question(connection: asyncpg.Connection) -> Finding:
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+        head = head_revision()
+        return Finding("schema", well=revision == head, seen=f"at {revision}, the code knows {head}")
+
+    try:
+        return await _ask(url, question)
+    except asyncpg.UndefinedTableError:
+        return Finding("schema", well=False, seen="no tables yet: ./stempel migrate")
+    except asyncpg.InsufficientPrivilegeError:
+        return Finding("schema", well=True, seen="not readable for this login; migrate checks it")
+
+
+async def _redis_finding(url: str) -> Finding:
+    import redis.asyncio as redis
+
+    client = redis.Redis.from_url(url, socket_connect_timeout=CONNECT_SECONDS_MAX)
+    try:
+        await client.ping()
+    except (OSError, redis.RedisError) as error:
+        return Finding("redis", well=False, seen=f"not reachable: {error}")
+    finally:
+        await client.aclose()
+    return Finding("redis", well=True, seen="answers")
