@@ -116,8 +116,11 @@ build_environment() {
     : >"$log"
     # From here until the end the environment is half-made, and its missing stamp says so.
     rm -f "$venv/.stempel-runtime" "$venv/.stempel-test"
+    # pip tells that it could not connect only when it tries a second time.
+    retries=${PIP_RETRIES:-1}
+    [ "$retries" != 0 ] || retries=1
     get_uv
-    say "  installing $(grep -c '^[a-zA-Z0-9]' "$lock_file") packages ..."
+    say "  installing up to $(grep -c '^[a-zA-Z0-9]' "$lock_file") packages ..."
     if ! install_with_uv && ! install_with_pip; then explain_failure; fi
     printf '%s %s\n' "$(checksum_of "$lock_file")" "$venv" >"$venv/.stempel-$wanted"
     say "  environment ready after $(($(date +%s) - started)) s"
@@ -150,7 +153,7 @@ get_uv() {
     uv=''
     [ -f "$uv_list" ] || return 0
     say "  fetching the installer ..."
-    if "$venv/bin/python" -m pip install --quiet --retries "${PIP_RETRIES:-1}" --require-hashes -r "$uv_list" >>"$log" 2>&1; then
+    if "$venv/bin/python" -m pip install --quiet --retries "$retries" --require-hashes -r "$uv_list" >>"$log" 2>&1; then
         uv=$venv/bin/uv
     elif network_is_missing; then
         explain_failure
@@ -174,7 +177,7 @@ install_with_pip() {
     # A network that is not there is not there for pip either; do not let the user wait for it.
     if network_is_missing || compiler_is_missing; then return 1; fi
     say "  (with pip, which takes longer) ..."
-    "$venv/bin/python" -m pip install --retries "${PIP_RETRIES:-1}" --require-hashes -r "$lock_file" >>"$log" 2>&1
+    "$venv/bin/python" -m pip install --retries "$retries" --require-hashes -r "$lock_file" >>"$log" 2>&1
 }
 
 network_is_missing() {

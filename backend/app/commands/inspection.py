@@ -18,6 +18,12 @@ from app.config import Settings
 from app.db.embedded_binaries import OLDEST_MAJOR
 
 CONNECT_SECONDS_MAX = 5
+LOGIN_QUESTION = """
+SELECT current_setting('server_version_num')::int / 10000 AS major,
+       rolsuper OR rolbypassrls AS mighty,
+       current_setting('synchronous_commit') AS commit
+FROM pg_roles WHERE rolname = current_user
+"""
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,7 @@ async def _login_finding(name: str, url: str) -> Finding:
         return Finding(name, well=False, seen="its address is not set")
 
     async def question(connection: asyncpg.Connection) -> Finding:
-        row = await connection.fetchrow(
-            "SELECT current_setting('server_version_num')::int / 10000 AS major,"
-            " rolsuper OR rolbypassrls AS mighty, current_setting('synchronous_commit') AS commit FROM pg_roles WHERE rolname = current_user"
-        )
+        row = await connection.fetchrow(LOGIN_QUESTION)
         if row["mighty"]:
             return Finding(name, well=False, seen="this login passes row-level security; use stempel_app")
         safe = row["major"] >= OLDEST_MAJOR and row["commit"] != "off"

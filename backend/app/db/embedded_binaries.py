@@ -6,7 +6,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +39,12 @@ def list_installations() -> Iterator[PostgresBinaries]:
             yield PostgresBinaries(folder, major)
 
 
-def find_binaries(wanted_major: int | None) -> PostgresBinaries:
+def find_binaries(
+    wanted_major: int | None, installations: Iterable[PostgresBinaries] | None = None
+) -> PostgresBinaries:
     """Return the installation for an existing data folder of this version, or the best for a new one."""
     seen: list[int] = []
-    for binaries in list_installations():
+    for binaries in list_installations() if installations is None else installations:
         if wanted_major in (None, binaries.major):
             return binaries
         seen.append(binaries.major)
