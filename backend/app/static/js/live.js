@@ -19,15 +19,14 @@ function animateStamps(root, from, to) {
 
 function animatePoints(root, from, to) {
   const element = root.querySelector("[data-points]");
-  const text = element?.firstChild;
-  if (!text || from === to || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  const written = text.nodeValue;
+  if (!element || from === to || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const written = element.textContent;
   const format = new Intl.NumberFormat(document.documentElement.lang || undefined);
   const begin = performance.now();
   const step = (now) => {
     const part = Math.min(1, (now - begin) / 600);
     // The server's own text is put back at the end: the browser may group digits differently.
-    text.nodeValue = part < 1 ? `${format.format(Math.round(from + (to - from) * part))} ` : written;
+    element.textContent = part < 1 ? format.format(Math.round(from + (to - from) * part)) : written;
     if (part < 1) requestAnimationFrame(step);
   };
   requestAnimationFrame(step);
