@@ -21,6 +21,7 @@ RESTART_PAUSE_SECONDS_MAX = 5.0
 STOP_SECONDS_MAX = 15.0
 LOG_BYTES_MAX = 5_000_000
 LINES_SHOWN = 5
+LINE_LENGTH_SHOWN = 300
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Child:
             lines = self.log_file.read_text(errors="replace").splitlines()
         except OSError:
             return "  (nothing)"
-        return "\n".join(f"  {line}" for line in lines[-LINES_SHOWN:]) or "  (nothing)"
+        return "\n".join(f"  {line[:LINE_LENGTH_SHOWN]}" for line in lines[-LINES_SHOWN:]) or "  (nothing)"
 
     def stop(self) -> None:
         """Ask the program to end, and end it when it does not."""
