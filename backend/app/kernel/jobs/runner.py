@@ -34,6 +34,7 @@ from app.kernel.jobs.definition import (
 )
 from app.kernel.jobs.schedule import claim_due, prune_job_log
 from app.kernel.observability import JOBS, QUEUE_DEPTH, describe_exception, get_logger
+from app.kernel.web.limit_rows import prune_limits
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -86,7 +87,7 @@ class JobRunner:
         self._context = JobContext(
             database=database, settings=settings, clock=clock, registry=registry, resources=resources
         )
-        self._periodic: list[Periodic] = [prune_job_log]
+        self._periodic: list[Periodic] = [prune_job_log, prune_limits]
         self._pollers: list[Poller] = []
         self._jobs: dict[str, Job] = {}
         for module in registry.modules:

@@ -1,0 +1,79 @@
+"""Is the process alive, can it serve, and how does it fare."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+from alembic.script import ScriptDirectory
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import text
+from starlette.responses import JSONResponse, Response
+
+from app.db.migrate import alembic_config, head_revision
+from app.kernel.errors import NotFound
+from app.kernel.observability import get_logger, render_metrics
+from app.kernel.permissions import operator, public
+from app.kernel.web.cookies import settings_of
+from app.kernel.web.proxies import client_address
+from app.utils.security import same
+
+READY_WAIT_SECONDS = 2.0
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+
+router = APIRouter(include_in_schema=False)
+log = get_logger("stempel.web")
+
+
+@cache
+def schema_revisions() -> tuple[str, frozenset[str]]:
+    """Return the newest schema this release knows, and all it knows."""
+    script = ScriptDirectory.from_config(alembic_config())
+    return head_revision(), frozenset(revision.revision for revision in script.walk_revisions())
+
+
+def judge_schema(revision: str | None) -> str:
+    """Tell a database's schema from this release's: current, older (not ready), or newer (still served).
+
+    A newer one serves the release before it, so that an upgrade needs no pause.
+    """
+    head, known = schema_revisions()
+    if revision == head:
+        return "current"
+    return "older" if revision is None or revision in known else "newer"
+
+
+@router.get("/healthz", dependencies=[public("Tells a supervisor that the process answers.")])
+async def get_health() -> JSONResponse:
+    """Answer without looking at anything else: restarting helps only when this fails."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/readyz", dependencies=[public("Tells a load balancer whether to send requests here.")])
+async def get_readiness(request: Request) -> JSONResponse:
+    """Answer 200 when the database is reachable and has the schema this release needs."""
+    schema = "unreachable"
+    try:
+        async with asyncio.timeout(READY_WAIT_SECONDS), request.app.state.database.sessions() as session:
+            revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
+        schema = judge_schema(revision)
+    except Exception as error:  # noqa: BLE001 (whatever it is, we are not ready)
+        log.warning("not_ready", reason=type(error).__name__)
+    is_ready = schema in {"current", "newer"}
+    body = {"status": "ok" if is_ready else "unavailable", "schema": schema}
+    return JSONResponse(body, status_code=200 if is_ready else 503)
+
+
+@router.get("/metrics", dependencies=[operator("The metrics token, or a caller on the same machine.")])
+async def get_metrics(request: Request) -> Response:
+    """Answer with the process's metrics; a stranger learns not even that they exist."""
+    token = settings_of(request).metrics_token
+    if token:
+        scheme, _space, given = request.headers.get("authorization", "").partition(" ")
+        is_allowed = scheme.lower() == "bearer" and same(given, token)
+    else:
+        is_allowed = client_address(request) in LOOPBACK
+    if not is_allowed:
+        raise NotFound("page")
+    return Response(render_metrics(), media_type=CONTENT_TYPE_LATEST)

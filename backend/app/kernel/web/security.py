@@ -1,0 +1,193 @@
+"""What every answer and request goes through: hosts, sizes, and the headers that bind the browser."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.config import Settings
+from app.kernel.web.problems import problem_bytes
+from app.kernel.web.proxies import parse_networks, resolve_client
+
+HEADER_COUNT_MAX = 100
+HEADER_BYTES_MAX = 32_000
+# Uploads are pictures of at most 2 MB, with the form around them.
+UPLOAD_BYTES_MAX = 2_200_000
+HSTS = "max-age=31536000"
+
+CONTENT_SECURITY_POLICY: Mapping[str, str] = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    # data: for the small pictures inside the vendored stylesheet.
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "manifest-src": "'self'",
+    "worker-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+FIXED_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "permissions-policy": (
+        "camera=(self), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    # Pages show personal facts; what may be kept says so itself.
+    "cache-control": "no-store",
+}
+
+
+def content_security_policy(extra: Mapping[str, str]) -> str:
+    """Return the policy, with a page's own additions: {"script-src": "'wasm-unsafe-eval'"}."""
+    directives = dict(CONTENT_SECURITY_POLICY)
+    for name, sources in extra.items():
+        assert "'unsafe-inline'" not in sources, "no page may run inline scripts or styles"
+        known = directives.get(name, "")
+        directives[name] = sources if known in {"", "'none'"} else f"{known} {sources}"
+    return "; ".join(f"{name} {sources}" for name, sources in directives.items())
+
+
+class SecurityMiddleware:
+    """Pure ASGI. A page widens its policy by `request.state.csp_extra = {directive: sources}`."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self.app = app
+        self._settings = settings
+        self._trusted = parse_networks(settings.trusted_proxies)
+        self._hosts = {
+            str(urlsplit(settings.public_url).hostname).lower(),
+            *(h.lower() for h in settings.allowed_hosts),
+        }
+        self._policy = content_security_policy({})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the request, serve it, complete the answer's headers."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        address, scheme = resolve_client(scope, self._trusted)
+        state["client_address"] = address
+        if scheme is not None:
+            scope["scheme"] = scheme
+        guard = _BodyGuard(receive, send, scope=scope, finish_headers=self._finish_headers)
+        refusal = self._refuse(scope, address)
+        if refusal is not None:
+            await guard.answer(*refusal)
+            return
+        guard.limit = self._body_limit(scope)
+        if guard.declared_length() > guard.limit:
+            await guard.answer(413, "too_large")
+            return
+        await self.app(scope, guard.receive, guard.send)
+
+    def _refuse(self, scope: Scope, address: str) -> tuple[int, str] | None:
+        headers = scope["headers"]
+        if len(headers) > HEADER_COUNT_MAX or sum(len(n) + len(v) for n, v in headers) > HEADER_BYTES_MAX:
+            return 431, "too_large"
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or not self._is_known_host(hosts[0].decode("latin-1"), address):
+            return 421, "not_found"
+        return None
+
+    def _is_known_host(self, header: str, address: str) -> bool:
+        """Tell whether the name is ours: a foreign one ends up in links, or is rebound to us."""
+        host = (urlsplit(f"//{header}").hostname or "").lower() if "@" not in header else ""
+        if host in self._hosts:
+            return True
+        is_local_caller = address in {"127.0.0.1", "::1"}
+        if host in {"localhost", "127.0.0.1", "::1"}:
+            return is_local_caller
+        if not self._settings.lan:
+            return False
+        try:
+            return ipaddress.ip_address(host).is_private
+        except ValueError:
+            return False
+
+    def _body_limit(self, scope: Scope) -> int:
+        kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+        is_upload = bool(kinds) and kinds[0].lower().startswith(b"multipart/form-data")
+        return (
+            max(UPLOAD_BYTES_MAX, self._settings.body_limit_bytes)
+            if is_upload
+            else self._settings.body_limit_bytes
+        )
+
+    def _finish_headers(self, scope: Scope, message: Message) -> None:
+        headers = MutableHeaders(scope=message)
+        for name, value in FIXED_HEADERS.items():
+            headers.setdefault(name, value)
+        extra = scope["state"].get("csp_extra")
+        headers.setdefault(
+            "content-security-policy", content_security_policy(extra) if extra else self._policy
+        )
+        if scope["scheme"] == "https":
+            headers.setdefault("strict-transport-security", HSTS)
+
+
+class _BodyGuard:
+    """Counts the body while it is read; beyond the limit the answer is 413, whatever the app says."""
+
+    def __init__(
+        self, receive: Receive, send: Send, *, scope: Scope, finish_headers: Callable[[Scope, Message], None]
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._scope = scope
+        self._finish_headers = finish_headers
+        self.limit = 0
+        self._read = 0
+        self._is_exceeded = False
+        self._is_answered = False
+
+    def declared_length(self) -> int:
+        """Return what Content-Length says; nothing or nonsense is zero, and counted while reading."""
+        for name, value in self._scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                return int(value[:18])
+        return 0
+
+    async def receive(self) -> Message:
+        """Pass a piece of the body on; beyond the limit the app is told that the client has gone."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            if self._read > self.limit:
+                self._is_exceeded = True
+                return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass the answer on with its headers complete, or replace it by 413."""
+        if self._is_exceeded and not self._is_answered:
+            await self.answer(413, "too_large")
+        if self._is_exceeded:
+            return
+        if message["type"] == "http.response.start":
+            self._finish_headers(self._scope, message)
+        await self._send(message)
+
+    async def answer(self, status: int, code: str) -> None:
+        """Send a whole problem answer."""
+        self._is_answered = True
+        body = problem_bytes(code, status=status)
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+        self._finish_headers(self._scope, start)
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,45 @@
+"""Puts the web plumbing onto an application, in the order in which a request meets it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import Depends, FastAPI
+
+from app.config import Settings
+from app.kernel.i18n import install_catalogues
+from app.kernel.observability import ObserveMiddleware
+from app.kernel.web import health, language, static
+from app.kernel.web.csrf import check_csrf
+from app.kernel.web.failsafe import FailsafeMiddleware
+from app.kernel.web.language import LanguageMiddleware
+from app.kernel.web.limits import Limiter
+from app.kernel.web.problems import install_problems
+from app.kernel.web.security import SecurityMiddleware
+from app.kernel.web.static import StaticFiles
+from app.kernel.web.templates import make_environment
+
+if TYPE_CHECKING:
+    from app.kernel.registry import Registry
+
+
+def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
+    """Add middleware, error answers, templates, static files and the kernel's own routes.
+
+    Call it before the modules' routers are included: routes take the CSRF check when they are added.
+    """
+    install_catalogues(registry.locale_folders())
+    app.state.static = StaticFiles()
+    app.state.templates = make_environment(
+        registry.template_folders(), app.state.static, is_development=settings.demo
+    )
+    app.state.limiter = Limiter(settings, app.state.database, app.state.resources)
+    install_problems(app)
+    # The last one added is met first: observe → language → security → failsafe → the application.
+    app.add_middleware(FailsafeMiddleware, settings=settings)
+    app.add_middleware(SecurityMiddleware, settings=settings)
+    app.add_middleware(LanguageMiddleware, settings=settings)
+    app.add_middleware(ObserveMiddleware)
+    app.router.dependencies.append(Depends(check_csrf))
+    for router in (static.router, language.router, health.router):
+        app.include_router(router)
