@@ -86,3 +86,15 @@ class ApiKey(TenantRow, Base):
     revoked_at: Mapped[datetime | None] = mapped_column(info=NONE)
 
 
+class SignInLimit(Base):
+    """How many sign-ins (or mails) were tried in a window; key is an HMAC of the e-mail or the address.
+
+    It has no tenant: an unknown e-mail is counted like a known one. Reserved before anything is verified.
+    """
+
+    __tablename__ = "sign_in_limit"
+    __table_args__ = (Index(None, "window_start"),)
+    kind: Mapped[str] = mapped_column(primary_key=True, info=NONE)
+    key: Mapped[bytes] = mapped_column(primary_key=True, info=PSEUDONYM)
+    window_start: Mapped[datetime] = mapped_column(primary_key=True, info=NONE)
+    attempts: Mapped[int] = mapped_column(info=NONE)

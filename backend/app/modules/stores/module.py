@@ -1,6 +1,11 @@
 """The manifest of stores."""
 
+from app.kernel.i18n import msg
 from app.kernel.module import Module
+from app.kernel.permissions import Permission
+
+EVERYBODY = frozenset({"manager", "cashier", "analyst"})
+MANAGERS = frozenset({"manager"})
 
 MODULE = Module(
     name="stores",
@@ -8,4 +13,9 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants",),
     has_models=True,
+    permissions=(
+        Permission("stores.view", msg("See stores and programmes"), roles=EVERYBODY, api_scope=True),
+        Permission("stores.edit", msg("Open, change and close stores"), roles=MANAGERS, api_scope=True),
+        Permission("programme.edit", msg("Change the rules of a programme"), roles=MANAGERS, api_scope=True),
+    ),
 )
