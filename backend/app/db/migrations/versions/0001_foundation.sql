@@ -23,6 +23,14 @@ CREATE TABLE card_refresh (
 	CONSTRAINT pk_card_refresh PRIMARY KEY (merchant_id, pass_id)
 );;
 
+CREATE TABLE lookup (
+	kind TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	target_id UUID NOT NULL, 
+	CONSTRAINT pk_lookup PRIMARY KEY (kind, key)
+);;
+
 CREATE TABLE merchant (
 	id UUID NOT NULL, 
 	name TEXT NOT NULL, 
@@ -51,12 +59,13 @@ CREATE TABLE outbox_message (
 	failure TEXT, 
 	attempts BIGINT DEFAULT '0' NOT NULL, 
 	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	claimed_at TIMESTAMP WITH TIME ZONE, 
 	sent_at TIMESTAMP WITH TIME ZONE, 
 	facts JSONB DEFAULT '{}' NOT NULL, 
 	merchant_id UUID NOT NULL, 
 	id UUID NOT NULL, 
 	CONSTRAINT pk_outbox_message PRIMARY KEY (merchant_id, id), 
-	CONSTRAINT ck_outbox_message_status CHECK (status IN ('waiting', 'sent', 'failed', 'suppressed'))
+	CONSTRAINT ck_outbox_message_status CHECK (status IN ('waiting', 'sending', 'sent', 'failed', 'suppressed'))
 );;
 
 CREATE INDEX ix_outbox_message_created_at ON outbox_message (created_at);;
@@ -64,6 +73,16 @@ CREATE INDEX ix_outbox_message_created_at ON outbox_message (created_at);;
 CREATE INDEX ix_outbox_message_merchant_id_customer_id ON outbox_message (merchant_id, customer_id);;
 
 CREATE UNIQUE INDEX uq_outbox_once ON outbox_message (merchant_id, once_key);;
+
+CREATE TABLE sign_in_limit (
+	kind TEXT NOT NULL, 
+	key BYTEA NOT NULL, 
+	window_start TIMESTAMP WITH TIME ZONE NOT NULL, 
+	attempts BIGINT NOT NULL, 
+	CONSTRAINT pk_sign_in_limit PRIMARY KEY (kind, key, window_start)
+);;
+
+CREATE INDEX ix_sign_in_limit_window_start ON sign_in_limit (window_start);;
 
 CREATE TABLE sign_up (
 	merchant_id UUID NOT NULL, 
@@ -78,6 +97,12 @@ CREATE TABLE sign_up (
 
 CREATE INDEX ix_sign_up_expires_at ON sign_up (expires_at);;
 
+CREATE TABLE update_counter (
+	name TEXT NOT NULL, 
+	value BIGINT NOT NULL, 
+	CONSTRAINT pk_update_counter PRIMARY KEY (name)
+);;
+
 CREATE TABLE api_key (
 	name TEXT NOT NULL, 
 	secret_hash BYTEA NOT NULL, 
@@ -90,6 +115,22 @@ CREATE TABLE api_key (
 	CONSTRAINT pk_api_key PRIMARY KEY (merchant_id, id), 
 	CONSTRAINT fk_api_key_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
+
+CREATE TABLE audit_entry (
+	actor_kind TEXT NOT NULL, 
+	actor_id UUID, 
+	action TEXT NOT NULL, 
+	target_kind TEXT NOT NULL, 
+	target_id UUID, 
+	facts JSONB NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_audit_entry PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_audit_entry_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_audit_entry_merchant_id_target_id ON audit_entry (merchant_id, target_id);;
 
 CREATE TABLE consent_record (
 	customer_id UUID NOT NULL, 
@@ -151,6 +192,16 @@ CREATE TABLE merchant_session (
 	CONSTRAINT fk_merchant_session_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
+CREATE TABLE merchant_setting (
+	merchant_id UUID NOT NULL, 
+	scope_id UUID NOT NULL, 
+	section TEXT NOT NULL, 
+	values JSONB NOT NULL, 
+	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	CONSTRAINT pk_merchant_setting PRIMARY KEY (merchant_id, scope_id, section), 
+	CONSTRAINT fk_merchant_setting_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
 CREATE TABLE password_reset (
 	member_id UUID NOT NULL, 
 	token_hash BYTEA NOT NULL, 
@@ -178,6 +229,10 @@ CREATE TABLE pin_attempt (
 
 CREATE INDEX ix_pin_attempt_at ON pin_attempt (at);;
 
+CREATE INDEX ix_pin_attempt_merchant_id_address_key_at ON pin_attempt (merchant_id, address_key, at);;
+
+CREATE INDEX ix_pin_attempt_merchant_id_device_id_at ON pin_attempt (merchant_id, device_id, at) WHERE device_id IS NOT NULL;;
+
 CREATE INDEX ix_pin_attempt_merchant_id_pass_id_at ON pin_attempt (merchant_id, pass_id, at);;
 
 CREATE INDEX ix_pin_attempt_merchant_id_store_id_at ON pin_attempt (merchant_id, store_id, at);;
@@ -189,7 +244,7 @@ CREATE TABLE program (
 	points_per_unit NUMERIC(12, 4) DEFAULT '1' NOT NULL, 
 	rounding TEXT DEFAULT 'down' NOT NULL, 
 	cooldown_minutes BIGINT DEFAULT '10' NOT NULL, 
-	stamps_per_visit BIGINT DEFAULT '1' NOT NULL, 
+	stamps_per_visit BIGINT DEFAULT '10' NOT NULL, 
 	visits_per_day BIGINT DEFAULT '5' NOT NULL, 
 	full_card TEXT DEFAULT 'stop' NOT NULL, 
 	points_expiry TEXT DEFAULT 'never' NOT NULL, 
@@ -513,9 +568,17 @@ CREATE POLICY system_select ON card_refresh FOR SELECT TO stempel_system USING (
 
 GRANT SELECT ON card_refresh TO stempel_system;;
 
+CREATE POLICY system_update ON card_refresh FOR UPDATE TO stempel_system USING (true);;
+
+GRANT UPDATE ON card_refresh TO stempel_system;;
+
 CREATE POLICY system_delete ON card_refresh FOR DELETE TO stempel_system USING (true);;
 
 GRANT DELETE ON card_refresh TO stempel_system;;
+
+GRANT SELECT, INSERT, DELETE ON lookup TO stempel_app;;
+
+GRANT SELECT, INSERT, DELETE ON lookup TO stempel_system;;
 
 ALTER TABLE merchant ENABLE ROW LEVEL SECURITY;;
 
@@ -545,6 +608,10 @@ CREATE POLICY system_select ON outbox_message FOR SELECT TO stempel_system USING
 
 GRANT SELECT ON outbox_message TO stempel_system;;
 
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_limit TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_limit TO stempel_system;;
+
 ALTER TABLE sign_up ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE sign_up FORCE ROW LEVEL SECURITY;;
@@ -563,6 +630,10 @@ CREATE POLICY system_delete ON sign_up FOR DELETE TO stempel_system USING (true)
 
 GRANT DELETE ON sign_up TO stempel_system;;
 
+GRANT SELECT, INSERT, UPDATE, DELETE ON update_counter TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON update_counter TO stempel_system;;
+
 ALTER TABLE api_key ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE api_key FORCE ROW LEVEL SECURITY;;
@@ -572,6 +643,16 @@ CREATE POLICY tenant ON api_key TO stempel_app USING (merchant_id = (SELECT null
 CREATE POLICY owner ON api_key TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON api_key TO stempel_app;;
+
+ALTER TABLE audit_entry ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE audit_entry FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON audit_entry TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON audit_entry TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT ON audit_entry TO stempel_app;;
 
 ALTER TABLE consent_record ENABLE ROW LEVEL SECURITY;;
 
@@ -610,6 +691,16 @@ GRANT SELECT ON merchant_session TO stempel_system;;
 CREATE POLICY system_delete ON merchant_session FOR DELETE TO stempel_system USING (true);;
 
 GRANT DELETE ON merchant_session TO stempel_system;;
+
+ALTER TABLE merchant_setting ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE merchant_setting FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON merchant_setting TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON merchant_setting TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON merchant_setting TO stempel_app;;
 
 ALTER TABLE password_reset ENABLE ROW LEVEL SECURITY;;
 

@@ -1,0 +1,58 @@
+"""Merchants for tests: made through the use cases, with a signed-in owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from uuid import UUID
+
+from app.db.session import Database, set_tenant
+from app.kernel.web.cookies import cookie_name
+from app.modules.merchants.service import NewMerchant, create_merchant
+from app.modules.merchants.sign_in import SESSION_COOKIE, open_session
+from app.utils.id_generator import new_id
+from app.utils.security import hash_password
+
+PASSWORD = "plum-orchard-tandem-42"  # noqa: S105 (a test password)
+MADE_AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class MadeMerchant:
+    """A merchant of a test. cookies: of the signed-in owner; headers: the same as a Cookie header, and the origin."""
+
+    id: UUID
+    owner_id: UUID
+    name: str
+    email: str
+    password: str
+    cookies: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def password_hash() -> str:
+    """Return the hash of the tests' password, computed once a run."""
+    return hash_password(PASSWORD)
+
+
+async def make_merchant(database: Database, **over: str) -> MadeMerchant:
+    """Make a merchant with a signed-in owner. over: name, email, locale, time_zone, currency."""
+    tag = new_id().hex[-12:]
+    details = {"name": "CoffeeLux", "email": f"owner-{tag}@example.com", **over}
+    async with database.sessions() as session, session.begin():
+        merchant = await create_merchant(session, NewMerchant(password_hash=password_hash(), **details), now=MADE_AT)
+        assert merchant is not None, "the e-mail of a test is its own"
+        await set_tenant(session, merchant.id)
+        token = await open_session(session, merchant.id, member_id=merchant.owner_id, role="owner", now=MADE_AT)
+        name = cookie_name(database.settings, SESSION_COOKIE)
+    return MadeMerchant(
+        id=merchant.id,
+        owner_id=merchant.owner_id,
+        name=merchant.name,
+        email=merchant.email,
+        password=PASSWORD,
+        cookies={name: token},
+        headers={"Cookie": f"{name}={token}", "Origin": database.settings.public_url},
+    )

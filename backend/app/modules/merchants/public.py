@@ -1,0 +1,52 @@
+"""What other modules may know of a merchant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.errors import NotFound
+from app.modules.merchants.models import Merchant
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantView:
+    """A business as other modules see it. email: the owner's, for service mails only."""
+
+    id: UUID
+    name: str
+    slug: str
+    locale: str
+    time_zone: str
+    currency: str
+    branding: Mapping[str, Any]
+    modules_on: frozenset[str]
+    email: str
+
+
+async def get_merchant(session: AsyncSession, merchant_id: UUID) -> MerchantView:
+    """Return the merchant of the bound tenant; raises NotFound."""
+    merchant = (await session.execute(select(Merchant).where(Merchant.id == merchant_id))).scalar_one_or_none()
+    if merchant is None:
+        raise NotFound("merchant")
+    return MerchantView(
+        id=merchant.id,
+        name=merchant.name,
+        slug=merchant.slug,
+        locale=merchant.locale,
+        time_zone=merchant.time_zone,
+        currency=merchant.currency,
+        branding=merchant.branding,
+        modules_on=frozenset(merchant.modules_on),
+        email=merchant.email,
+    )
+
+
+async def members_mail(session: AsyncSession, merchant_id: UUID) -> list[str]:
+    """Return the addresses that service mails about the business go to: the owner's."""
+    return [(await get_merchant(session, merchant_id)).email]
