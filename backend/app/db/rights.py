@@ -28,7 +28,8 @@ APP_GRANTS: Mapping[str, str] = {
 SYSTEM_GRANTS: Mapping[str, tuple[str, ...]] = {
     "merchant": ("SELECT",),
     "pass_object": ("SELECT",),
-    "card_refresh": ("SELECT", "DELETE"),
+    # UPDATE is what FOR UPDATE SKIP LOCKED asks for; nothing is ever written there.
+    "card_refresh": ("SELECT", "UPDATE", "DELETE"),
     "points_lot": ("SELECT",),
     "program": ("SELECT",),
     "sign_up": ("SELECT", "DELETE"),

@@ -15,12 +15,13 @@ from app.db.base import NONE, PERSONAL, PSEUDONYM, Base, TenantRow
 class OutboxMessage(TenantRow, Base):
     """A message of a merchant (for a sign-up: of the merchant to be). content is sealed: it may hold links.
 
-    once_key: the same key is never queued twice for a merchant. status: waiting, sent, failed, suppressed.
+    once_key: the same key is never queued twice for a merchant. status: waiting; sending while a worker holds
+    it (since claimed_at); sent; failed with the server's code; suppressed where nothing can or may be sent.
     """
 
     __tablename__ = "outbox_message"
     __table_args__ = (
-        CheckConstraint("status IN ('waiting', 'sent', 'failed', 'suppressed')", name="status"),
+        CheckConstraint("status IN ('waiting', 'sending', 'sent', 'failed', 'suppressed')", name="status"),
         Index("uq_outbox_once", "merchant_id", "once_key", unique=True),
         Index(None, "merchant_id", "customer_id"),
         Index(None, "created_at"),
@@ -36,5 +37,6 @@ class OutboxMessage(TenantRow, Base):
     failure: Mapped[str | None] = mapped_column(info=NONE)
     attempts: Mapped[int] = mapped_column(server_default="0", info=NONE)
     created_at: Mapped[datetime] = mapped_column(info=NONE)
+    claimed_at: Mapped[datetime | None] = mapped_column(info=NONE)
     sent_at: Mapped[datetime | None] = mapped_column(info=NONE)
     facts: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=NONE)

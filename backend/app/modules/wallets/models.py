@@ -21,6 +21,17 @@ class CardRefresh(Base):
     marked_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)
 
 
+class UpdateCounter(Base):
+    """The counter that update tags come from. Its row lock is held to the commit: tags appear in their order.
+
+    One row for the installation: a wallet's device asks across merchants what changed since a tag.
+    """
+
+    __tablename__ = "update_counter"
+    name: Mapped[str] = mapped_column(primary_key=True, info=NONE)
+    value: Mapped[int] = mapped_column(info=NONE)
+
+
 class AppleDeviceRegistration(TenantRow, Base):
     """A device that holds a pass and wants to hear of changes."""
 

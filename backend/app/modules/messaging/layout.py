@@ -1,0 +1,96 @@
+"""The look of a mail: plain text as it was written, and HTML in the merchant's name and colours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import column, select, table
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.i18n import use_language
+from app.modules.messaging.rules import split_text
+from app.modules.messaging.service import Mail
+
+TEMPLATES = Path(__file__).parent / "templates"
+PRODUCT_NAME = "Stempel"
+PRODUCT_COLOR = "#1f5c4d"
+_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+
+# Read as a plain table: the merchants module sends its mails through this one, so it must not be needed here.
+_MERCHANT = table("merchant", column("id"), column("name"), column("branding", JSONB))
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Whose mail it is. is_merchant is false for a sign-up, whose merchant is still to be."""
+
+    name: str = PRODUCT_NAME
+    color: str = PRODUCT_COLOR
+    is_merchant: bool = False
+
+    @property
+    def ink(self) -> str:
+        """Return black or white, whichever reads better on the colour (WCAG relative luminance)."""
+        channels = [int(self.color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        return "#ffffff" if luminance < 0.179 else "#16130a"
+
+
+def brand_of(name: str, branding: Mapping[str, Any]) -> Brand:
+    """Return the look of a merchant; a colour that is none gives the product's."""
+    wishes = (branding.get(key) for key in ("color", "background_color", "primary_color"))
+    color = next((wish for wish in wishes if isinstance(wish, str) and _HEX.fullmatch(wish)), PRODUCT_COLOR)
+    return Brand(name, color, is_merchant=True)
+
+
+async def find_brand(session: AsyncSession, merchant_id: UUID) -> Brand:
+    """Return the merchant's look, or the product's where there is no merchant yet."""
+    statement = select(_MERCHANT.c.name, _MERCHANT.c.branding).where(_MERCHANT.c.id == merchant_id)
+    row = (await session.execute(statement)).one_or_none()
+    return brand_of(row.name, row.branding or {}) if row else Brand()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment
+
+
+def render_html(mail: Mail, brand: Brand, *, locale: str) -> str:
+    """Return the HTML part of a mail in the reader's language."""
+    if mail.html is not None:
+        return mail.html
+    with use_language(locale) as translator:
+        footer = translator.gettext("Stempel: loyalty cards for shops.")
+        if brand.is_merchant:
+            footer = translator.gettext("Sent by %(name)s with Stempel.", name=brand.name)
+        return (
+            _environment()
+            .get_template("messaging/mail.html")
+            .render(
+                mail=mail,
+                brand=brand,
+                locale=translator.language,
+                paragraphs=split_text(mail.text),
+                action_label=mail.action_label or translator.gettext("Open"),
+                copy_hint=translator.gettext(
+                    "If the button does not work, copy this address into your browser:"
+                ),
+                footer=footer,
+            )
+        )

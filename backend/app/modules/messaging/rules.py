@@ -1,0 +1,88 @@
+"""Pure decisions of the outbox: what a text becomes, what a server's answer means, when to stop trying."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+SUBJECT_LENGTH_MAX = 200
+TEXT_LENGTH_MAX = 20_000
+HTML_LENGTH_MAX = 100_000
+# A worker that holds a message longer than this has died: another one may send it.
+CLAIM_LIFETIME = timedelta(minutes=2)
+# The links of service mails live about as long; a mail that comes later helps nobody.
+STOP_TRYING_AFTER = timedelta(days=2)
+CONTENT_KEPT_FOR = timedelta(days=30)
+
+_LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]")
+_CODE = re.compile(r"[245][0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a mail's text: words, or an address that was found in them."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph as lines of parts. button: the address where the paragraph is nothing but one."""
+
+    lines: tuple[tuple[Part, ...], ...]
+    button: str = ""
+
+
+def split_text(text: str) -> list[Paragraph]:
+    """Divide a plain text into paragraphs at its empty lines, with the addresses found."""
+    found: list[Paragraph] = []
+    for block in re.split(r"\n\s*\n", text.strip()):
+        whole = block.strip()
+        lines = tuple(tuple(split_line(line)) for line in whole.splitlines())
+        found.append(Paragraph(lines, button=whole if _LINK.fullmatch(whole) else ""))
+    return found
+
+
+def split_line(line: str) -> list[Part]:
+    """Divide a line into words and addresses."""
+    parts: list[Part] = []
+    place = 0
+    for match in _LINK.finditer(line):
+        if match.start() > place:
+            parts.append(Part(line[place : match.start()]))
+        parts.append(Part(match.group(), url=match.group()))
+        place = match.end()
+    if place < len(line):
+        parts.append(Part(line[place:]))
+    return parts
+
+
+def header_line(text: str) -> str:
+    """Return a text that is safe as the value of a header: one line, no control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:SUBJECT_LENGTH_MAX]
+
+
+def is_refusal(code: int) -> bool:
+    """Tell whether the server's answer to a message is final: 5xx. Source: RFC 5321, section 4.2.1."""
+    return 500 <= code <= 599
+
+
+def claim_free_at(claimed_at: datetime | None, *, now: datetime) -> datetime | None:
+    """Return when another worker may take a message that one is sending, or None for at once."""
+    if claimed_at is None or now >= claimed_at + CLAIM_LIFETIME:
+        return None
+    return claimed_at + CLAIM_LIFETIME
+
+
+def is_too_old(created_at: datetime, *, now: datetime) -> bool:
+    """Tell whether trying on would no longer help the reader."""
+    return now - created_at > STOP_TRYING_AFTER
+
+
+def message_id(outbox_id: str, mail_from: str) -> str:
+    """Return the Message-ID: the same at every try, so that mailboxes can drop a second copy."""
+    domain = parseaddr(mail_from)[1].rpartition("@")[2] or "localhost"
+    return f"<{outbox_id}@{domain}>"

@@ -1,0 +1,173 @@
+"""The outbox's use cases: queue, claim, settle, read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import Settings
+from app.kernel.adapters import resources_of
+from app.kernel.jobs import enqueue
+from app.modules.messaging.models import OutboxMessage
+from app.modules.messaging.rules import (
+    HTML_LENGTH_MAX,
+    TEXT_LENGTH_MAX,
+    claim_free_at,
+    header_line,
+    is_too_old,
+)
+from app.utils.id_generator import new_id
+from app.utils.security import Keyring
+from app.utils.validators import clean_email, clean_text
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What is sealed: subject and text; html only where a caller made its own; the word on the button."""
+
+    subject: str
+    text: str
+    html: str | None = None
+    action_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMessage:
+    """A message that this worker may send now."""
+
+    id: UUID
+    merchant_id: UUID
+    recipient: str
+    kind: str
+    locale: str
+    mail: Mail
+    created_at: datetime
+
+
+def messaging_ready(settings: Settings) -> bool:
+    """Tell whether mail reaches people: an SMTP server is set, or the demo mailbox takes it."""
+    return bool(settings.smtp_url) or settings.demo
+
+
+def seal_mail(keyring: Keyring, message_id: UUID, mail: Mail) -> bytes:
+    """Encrypt what a message says, bound to its row."""
+    plain = [mail.subject, mail.text, mail.html, mail.action_label]
+    return keyring.seal(json.dumps(plain).encode(), context=f"outbox_message:{message_id}")
+
+
+def unseal_mail(keyring: Keyring, message_id: UUID, sealed: bytes) -> Mail:
+    """Decrypt what seal_mail made; raises ValueError for anything else."""
+    return Mail(*json.loads(keyring.unseal(sealed, context=f"outbox_message:{message_id}")))
+
+
+async def queue_mail(  # noqa: PLR0913 (the parts of a mail; every one is named at the call)
+    session: AsyncSession,
+    *,
+    merchant_id: UUID,
+    recipient: str,
+    kind: str,
+    locale: str,
+    subject: str,
+    text: str,
+    now: datetime,
+    html: str | None = None,
+    action_label: str = "",
+    customer_id: UUID | None = None,
+    once_key: str | None = None,
+) -> UUID | None:
+    """Write a mail to the outbox and queue its sending, both in the caller's transaction.
+
+    text: plain paragraphs; an address alone in its paragraph becomes a button that says action_label.
+    once_key: one message once a merchant; None is returned where it was queued before.
+    Raises ValueError for a recipient that is no address. Without SMTP the row is kept as suppressed.
+    """
+    # The job calls the use cases below; importing it here breaks the circle.
+    from app.modules.messaging.jobs import send_message
+
+    assert len(html or "") <= HTML_LENGTH_MAX, "a mail of that size is a mistake"
+    message_id = new_id()
+    resources = resources_of(session)
+    ready = messaging_ready(resources.get(Settings))
+    mail = Mail(header_line(subject), clean_text(text)[:TEXT_LENGTH_MAX], html, header_line(action_label))
+    statement = insert(OutboxMessage).values(
+        merchant_id=merchant_id,
+        id=message_id,
+        customer_id=customer_id,
+        kind=kind,
+        recipient=clean_email(recipient),
+        locale=locale,
+        content=seal_mail(resources.get(Keyring), message_id, mail) if ready else None,
+        once_key=once_key,
+        status="waiting" if ready else "suppressed",
+        failure=None if ready else "no_transport",
+        created_at=now,
+    )
+    once = statement.on_conflict_do_nothing(index_elements=["merchant_id", "once_key"])
+    added = await session.execute(once.returning(OutboxMessage.id))
+    if added.one_or_none() is None:
+        return None
+    if ready:
+        key = str(message_id)
+        await enqueue(session, send_message, merchant_id=merchant_id, key=key, message_id=message_id)
+    return message_id
+
+
+async def claim_message(
+    session: AsyncSession, merchant_id: UUID, *, message_id: UUID, now: datetime
+) -> ClaimedMessage | datetime | None:
+    """Take a message for sending; a moment: another worker holds it till then; None: nothing to do."""
+    row = (
+        await session.execute(
+            select(OutboxMessage)
+            .where(OutboxMessage.merchant_id == merchant_id, OutboxMessage.id == message_id)
+            .with_for_update()
+        )
+    ).scalar_one_or_none()
+    if row is None or row.status not in {"waiting", "sending"}:
+        return None
+    if row.content is None or row.recipient is None:
+        return None
+    if row.status == "sending" and (free_at := claim_free_at(row.claimed_at, now=now)):
+        return free_at
+    row.status, row.claimed_at, row.attempts = "sending", now, row.attempts + 1
+    mail = unseal_mail(resources_of(session).get(Keyring), row.id, row.content)
+    return ClaimedMessage(row.id, merchant_id, row.recipient, row.kind, row.locale, mail, row.created_at)
+
+
+async def settle_sent(session: AsyncSession, merchant_id: UUID, *, message_id: UUID, now: datetime) -> None:
+    """Write down that the server has taken a message."""
+    await _settle(session, merchant_id, message_id, status="sent", failure=None, sent_at=now)
+
+
+async def settle_failed(session: AsyncSession, merchant_id: UUID, *, message_id: UUID, code: str) -> None:
+    """Write down that a message is given up; only the code is kept, for servers quote addresses."""
+    await _settle(session, merchant_id, message_id, status="failed", failure=code)
+
+
+async def settle_delayed(
+    session: AsyncSession, merchant_id: UUID, *, message: ClaimedMessage, code: str, now: datetime
+) -> bool:
+    """Give a message back for another try; False where it has become too old and is given up."""
+    if is_too_old(message.created_at, now=now):
+        await settle_failed(session, merchant_id, message_id=message.id, code="too_old")
+        return False
+    await _settle(session, merchant_id, message.id, status="waiting", failure=code, claimed_at=None)
+    return True
+
+
+async def _settle(session: AsyncSession, merchant_id: UUID, message_id: UUID, **values: object) -> None:
+    await session.execute(
+        update(OutboxMessage)
+        .where(
+            OutboxMessage.merchant_id == merchant_id,
+            OutboxMessage.id == message_id,
+            OutboxMessage.status == "sending",
+        )
+        .values(**values)
+    )
