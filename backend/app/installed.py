@@ -17,8 +17,8 @@ from app.modules.visits.module import MODULE as VISITS
 from app.modules.wallets.module import MODULE as WALLETS
 
 INSTALLED: tuple[Module, ...] = (
-    MERCHANTS,
     MESSAGING,
+    MERCHANTS,
     STORES,
     STAFF,
     CUSTOMERS,
