@@ -14,11 +14,17 @@ sys.path.insert(0, str(ROOT / "backend"))
 from sqlalchemy.dialects import postgresql  # noqa: E402 - the path comes first
 from sqlalchemy.schema import CreateIndex, CreateTable  # noqa: E402 - the path comes first
 
+import app.db.keycheck  # noqa: E402 - the kernel's own tables
+import app.db.lookup  # noqa: E402 - the kernel's own tables
+import app.kernel.audit  # noqa: E402 - the kernel's own tables
+import app.kernel.idempotency  # noqa: E402 - the kernel's own tables
+import app.kernel.settings  # noqa: E402 - the kernel's own tables
 from app.db.base import Base  # noqa: E402 - the path comes first
 from app.db.rights import APP_ROLE, SYSTEM_ROLE, open_table, protect  # noqa: E402 - the path comes first
 from app.installed import INSTALLED  # noqa: E402 - the path comes first
 from app.kernel.jobs import queue_ddl  # noqa: E402 - the path comes first
 from app.kernel.registry import Registry  # noqa: E402 - the path comes first
+from app.kernel.web.limit_rows import limit_ddl  # noqa: E402 - the path comes first
 
 TARGET = ROOT / "backend/app/db/migrations/versions/0001_foundation.sql"
 
@@ -41,6 +47,7 @@ def main() -> None:
         statements += protect(table.name, tenant_column=tenant) if tenant else open_table(table.name)
     statements += [f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {SYSTEM_ROLE}"]
     statements += queue_ddl()
+    statements += limit_ddl()
     TARGET.write_text(";;\n\n".join(statement.strip().rstrip(";") for statement in statements) + ";;\n")
 
 

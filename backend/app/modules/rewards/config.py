@@ -91,7 +91,7 @@ async def change_reward(
     for name, value in moved.items():
         setattr(reward, name, value)
     _check_one_stamp_reward_left(program, rewards.values())
-    await session.flush([reward])  # the programme's number is read from the rows
+    await session.flush()  # the programme's number is read from the rows
     await _follow_rewards(session, program)
     if {"threshold", "active"} & set(moved):
         raised = old_threshold if reward.threshold > old_threshold else None
@@ -155,7 +155,7 @@ async def _move_highest(session: AsyncSession, program: Program, *, wanted: int)
     if old == wanted:
         return
     highest.threshold = wanted
-    await session.flush([highest])  # the programme's number is read from the rows
+    await session.flush()  # the programme's number is read from the rows
     await _recompute(session, program, reward_id=highest.id, old_threshold=old if wanted > old else None)
 
 
@@ -190,7 +190,7 @@ async def _add(session: AsyncSession, program: Program, new: NewReward, *, now: 
         created_at=now,
     )
     session.add(reward)
-    await session.flush([reward])  # the programme's number is read from the rows
+    await session.flush()  # the programme's number is read from the rows
     return reward
 
 

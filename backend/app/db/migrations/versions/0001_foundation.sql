@@ -23,6 +23,12 @@ CREATE TABLE card_refresh (
 	CONSTRAINT pk_card_refresh PRIMARY KEY (merchant_id, pass_id)
 );;
 
+CREATE TABLE key_check (
+	name TEXT NOT NULL, 
+	value BYTEA NOT NULL, 
+	CONSTRAINT pk_key_check PRIMARY KEY (name)
+);;
+
 CREATE TABLE lookup (
 	kind TEXT NOT NULL, 
 	key TEXT NOT NULL, 
@@ -177,6 +183,19 @@ CREATE INDEX ix_customer_created ON customer (merchant_id, created_at);;
 CREATE INDEX ix_customer_email ON customer (merchant_id, lower(email));;
 
 CREATE UNIQUE INDEX uq_customer_verified_email ON customer (merchant_id, lower(email)) WHERE email_verified_at IS NOT NULL;;
+
+CREATE TABLE idempotency_key (
+	merchant_id UUID NOT NULL, 
+	scope TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	fingerprint BYTEA NOT NULL, 
+	answer JSONB, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_idempotency_key PRIMARY KEY (merchant_id, scope, key), 
+	CONSTRAINT fk_idempotency_key_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);;
 
 CREATE TABLE merchant_session (
 	member_id UUID NOT NULL, 
@@ -576,6 +595,10 @@ CREATE POLICY system_delete ON card_refresh FOR DELETE TO stempel_system USING (
 
 GRANT DELETE ON card_refresh TO stempel_system;;
 
+GRANT SELECT, INSERT ON key_check TO stempel_app;;
+
+GRANT SELECT, INSERT ON key_check TO stempel_system;;
+
 GRANT SELECT, INSERT, DELETE ON lookup TO stempel_app;;
 
 GRANT SELECT, INSERT, DELETE ON lookup TO stempel_system;;
@@ -673,6 +696,24 @@ CREATE POLICY tenant ON customer TO stempel_app USING (merchant_id = (SELECT nul
 CREATE POLICY owner ON customer TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON customer TO stempel_app;;
+
+ALTER TABLE idempotency_key ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE idempotency_key FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON idempotency_key TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON idempotency_key TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO stempel_app;;
+
+CREATE POLICY system_select ON idempotency_key FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON idempotency_key TO stempel_system;;
+
+CREATE POLICY system_delete ON idempotency_key FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON idempotency_key TO stempel_system;;
 
 ALTER TABLE merchant_session ENABLE ROW LEVEL SECURITY;;
 
@@ -996,3 +1037,17 @@ GRANT INSERT ON pgqueuer_log TO stempel_app;;
 GRANT SELECT, INSERT, UPDATE, DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics, job_schedule TO stempel_system;;
 
 GRANT USAGE, SELECT ON SEQUENCE pgqueuer_id_seq, pgqueuer_log_id_seq, pgqueuer_schedules_id_seq, pgqueuer_statistics_id_seq TO stempel_app, stempel_system;;
+
+CREATE UNLOGGED TABLE rate_limit (
+    name text NOT NULL,
+    key text NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    hits integer NOT NULL,
+    PRIMARY KEY (name, key, window_start)
+);;
+
+CREATE INDEX rate_limit_window_start_idx ON rate_limit (window_start);;
+
+GRANT SELECT, INSERT, UPDATE ON rate_limit TO stempel_app;;
+
+GRANT SELECT, DELETE ON rate_limit TO stempel_system;;
