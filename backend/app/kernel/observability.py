@@ -107,14 +107,16 @@ def scrub_event(_logger: object, _method: str, event: MutableMapping[str, Any]) 
     return event
 
 
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
 def configure_logging(log_format: Literal["json", "console"], log_level: str) -> None:
     """Send structlog's and the standard library's lines to stderr in one shape, scrubbed."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
@@ -124,7 +126,7 @@ def configure_logging(log_format: Literal["json", "console"], log_level: str) ->
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": shared,
+        "foreign_pre_chain": _SHARED,
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
@@ -144,16 +146,20 @@ def configure_logging(log_format: Literal["json", "console"], log_level: str) ->
             "loggers": {"uvicorn.access": quiet, "uvicorn.error": quiet, "pgqueuer": quiet, "httpx2": quiet},
         }
     )
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+
+
+# Set at import: a process that forgot to configure its logs must not fall back to structlog's own way, which
+# prints the local variables of a failed function.
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_SHARED,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
