@@ -37,6 +37,7 @@ class Child:
     # A moment in monotonic seconds; before it a crashed child is not started again.
     start_not_before: float = 0.0
     deaths: deque[float] = field(default_factory=deque)
+    stop_seconds_max: float = STOP_SECONDS_MAX
 
     def start(self) -> None:
         """Start the program; it ends with us even when we are killed."""
@@ -105,7 +106,7 @@ class Child:
             return
         process.terminate()
         try:
-            process.wait(STOP_SECONDS_MAX)
+            process.wait(self.stop_seconds_max)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
