@@ -16,9 +16,9 @@ from app.db.base import NONE, PSEUDONYM, SECRET, Base, TenantRow, merchant_fk, t
 class PassObject(TenantRow, Base):
     """A card of one programme. stamp_count and points_balance always equal the sums of the entries.
 
-    revision rises with every visible change and drives Last-Modified (changed_at); update_tag is assigned by the
-    refresh worker. token_version revokes the card links. rewards_banked: {reward id: how many wait} of full cards
-    that were carried on; rewards_kept: {reward id: threshold} unlocked before the merchant raised it.
+    revision rises with every visible change and drives Last-Modified (changed_at); update_tag is assigned by
+    the refresh worker. token_version revokes the card links. rewards_banked: {reward id: how many wait} of
+    full cards that were carried on; rewards_kept: {reward id: threshold} unlocked before it was raised.
     known_stores: where a visit was accepted before (the PIN limits tell new from known cards by it).
     """
 
@@ -52,7 +52,9 @@ class PassObject(TenantRow, Base):
     last_visit_at: Mapped[datetime | None] = mapped_column(info=NONE)
     visits_day: Mapped[date | None] = mapped_column(info=NONE)
     visits_today: Mapped[int] = mapped_column(server_default="0", info=NONE)
-    known_stores: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid(as_uuid=True)), server_default="{}", info=NONE)
+    known_stores: Mapped[list[UUID]] = mapped_column(
+        ARRAY(Uuid(as_uuid=True)), server_default="{}", info=NONE
+    )
     revision: Mapped[int] = mapped_column(server_default="1", info=NONE)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)
     update_tag: Mapped[int] = mapped_column(server_default="0", info=NONE)

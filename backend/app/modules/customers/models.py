@@ -46,7 +46,7 @@ Index("ix_customer_created", Customer.merchant_id, Customer.created_at)
 
 
 class ConsentRecord(TenantRow, Base):
-    """One consent given or withdrawn: which wording, when, from where. Append-only; the address only as HMAC."""
+    """One consent given or withdrawn: which wording, when, from where. Append-only; address as HMAC."""
 
     __tablename__ = "consent_record"
     __table_args__ = (merchant_fk(), Index(None, "merchant_id", "customer_id"))

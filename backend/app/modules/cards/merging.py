@@ -1,0 +1,69 @@
+"""The only way two cards become one: once their mailbox has confirmed that both are one person's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.errors import NotFound
+from app.modules.cards.hooks import CARD_CHANGED, CARD_MERGED, CardChanged, CardMerged, MergedBalance
+from app.modules.cards.models import PassObject
+from app.modules.cards.queries import lock_card_row
+from app.modules.cards.rules import MergeSide, merge_sides
+from app.modules.merchants.public import get_merchant
+
+
+async def merge_cards(
+    session: AsyncSession, merchant_id: UUID, *, source_id: UUID, target_id: UUID, now: datetime
+) -> None:
+    """Move everything of the source to the target by transfer entries; the source is merged afterwards.
+
+    Both are of one programme. A blocked source leaves the target blocked: joining must not unblock.
+    Merging the same pair again changes nothing. Raises NotFound for a card that is gone.
+    """
+    assert source_id != target_id
+    # Locked in id order: two devices that confirm the same pair at once must not deadlock.
+    rows = {key: await lock_card_row(session, merchant_id, key) for key in sorted((source_id, target_id))}
+    source, target = rows[source_id], rows[target_id]
+    if source is None or target is None:
+        raise NotFound("card")
+    if source.status == "merged" and source.merged_into == target_id:
+        return
+    if {source.status, target.status} - {"active", "blocked"}:
+        raise NotFound("card")
+    assert source.program_id == target.program_id, "cards of different programmes have nothing to move"
+    before = MergedBalance(source.id, source.store_id, source.stamp_count, source.points_balance)
+    gains = MergedBalance(target.id, target.store_id, target.stamp_count, target.points_balance)
+    _move(source, target, now=now)
+    await session.flush()  # subscribers read and write the rows by statements of their own
+    modules_on = (await get_merchant(session, merchant_id)).modules_on
+    await CARD_MERGED.tell(
+        CardMerged(session, merchant_id, target.program_id, before, gains, now=now, modules_on=modules_on)
+    )
+    for pass_id in (source_id, target_id):
+        await CARD_CHANGED.tell(CardChanged(session, merchant_id, pass_id, now=now, modules_on=modules_on))
+
+
+def _side(card: PassObject) -> MergeSide:
+    return MergeSide(**{name: getattr(card, name) for name in MergeSide.__dataclass_fields__})
+
+
+def _move(source: PassObject, target: PassObject, *, now: datetime) -> None:
+    joined = asdict(merge_sides(_side(source), _side(target)))
+    for name, value in joined.items():
+        setattr(target, name, value)
+    target.reward_unlocked = source.reward_unlocked or target.reward_unlocked
+    if source.status == "blocked":
+        target.status = "blocked"
+    source.stamp_count = source.points_balance = 0
+    source.rewards_banked, source.rewards_kept = {}, {}
+    source.reward_unlocked = False
+    source.status, source.merged_into = "merged", target.id
+    # Links and cookies of the duplicate end here; they never open the card of whoever owns the mailbox.
+    source.token_version += 1
+    for card in (source, target):
+        card.revision += 1
+        card.changed_at = now

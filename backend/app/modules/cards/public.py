@@ -1,0 +1,104 @@
+"""What other modules may know of cards, and the points at which they join in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.hooks import Tell
+from app.modules.cards.access import (
+    CardHolderDep,
+    DeviceCardDep,
+    card_token,
+    find_held_card,
+    forget_card,
+    held_cards,
+    held_merchants,
+    read_card_token,
+    remember_card,
+)
+from app.modules.cards.balances import get_card_row, lock_card, lock_cards, raise_revision, reward_numbers
+from app.modules.cards.hooks import (
+    CARD_CHANGED,
+    CARD_JOINED,
+    CARD_MERGED,
+    CardChanged,
+    CardJoined,
+    CardMerged,
+    MergedBalance,
+)
+from app.modules.cards.links import consume_card_link, find_card_link, send_card_link, send_my_card
+from app.modules.cards.merging import merge_cards
+from app.modules.cards.models import PassObject
+from app.modules.cards.queries import CardRef, find_card, get_card, list_cards_of_customer
+from app.modules.cards.service import (
+    CreatedCard,
+    add_email,
+    block_card,
+    create_card,
+    revoke_card_links,
+    touch_card,
+    unblock_card,
+)
+
+__all__ = [
+    "CARD_CHANGED",
+    "CARD_JOINED",
+    "CARD_MERGED",
+    "TIER_CHANGED",
+    "CardChanged",
+    "CardHolderDep",
+    "CardJoined",
+    "CardMerged",
+    "CardRef",
+    "CreatedCard",
+    "MergedBalance",
+    "PassObject",
+    "DeviceCardDep",
+    "TierChanged",
+    "block_card",
+    "card_token",
+    "consume_card_link",
+    "add_email",
+    "create_card",
+    "find_card",
+    "find_card_link",
+    "find_held_card",
+    "forget_card",
+    "get_card",
+    "get_card_row",
+    "held_cards",
+    "held_merchants",
+    "list_cards_of_customer",
+    "lock_card",
+    "lock_cards",
+    "merge_cards",
+    "raise_revision",
+    "read_card_token",
+    "remember_card",
+    "revoke_card_links",
+    "reward_numbers",
+    "send_card_link",
+    "send_my_card",
+    "touch_card",
+    "unblock_card",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TierChanged:
+    """A card reached or left a level. before and after: level keys, None for no level."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    pass_id: UUID
+    before: str | None
+    after: str | None
+    now: datetime
+    modules_on: frozenset[str] = frozenset()
+
+
+TIER_CHANGED: Tell[TierChanged] = Tell("TIER_CHANGED", about="A card reached or left a level.")

@@ -1,0 +1,140 @@
+"""What other modules may know of customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.errors import NotFound
+from app.modules.customers import service
+from app.modules.customers.models import Customer
+from app.modules.customers.queries import (
+    find_customer_row,
+    find_verified_row,
+    list_rows_by_email,
+    list_rows_by_id,
+)
+from app.modules.customers.rules import (
+    CONSENT_TEXT_VERSION,
+    Birthday,
+    make_birthday,
+    parse_birthday,
+)
+from app.modules.customers.service import (
+    CustomerDetails,
+    EmailOffer,
+    confirm_email,
+    consent_text,
+    join_customers,
+    record_consent,
+    set_email,
+)
+
+__all__ = [
+    "CONSENT_TEXT_VERSION",
+    "Birthday",
+    "CustomerDetails",
+    "CustomerView",
+    "EmailOffer",
+    "confirm_email",
+    "consent_text",
+    "create_customer",
+    "find_verified_customer",
+    "get_customer",
+    "join_customers",
+    "list_customers",
+    "list_customers_by_email",
+    "make_birthday",
+    "parse_birthday",
+    "record_consent",
+    "set_email",
+    "set_locale",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerView:
+    """A person at one merchant, as other modules see them. Personal: never into logs or jobs."""
+
+    id: UUID
+    merchant_id: UUID
+    name: str | None
+    email: str | None
+    phone: str | None
+    email_consent: bool
+    email_consent_at: datetime | None
+    email_verified_at: datetime | None
+    unsubscribed_at: datetime | None
+    locale: str
+    birthday: Birthday | None
+    created_at: datetime
+    erased_at: datetime | None
+
+
+def view_of(row: Customer) -> CustomerView:
+    """Return the view of a customer row."""
+    birthday = None
+    if row.birthday_day is not None and row.birthday_month is not None:
+        birthday = Birthday(row.birthday_day, row.birthday_month, row.birthday_year)
+    return CustomerView(
+        id=row.id,
+        merchant_id=row.merchant_id,
+        name=row.name,
+        email=row.email,
+        phone=row.phone,
+        email_consent=row.email_consent,
+        email_consent_at=row.email_consent_at,
+        email_verified_at=row.email_verified_at,
+        unsubscribed_at=row.unsubscribed_at,
+        locale=row.locale,
+        birthday=birthday,
+        created_at=row.created_at,
+        erased_at=row.erased_at,
+    )
+
+
+async def get_customer(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> CustomerView:
+    """Return a customer of this merchant; raises NotFound."""
+    row = await find_customer_row(session, merchant_id, customer_id)
+    if row is None:
+        raise NotFound("customer")
+    return view_of(row)
+
+
+async def list_customers(
+    session: AsyncSession, merchant_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, CustomerView]:
+    """Return the customers with these ids, by id; unknown ids are left out."""
+    return {row.id: view_of(row) for row in await list_rows_by_id(session, merchant_id, list(ids))}
+
+
+async def find_verified_customer(session: AsyncSession, merchant_id: UUID, email: str) -> CustomerView | None:
+    """Return the customer whose mailbox confirmed this address: the only way an address finds a person."""
+    row = await find_verified_row(session, merchant_id, email)
+    return view_of(row) if row else None
+
+
+async def list_customers_by_email(
+    session: AsyncSession, merchant_id: UUID, email: str, *, limit: int = 10
+) -> list[CustomerView]:
+    """Return customers who gave this address, confirmed first. Only for writing to that address."""
+    return [view_of(row) for row in await list_rows_by_email(session, merchant_id, email, limit=limit)]
+
+
+async def create_customer(
+    session: AsyncSession, merchant_id: UUID, details: CustomerDetails, *, now: datetime, source: str
+) -> CustomerView:
+    """Add a person and record the consent that came with an address."""
+    return view_of(await service.create_customer(session, merchant_id, details, now=now, source=source))
+
+
+async def set_locale(session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, locale: str) -> None:
+    """Remember the language a customer chose, for mails and wallet passes; raises NotFound."""
+    row = await find_customer_row(session, merchant_id, customer_id)
+    if row is None:
+        raise NotFound("customer")
+    row.locale = locale

@@ -1,0 +1,236 @@
+"""What can happen to a customer: come in, agree or take it back, prove a mailbox, be joined, be erased."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.adapters import resources_of
+from app.kernel.errors import NotFound
+from app.kernel.i18n import translator
+from app.kernel.locks import lock_name
+from app.modules.customers.models import ConsentRecord, Customer
+from app.modules.customers.queries import find_verified_row, list_consents, lock_customer_row
+from app.modules.customers.rules import CONSENT_PURPOSE, CONSENT_TEXT, CONSENT_TEXT_VERSION, Birthday
+from app.utils.id_generator import new_id
+from app.utils.security import Keyring
+
+ERASED_TO_NONE = (
+    *("name", "email", "phone", "email_consent_at", "email_verified_at", "unsubscribed_at"),
+    *("birthday_day", "birthday_month", "birthday_year"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerDetails:
+    """What a person may tell when joining; everything is optional. Values are cleaned by the edge."""
+
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    birthday: Birthday | None = None
+    locale: str = "en"
+    email_consent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmailOffer:
+    """An address that a person gives later. consent: the box was ticked. source: on which page."""
+
+    email: str
+    consent: bool
+    source: str
+
+
+def consent_text(locale: str | None) -> str:
+    """Return the exact wording of the consent in a language, as it is shown and as it is recorded."""
+    return translator(locale).gettext(CONSENT_TEXT)
+
+
+def address_mac(session: AsyncSession, email: str) -> bytes:
+    """Return the keyed hash under which consents remember an address."""
+    return resources_of(session).get(Keyring).mac("lookup", "consent", email.lower())
+
+
+async def create_customer(
+    session: AsyncSession, merchant_id: UUID, details: CustomerDetails, *, now: datetime, source: str
+) -> Customer:
+    """Add a person; records the consent where one was given for an address.
+
+    A ticked box without an address agrees to nothing, because there is nowhere to write to.
+    source: where the details came from, such as "join_page", "api", "staff_device".
+    """
+    birthday = details.birthday
+    customer = Customer(
+        merchant_id=merchant_id,
+        id=new_id(),
+        name=details.name or None,
+        email=details.email or None,
+        phone=details.phone or None,
+        email_consent=False,
+        locale=details.locale,
+        birthday_day=birthday.day if birthday else None,
+        birthday_month=birthday.month if birthday else None,
+        birthday_year=birthday.year if birthday else None,
+        created_at=now,
+    )
+    session.add(customer)
+    await session.flush()  # the consent and the card point at this row
+    if details.email_consent and details.email:
+        await _write_consent(session, customer, given=True, locale=details.locale, source=source, now=now)
+    return customer
+
+
+async def record_consent(
+    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, given: bool, source: str, now: datetime
+) -> bool:
+    """Record that a customer agreed, or took it back; False where nothing changes or no address is known.
+
+    Raises NotFound.
+    """
+    customer = await lock_customer_row(session, merchant_id, customer_id)
+    if customer is None or customer.erased_at is not None:
+        raise NotFound("customer")
+    if customer.email_consent == given or (given and customer.email is None):
+        return False
+    await _write_consent(session, customer, given=given, locale=customer.locale, source=source, now=now)
+    return True
+
+
+async def _write_consent(
+    session: AsyncSession, customer: Customer, *, given: bool, locale: str, source: str, now: datetime
+) -> None:
+    customer.email_consent = given
+    customer.email_consent_at = now if given else None
+    customer.unsubscribed_at = None if given else now
+    session.add(
+        ConsentRecord(
+            merchant_id=customer.merchant_id,
+            id=new_id(),
+            customer_id=customer.id,
+            address_mac=address_mac(session, customer.email) if customer.email else None,
+            purpose=CONSENT_PURPOSE,
+            given=given,
+            text_version=CONSENT_TEXT_VERSION,
+            text_shown=consent_text(locale),
+            locale=locale,
+            channel="email",
+            source=source,
+            at=now,
+        )
+    )
+
+
+async def set_email(
+    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, offer: EmailOffer, now: datetime
+) -> None:
+    """Give a customer an address to be confirmed; an agreement to an old address does not follow to it.
+
+    Raises NotFound.
+    """
+    customer = await lock_customer_row(session, merchant_id, customer_id)
+    if customer is None or customer.erased_at is not None:
+        raise NotFound("customer")
+    email, source = offer.email, offer.source
+    is_new = (customer.email or "").lower() != email.lower()
+    if is_new and customer.email_consent:
+        await _write_consent(session, customer, given=False, locale=customer.locale, source=source, now=now)
+    if is_new:
+        customer.email = email
+        customer.email_verified_at = None
+    if offer.consent and not customer.email_consent:
+        await _write_consent(session, customer, given=True, locale=customer.locale, source=source, now=now)
+    await session.flush()  # the address must be there before a link is sent to it
+
+
+async def confirm_email(
+    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, now: datetime
+) -> UUID:
+    """Note that the mailbox answered; return the customer whom the address belongs to.
+
+    That is another customer where the address was confirmed before: the caller then joins the two.
+    """
+    customer = await lock_customer_row(session, merchant_id, customer_id)
+    if customer is None or customer.email is None:
+        raise NotFound("customer")
+    # Two links of one address opened at the same moment: the second sees the first one's confirmation.
+    await lock_name(session, "customer_email", merchant_id, customer.email.lower())
+    known = await find_verified_row(session, merchant_id, customer.email)
+    if known is not None:
+        return known.id
+    customer.email_verified_at = now
+    await session.flush()  # the unique index decides here, under the lock
+    return customer.id
+
+
+async def join_customers(
+    session: AsyncSession, merchant_id: UUID, *, source_id: UUID, target_id: UUID, now: datetime
+) -> None:
+    """Add what a duplicate knows to the customer who stays, then blank the duplicate.
+
+    Called once the mailbox has confirmed that both are one person. Given details are never overwritten.
+    """
+    assert source_id != target_id
+    rows = {key: await lock_customer_row(session, merchant_id, key) for key in sorted((source_id, target_id))}
+    source, target = rows[source_id], rows[target_id]
+    if source is None or target is None:
+        raise NotFound("customer")
+    target.name = target.name or source.name
+    target.phone = target.phone or source.phone
+    if target.birthday_month is None:
+        target.birthday_day, target.birthday_month = source.birthday_day, source.birthday_month
+        target.birthday_year = source.birthday_year
+    if source.email_consent and not target.email_consent and target.email is not None:
+        await _write_consent(session, target, given=True, locale=source.locale, source="joined_card", now=now)
+    await blank_customer(session, merchant_id, source_id, now=now)
+
+
+async def blank_customer(
+    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, now: datetime
+) -> None:
+    """Erase a person in place: the id stays, so that ledgers still balance, and nothing else does."""
+    await session.flush()  # pending changes of the same row would come after the blanking otherwise
+    await session.execute(
+        update(Customer)
+        .where(Customer.merchant_id == merchant_id, Customer.id == customer_id)
+        .values(
+            **dict.fromkeys(ERASED_TO_NONE),
+            email_consent=False,
+            locale="en",
+            erased_at=func.coalesce(Customer.erased_at, now),
+        )
+    )
+
+
+async def export_customer(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> dict[str, object]:
+    """Return everything this module knows about a person, for the download of their data."""
+    customer = await lock_customer_row(session, merchant_id, customer_id)
+    if customer is None:
+        raise NotFound("customer")
+    personal = [column.name for column in Customer.__table__.columns if column.info["privacy"] == "personal"]
+    consents = await list_consents(session, merchant_id, customer_id)
+    return {
+        "customer": {"id": str(customer.id), "created_at": customer.created_at.isoformat()}
+        | {name: _plain(getattr(customer, name)) for name in personal},
+        "consents": [
+            {
+                "given": record.given,
+                "text": record.text_shown,
+                "text_version": record.text_version,
+                "purpose": record.purpose,
+                "channel": record.channel,
+                "locale": record.locale,
+                "source": record.source,
+                "at": record.at.isoformat(),
+            }
+            for record in consents
+        ],
+    }
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
