@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, func
+from sqlalchemy import CheckConstraint, Index, LargeBinary, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NONE, PERSONAL, PSEUDONYM, SECRET, Base, TenantRow, merchant_fk, tenant_fk
@@ -28,7 +28,7 @@ class StaffMember(TenantRow, Base):
 
 
 class StaffPin(Base):
-    """A member's PIN in one store: pin_hash = Argon2id(HMAC(pepper, pin), salt of the store), found by itself."""
+    """A member's PIN in one store: pin_hash = Argon2id(HMAC(pepper, pin), salt of store), found by itself."""
 
     __tablename__ = "staff_pin"
     __table_args__ = (
@@ -56,6 +56,8 @@ class PinAttempt(TenantRow, Base):
         merchant_fk(),
         Index(None, "merchant_id", "pass_id", "at"),
         Index(None, "merchant_id", "store_id", "at"),
+        Index(None, "merchant_id", "address_key", "at"),
+        Index(None, "merchant_id", "device_id", "at", postgresql_where=text("device_id IS NOT NULL")),
         Index(None, "at"),
     )
     store_id: Mapped[UUID] = mapped_column(info=NONE)
@@ -68,7 +70,7 @@ class PinAttempt(TenantRow, Base):
 
 
 class StaffDevice(TenantRow, Base):
-    """A phone or tablet of the shop. The cookie holds merchant id, device id and secret; the row only hashes."""
+    """A phone or tablet of the shop. The cookie holds merchant, device and secret; the row only hashes."""
 
     __tablename__ = "staff_device"
     __table_args__ = (tenant_fk("store_id", "store"),)

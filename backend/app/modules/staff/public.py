@@ -1,0 +1,50 @@
+"""What other modules may use of staff: whose PIN it is, which device speaks, and people's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.outcomes import Refusal
+from app.modules.staff.devices import (
+    DEVICE_COOKIE,
+    DEVICE_COOKIE_AGE,
+    DeviceDep,
+    DeviceSession,
+    MaybeDeviceDep,
+    end_shift,
+    find_pairing,
+    open_shift,
+    pair_device,
+)
+from app.modules.staff.pins import check_pin
+from app.modules.staff.rules import StaffRef, decide_manager
+from app.modules.staff.service import find_staff_names
+
+__all__ = [
+    "DEVICE_COOKIE",
+    "DEVICE_COOKIE_AGE",
+    "DeviceDep",
+    "DeviceSession",
+    "MaybeDeviceDep",
+    "StaffRef",
+    "check_manager",
+    "check_pin",
+    "end_shift",
+    "find_pairing",
+    "open_shift",
+    "pair_device",
+    "staff_names",
+]
+
+
+def check_manager(staff: StaffRef) -> Refusal | None:
+    """Refuse (manager_required) what only a manager may do."""
+    return decide_manager(staff)
+
+
+async def staff_names(session: AsyncSession, merchant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the names of these staff members by id, of those who left as well."""
+    return await find_staff_names(session, merchant_id, ids)
