@@ -39,6 +39,20 @@ STATUS_CODES = {401: "unauthenticated", 403: "forbidden", 404: "not_found", 405:
 STATUS_CODES |= {413: "too_large", 415: "unsupported_media_type", 422: "invalid", 429: "rate_limited"}
 STATUS_CODES |= {503: "unavailable"}
 
+ANY_ROUTE_CODES = ("invalid", "rate_limited", "unavailable")
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "Stable; programs decide by it."},
+        "retry_at": {"type": "string", "format": "date-time", "description": "Where waiting helps."},
+    },
+    "additionalProperties": True,
+}
+
 log = get_logger("stempel.web")
 
 
@@ -55,6 +69,24 @@ def problem_body(
     if retry_at is not None:
         body["retry_at"] = retry_at.isoformat()
     return {**(extra or {}), **body}
+
+
+def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of a route's errors: per status the codes, each with an example.
+
+    Use as `responses=error_responses("not_found", "too_soon")`; what any route may answer is added.
+    """
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for code in dict.fromkeys((*codes, *ANY_ROUTE_CODES)):
+        status, title = CODES[code].status, CODES[code].title
+        example = {"type": "about:blank", "title": title, "status": status, "code": code}
+        response = by_status.setdefault(
+            status, {"content": {PROBLEM_TYPE: {"schema": PROBLEM_SCHEMA, "examples": {}}}}
+        )
+        response["content"][PROBLEM_TYPE]["examples"][code] = {"summary": title, "value": example}
+        listed = ", ".join(f"`{name}`" for name in response["content"][PROBLEM_TYPE]["examples"])
+        response["description"] = f"Problem (RFC 9457) with the code {listed}"
+    return by_status
 
 
 def problem_bytes(code: str, *, status: int) -> bytes:
