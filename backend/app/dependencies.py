@@ -68,8 +68,8 @@ class StoreRef:
     id: UUID
 
 
-async def get_store_ref(store_id: UUID, request: Request, session: SessionDep) -> StoreRef:
-    """Resolve the store of a public address and bind the transaction to its tenant; raises NotFound."""
+async def bind_store(request: Request, session: AsyncSession, store_id: UUID) -> StoreRef:
+    """Resolve a store id from outside and bind the transaction to its tenant; raises NotFound."""
     known: dict[UUID, UUID] = request.app.state.store_tenants
     merchant_id = known.get(store_id)
     if merchant_id is None:
@@ -82,6 +82,11 @@ async def get_store_ref(store_id: UUID, request: Request, session: SessionDep) -
             known[store_id] = merchant_id
     await set_tenant(session, merchant_id)
     return StoreRef(merchant_id, store_id)
+
+
+async def get_store_ref(store_id: UUID, request: Request, session: SessionDep) -> StoreRef:
+    """Resolve the store in the path of a public address."""
+    return await bind_store(request, session, store_id)
 
 
 StoreDep = Annotated[StoreRef, Depends(get_store_ref)]

@@ -41,6 +41,7 @@ PASSWORD_FILE = "postgres.password"
 SOCKET_NOTE = "postgres.socket"  # where the socket is, while the server runs
 START_SECONDS_MAX = 120.0  # recovery after a power cut reads the whole log again
 STOP_SECONDS_MAX = 30.0
+BETWEEN_SERVERS_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.01
 LOG_BYTES_MAX = 5_000_000
 
@@ -66,13 +67,18 @@ def async_url(url: str) -> str:
 
 def find_running_url(data_dir: Path) -> str | None:
     """Return the owner's address of a server another process runs on this folder, or None."""
-    try:
-        socket_dir = (data_dir / SOCKET_NOTE).read_text()
-        password = (data_dir / PASSWORD_FILE).read_text().strip()
-    except OSError:
-        return None
-    # After a kill -9 the note is still there; the lock tells whether anyone lives.
-    return _address(socket_dir, ADMIN_ROLE, password) if is_supervised(data_dir) else None
+    give_up_at = time.monotonic() + BETWEEN_SERVERS_SECONDS_MAX
+    # After a kill -9 the note is still there; the lock tells whether anyone lives. Where someone
+    # lives and the note is missing, the server is just being started, for the first time or again.
+    while is_supervised(data_dir):
+        try:
+            socket_dir = (data_dir / SOCKET_NOTE).read_text()
+            return _address(socket_dir, ADMIN_ROLE, (data_dir / PASSWORD_FILE).read_text().strip())
+        except OSError:
+            if time.monotonic() > give_up_at:
+                return None
+            time.sleep(POLL_SECONDS)
+    return None
 
 
 class EmbeddedPostgres:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.config import Settings
+from app.kernel.errors import NotFound
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 5
@@ -89,11 +90,16 @@ FROM pg_roles WHERE rolname = current_user
 
 
 async def set_tenant(session: AsyncSession, merchant_id: UUID) -> None:
-    """Bind the session's transaction to one merchant; a second merchant in one transaction is a bug."""
+    """Bind the session's transaction to one merchant.
+
+    Raises NotFound where it is bound to another one: a credential of one merchant and an id of another, which
+    gets the same answer as an unknown id.
+    """
     bound = session.info.get("merchant_id")
     if bound == merchant_id:
         return
-    assert bound is None, "a transaction belongs to one merchant"
+    if bound is not None:
+        raise NotFound("tenant")
     await session.execute(_SET_TENANT, {"merchant_id": str(merchant_id)})
     session.info["merchant_id"] = merchant_id
 

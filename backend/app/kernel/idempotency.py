@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, select, update
+from sqlalchemy import Index, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -89,4 +89,13 @@ async def store_answer(
         update(IdempotencyKey)
         .where(IdempotencyKey.merchant_id == merchant_id, IdempotencyKey.scope == scope, IdempotencyKey.key == key)
         .values(answer=answer)
+    )
+
+
+async def release_key(session: AsyncSession, merchant_id: UUID, *, scope: str, key: str) -> None:
+    """Give back a key claimed in this transaction: a refusal is not kept, the same request may come again."""
+    await session.execute(
+        delete(IdempotencyKey).where(
+            IdempotencyKey.merchant_id == merchant_id, IdempotencyKey.scope == scope, IdempotencyKey.key == key
+        )
     )

@@ -117,4 +117,4 @@ HexColor = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#1f2937
 TimeZone = Annotated[str, AfterValidator(_known_time_zone)]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 Locale = Annotated[str, Field(pattern="^(en|fr|de|lb)$")]
-Pin = Annotated[str, Field(pattern="^[0-9]{4,6}$", repr=False)]
+Pin = Annotated[str, Field(pattern="^[0-9]{4,6}$")]

@@ -1,10 +1,12 @@
 """The manifest of rewards."""
 
-from app.kernel.hooks import On
+from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.modules.rewards.config import follow_program
+from app.modules.rewards.hooks import REWARD_KIND, FreeItem
+from app.modules.rewards.jobs import EXPIRY, expire_card, recompute_unlocks
 from app.modules.stores.public import PROGRAM_CHANGED
 
 MODULE = Module(
@@ -13,8 +15,13 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "cards", "staff", "wallets", "stamps", "points"),
     has_models=True,
+    routers=("api:router",),
+    jobs=(recompute_unlocks, expire_card),
+    periodic=(EXPIRY,),
+    offers=(Offer(REWARD_KIND, "free_item", FreeItem()),),
     hooks=(On(PROGRAM_CHANGED, follow_program),),
     permissions=(
         Permission("rewards.edit", msg("Change rewards"), roles=frozenset({"manager"}), api_scope=True),
+        Permission("rewards.redeem", msg("Give rewards out through an API key"), api_scope=True),
     ),
 )

@@ -31,7 +31,7 @@ class Program(TenantRow, Base):
     points_per_unit: Mapped[Decimal] = mapped_column(Numeric(12, 4), server_default="1", info=NONE)
     rounding: Mapped[str] = mapped_column(server_default="down", info=NONE)
     cooldown_minutes: Mapped[int] = mapped_column(server_default="10", info=NONE)
-    stamps_per_visit: Mapped[int] = mapped_column(server_default="1", info=NONE)
+    stamps_per_visit: Mapped[int] = mapped_column(server_default="10", info=NONE)
     visits_per_day: Mapped[int] = mapped_column(server_default="5", info=NONE)
     full_card: Mapped[str] = mapped_column(server_default="stop", info=NONE)
     points_expiry: Mapped[str] = mapped_column(server_default="never", info=NONE)

@@ -1,0 +1,43 @@
+"""Taking a visit back, over HTTP. Giving one is at the seed's paths: stamps/api.py and points/api.py."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from app.dependencies import ClockDep, SessionDep, bind_store
+from app.kernel.permissions import staff_pin
+from app.kernel.web.problems import error_responses
+from app.kernel.web.present import present_json
+from app.kernel.web.proxies import client_address
+from app.modules.rewards.public import (
+    PIN_ERRORS,
+    VoidAnswer,
+    VoidCommand,
+    VoidRequest,
+    present_void,
+    recognise_giver,
+)
+from app.modules.visits.undo import void_visit
+
+router = APIRouter(tags=["At the till"])
+
+
+@router.post(
+    "/visits/{visit_id}/void",
+    status_code=201,
+    response_model=VoidAnswer,
+    responses=error_responses(*PIN_ERRORS, "already_voided", "already_spent", "void_too_late", "manager_required"),
+    dependencies=[staff_pin("Take a visit back", api_scope="visits.void")],
+)
+async def post_void_visit(
+    request: Request, visit_id: UUID, body: VoidRequest, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Take a visit back: staff the last one for 15 minutes, managers any time. Repeating it changes nothing."""
+    store = await bind_store(request, session, body.store_id)
+    staff = await recognise_giver(
+        request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
+    )
+    command = VoidCommand(visit_id, body.reason, client_address(request), body.staff_pin, staff, force=body.force)
+    return present_json(request, await void_visit(session, store, command, now=clock.now()), present_void)

@@ -1,0 +1,53 @@
+"""From an HTTP request to the command of an award, and back; shared by the stamps and points endpoints."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.dependencies import StoreRef
+from app.kernel.clock import Clock
+from app.kernel.web.present import present_json
+from app.kernel.web.proxies import client_address
+from app.modules.rewards.public import recognise_giver
+from app.modules.visits.schemas import AwardAnswer
+from app.modules.visits.service import AwardCommand, AwardGranted, award_visit
+
+
+async def answer_award(  # noqa: PLR0913 - the parts of one request
+    request: Request,
+    session: AsyncSession,
+    store: StoreRef,
+    clock: Clock,
+    *,
+    route: str,
+    scope: str,
+    card: str,
+    quantity: int,
+    amount: Decimal | None,
+    staff_pin: str | None,
+    idempotency_key: str | None,
+) -> Response:
+    """Recognise who gives, award the visit, present the outcome."""
+    staff = await recognise_giver(
+        request, session, merchant_id=store.merchant_id, scope=scope, staff_pin=staff_pin
+    )
+    command = AwardCommand(
+        card=card,
+        quantity=quantity,
+        amount=amount,
+        route=route,
+        address=client_address(request),
+        source="pos" if staff else "customer_phone",
+        staff_pin=staff_pin,
+        staff=staff,
+        idempotency_key=idempotency_key,
+    )
+    return present_json(request, await award_visit(session, store, command, now=clock.now()), present_award)
+
+
+def present_award(granted: AwardGranted) -> AwardAnswer:
+    """Return the answer with the giver's name, which is not stored with it."""
+    return AwardAnswer.model_validate(granted.answer | {"given_by": granted.given_by})

@@ -1,0 +1,38 @@
+"""What other modules use of visits: giving one, taking one back, and the points at which they join in."""
+
+from app.modules.rewards.public import PIN_ERRORS, IdempotencyHeader, VoidCommand, VoidGranted
+from app.modules.visits.hooks import EARN_GUARD, EARN_MODIFIER, EARNED, EarnContext, EarnedContext
+from app.modules.visits.models import Visit
+from app.modules.visits.presenting import answer_award, present_award
+from app.modules.visits.rules import EarnDraft, VisitPolicy, VisitRequest, VisitState
+from app.modules.visits.schemas import AwardAnswer, PointsRequest, StampRequest
+from app.modules.visits.service import AwardCommand, AwardGranted, award_visit
+from app.modules.visits.undo import void_visit
+
+AWARD_ERRORS = (*PIN_ERRORS, "card_blocked", "daily_cap", "wrong_loyalty_type", "key_reused", "unavailable")
+
+__all__ = [
+    "AWARD_ERRORS",
+    "EARNED",
+    "EARN_GUARD",
+    "EARN_MODIFIER",
+    "AwardAnswer",
+    "AwardCommand",
+    "AwardGranted",
+    "EarnContext",
+    "EarnDraft",
+    "EarnedContext",
+    "IdempotencyHeader",
+    "PointsRequest",
+    "StampRequest",
+    "Visit",
+    "VisitPolicy",
+    "VisitRequest",
+    "VisitState",
+    "VoidCommand",
+    "VoidGranted",
+    "answer_award",
+    "award_visit",
+    "present_award",
+    "void_visit",
+]

@@ -1,0 +1,238 @@
+"""Giving a visit: load, decide, write, in one transaction. Used by the customer's phone, the till and the POS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.dependencies import StoreRef
+from app.kernel.adapters import resources_of
+from app.kernel.errors import NotFound
+from app.kernel.idempotency import Replay, fingerprint_of, judge_stored
+from app.kernel.outcomes import Refusal
+from app.modules.cards.public import CardRef
+from app.modules.staff.public import StaffRef, check_pin, staff_names
+from app.modules.stamps.public import StampPolicy
+from app.modules.visits.entries import build_rows
+from app.modules.visits.hooks import EARN_GUARD, EARN_MODIFIER, EARNED, EarnContext, EarnedContext
+from app.modules.visits.rules import (
+    VisitGranted,
+    VisitPolicy,
+    VisitRequest,
+    VisitState,
+    base_draft,
+    check_request,
+    decide_cap,
+    decide_visit_stamps,
+    finish_draft,
+)
+from app.modules.visits.statements import (
+    FoundCard,
+    LoadedAward,
+    find_award_card,
+    load_award,
+    write_award,
+)
+from app.utils.id_generator import parse_card_number
+from app.utils.security import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class AwardCommand:
+    """What is asked for at the till.
+
+    card: pass id or card number as typed. quantity: stamps wanted, 0 for none. amount: major units, or None.
+    staff: set where a paired device or an API key was recognised; otherwise staff_pin is checked.
+    route: names the endpoint, part of the idempotency scope. address: the caller's, for the PIN limits.
+    """
+
+    card: str
+    quantity: int
+    amount: Decimal | None
+    route: str
+    address: str
+    source: str = "customer_phone"
+    staff_pin: str | None = None
+    staff: StaffRef | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwardGranted:
+    """The visit was given, or had been given under the same key. answer: the JSON-ready state without names."""
+
+    answer: dict[str, Any]
+    given_by: str | None
+    replayed: bool = False
+
+
+async def award_visit(
+    session: AsyncSession, store: StoreRef, command: AwardCommand, *, now: datetime
+) -> AwardGranted | Refusal:
+    """Give stamps and points for one visit, once.
+
+    Raises NotFound for an unknown card, another merchant's or another programme's: no PIN is looked at then.
+    """
+    card = await find_card_at(session, store, command.card)
+    if card.status == "blocked":
+        return Refusal("card_blocked")
+    staff = command.staff or await _check_pin(session, store, command, card=card, now=now)
+    if isinstance(staff, Refusal):
+        return staff
+    scope = idempotency_scope(command.route, card.id, staff)
+    key = command.idempotency_key
+    loaded = await load_award(
+        session, store.merchant_id, pass_id=card.id, store_id=store.id, scope=scope, key=key
+    )
+    if loaded is None or loaded.status != "active":
+        raise NotFound("card")
+    fingerprint = _fingerprint(session, store, command) if key else None
+    if loaded.used_fingerprint is not None and fingerprint is not None:
+        return await _repeat(session, store, judge_stored(loaded.used_fingerprint, loaded.used_answer, fingerprint), staff)
+    context = _context(store, command, loaded, staff=staff, now=now)
+    granted = _decide(context)
+    if isinstance(granted, Refusal):
+        return granted
+    rows = build_rows(context, loaded, granted, scope=scope, key=key, fingerprint=fingerprint)
+    if not await write_award(session, rows):
+        # The key was claimed between our load and our write: read what the other request answered.
+        assert fingerprint is not None
+        again = await load_award(session, store.merchant_id, pass_id=card.id, store_id=store.id, scope=scope, key=key)
+        assert again is not None and again.used_fingerprint is not None
+        return await _repeat(session, store, judge_stored(again.used_fingerprint, again.used_answer, fingerprint), staff)
+    await EARNED.tell(
+        EarnedContext(
+            session, context, rows.visit_id, rows.stamps_added, rows.points_added, rows.amount_minor, rows.currency
+        )
+    )
+    return AwardGranted(rows.answer, given_by=staff.name)
+
+
+async def find_card_at(session: AsyncSession, store: StoreRef, text: str) -> FoundCard:
+    """Return the card that works in this store; raises NotFound, one answer for every reason."""
+    pass_id, number = read_card_text(text)
+    if pass_id is None and number is None:
+        raise NotFound("card")
+    card = await find_award_card(session, store.merchant_id, store_id=store.id, pass_id=pass_id, card_number=number)
+    if card is not None and card.status == "merged":
+        card = await find_award_card(
+            session, store.merchant_id, store_id=store.id, pass_id=card.merged_into, card_number=None
+        )
+    if card is None or card.status in {"erased", "merged"} or not card.program_fits:
+        raise NotFound("card")
+    return card
+
+
+def read_card_text(text: str) -> tuple[UUID | None, str | None]:
+    """Return (pass id, None) or (None, card number) for what was typed or scanned, or two Nones."""
+    text = text.strip()
+    try:
+        return UUID(text), None
+    except ValueError:
+        return None, parse_card_number(text)
+
+
+def card_ref(card: FoundCard, merchant_id: UUID) -> CardRef:
+    """Return the found card as the other modules know it."""
+    return CardRef(
+        id=card.id,
+        merchant_id=merchant_id,
+        program_id=card.program_id,
+        customer_id=card.customer_id,
+        card_number=card.card_number,
+        status=card.status,
+        token_version=card.token_version,
+        known_stores=card.known_stores,
+    )
+
+
+def idempotency_scope(route: str, pass_id: UUID, staff: StaffRef) -> str:
+    """Return the scope of a key: the route and the card, or the API key that integrations use."""
+    holder = f"key:{staff.id}" if staff.via == "api_key" else f"card:{pass_id}"
+    return f"{route}|{holder}"
+
+
+async def _check_pin(
+    session: AsyncSession, store: StoreRef, command: AwardCommand, *, card: FoundCard, now: datetime
+) -> StaffRef | Refusal:
+    return await check_pin(
+        session,
+        store,
+        card=card_ref(card, store.merchant_id),
+        address=command.address,
+        pin=command.staff_pin or "",
+        now=now,
+    )
+
+
+def _fingerprint(session: AsyncSession, store: StoreRef, command: AwardCommand) -> bytes:
+    body = {"store": store.id, "card": command.card, "quantity": command.quantity, "amount": command.amount}
+    return fingerprint_of(resources_of(session).get(Keyring), body)
+
+
+async def _repeat(
+    session: AsyncSession, store: StoreRef, judged: Replay | Refusal, staff: StaffRef
+) -> AwardGranted | Refusal:
+    if isinstance(judged, Refusal):
+        return judged
+    giver_id = judged.answer.get("given_by_id")
+    if giver_id is None or giver_id == str(staff.id):
+        return AwardGranted(judged.answer, given_by=staff.name if giver_id else None, replayed=True)
+    names = await staff_names(session, store.merchant_id, [UUID(giver_id)])
+    return AwardGranted(judged.answer, given_by=names.get(UUID(giver_id)), replayed=True)
+
+
+def _context(
+    store: StoreRef, command: AwardCommand, loaded: LoadedAward, *, staff: StaffRef, now: datetime
+) -> EarnContext:
+    policy = VisitPolicy(
+        loyalty_type=loaded.loyalty_type,
+        stamps=StampPolicy(
+            stamps_needed=loaded.stamps_needed,
+            cooldown=timedelta(minutes=loaded.cooldown_minutes),
+            stamps_per_visit=loaded.stamps_per_visit,
+            full_card=loaded.full_card,
+        ),
+        points_per_unit=loaded.points_per_unit,
+        rounding=loaded.rounding,
+        visits_per_day=loaded.visits_per_day,
+        time_zone=loaded.time_zone,
+        program_id=loaded.program_id,
+    )
+    # A purchase at a hybrid shop brings one stamp along (product.md 3).
+    quantity = 1 if command.amount is not None and loaded.loyalty_type == "hybrid" else command.quantity
+    return EarnContext(
+        merchant_id=store.merchant_id,
+        store_id=store.id,
+        pass_id=loaded.pass_id,
+        customer_id=loaded.customer_id,
+        staff=staff,
+        source=command.source,
+        state=VisitState(loaded.totals, loaded.last_stamp_at, loaded.visits_day, loaded.visits_today),
+        policy=policy,
+        request=VisitRequest(quantity, command.amount),
+        now=now,
+        modules_on=loaded.modules_on,
+    )
+
+
+def _decide(context: EarnContext) -> VisitGranted | Refusal:
+    refusal = check_request(context.policy, context.request) or EARN_GUARD.first_refusal(context)
+    if refusal is not None:
+        return refusal
+    stamp = decide_visit_stamps(context.state, context.policy, context.request, now=context.now)
+    stamp_refused: Refusal | None = None
+    if isinstance(stamp, Refusal):
+        if context.request.amount is None:
+            return stamp
+        stamp, stamp_refused = None, stamp
+    capped = decide_cap(context.state, context.policy, now=context.now)
+    if capped is not None:
+        return capped
+    draft = EARN_MODIFIER.apply(context, base_draft(context.policy, context.request))
+    return VisitGranted(stamp, stamp_refused, finish_draft(context.policy, draft), draft.lines)
