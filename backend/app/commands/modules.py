@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +23,14 @@ def print_modules() -> None:
 
 def print_hooks() -> None:
     """Print every extension point with its subscribers, in calling order, with file and line."""
-    Registry(INSTALLED).bind()
+    registry = Registry(INSTALLED)
+    # A point exists once the file that declares it is imported: the kernel's, then each owner's.
+    importlib.import_module("app.kernel.ledger")
+    for module in registry.modules:
+        name = f"{module.package_name}.public"
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
+    registry.bind()
     console = Console(soft_wrap=True)
     for name, point in sorted(POINTS.items()):
         console.print(f"{name} ({point.kind}): {point.about}", highlight=False, markup=False)

@@ -107,7 +107,8 @@ def test_a_child_that_will_not_end_is_ended(tmp_path):
     """Stopping is bounded."""
     child = make_child(
         tmp_path,
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1, flush=True); time.sleep(60)",
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print(1, flush=True); time.sleep(60)",
     )
     child.stop_seconds_max = 0.2
     child.start()
