@@ -21,7 +21,7 @@ from app.modules.messaging.service import Mail
 
 TEMPLATES = Path(__file__).parent / "templates"
 PRODUCT_NAME = "Stempel"
-PRODUCT_COLOR = "#1f5c4d"
+PRODUCT_COLOR = "#0b5c46"
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 # Read as a plain table: the merchants module sends its mails through this one, so it must not be needed here.

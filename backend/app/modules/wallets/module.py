@@ -1,6 +1,13 @@
 """The manifest of wallets."""
 
+from app.kernel.hooks import On
 from app.kernel.module import Module
+from app.modules.cards.public import CARD_CHANGED, CARD_MERGED
+from app.modules.stores.public import PROGRAM_CHANGED
+from app.modules.wallets.fields import holder_field, points_field, stamps_field
+from app.modules.wallets.hooks import PASS_FIELDS
+from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
+from app.modules.wallets.service import on_card_changed, on_card_merged, on_program_changed
 
 MODULE = Module(
     name="wallets",
@@ -8,4 +15,15 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "customers", "cards"),
     has_models=True,
+    hooks=(
+        On(CARD_CHANGED, on_card_changed),
+        On(CARD_MERGED, on_card_merged),
+        # After the rewards module has moved stamps_needed.
+        On(PROGRAM_CHANGED, on_program_changed, order=200),
+        On(PASS_FIELDS, stamps_field, order=10),
+        On(PASS_FIELDS, points_field, order=20),
+        On(PASS_FIELDS, holder_field, order=30),
+    ),
+    jobs=(refresh_card, mark_program),
+    pollers=(poll_marks,),
 )

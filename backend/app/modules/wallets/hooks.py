@@ -1,0 +1,47 @@
+"""The points wallets owns: what modules add to a card, and the outputs a card is rendered to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from app.kernel.hooks import Collect, Keyed
+from app.kernel.jobs import JobContext
+from app.kernel.points import CardContext
+
+# Where a field may stand, in the words of the pass formats.
+PLACES = ("header", "primary", "secondary", "auxiliary", "back")
+
+
+@dataclass(frozen=True, slots=True)
+class PassField:
+    """A line on a card, on every output.
+
+    key: unique on the card, stable. label and value: in the card's language. place: one of PLACES.
+    change_message: what a change says, with %@ where the new value stands; empty: a change says nothing.
+    """
+
+    key: str
+    label: str
+    value: str | int
+    change_message: str = ""
+    place: str = "secondary"
+    order: int = 100
+
+
+class Output(Protocol):
+    """A rendering that lives outside our pages (an Apple pass, a Google object)."""
+
+    async def update(self, context: JobContext, *, merchant_id: UUID, pass_id: UUID) -> None:
+        """Bring the rendering up to date; safe to repeat; raises TryAgain or GiveUp.
+
+        It opens its own transactions, and none is open while it talks to the outside.
+        """
+        ...
+
+
+PASS_FIELDS: Collect[CardContext, PassField] = Collect(
+    "PASS_FIELDS", about="Lines on a card, on every output."
+)
+OUTPUT: Keyed[Output] = Keyed("OUTPUT", about="Renderings of a card that must be told of a change.")

@@ -1,0 +1,59 @@
+"""Takes marks and brings the outputs of changed cards up to date."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from app.db.session import system_scope
+from app.kernel.jobs import Backoff, GiveUp, JobContext, TryAgain, enqueue, job
+from app.modules.wallets.hooks import OUTPUT
+from app.modules.wallets.marks import MARKS_TAKEN, assign_update_tag, mark_program_cards, take_marks
+
+REFRESH_RETRY = Backoff(first=timedelta(seconds=5), cap=timedelta(minutes=2), give_up_after=timedelta(days=7))
+
+
+async def poll_marks(context: JobContext) -> int:
+    """Turn a batch of marks into jobs, in one short transaction; returns how many there were."""
+    async with system_scope(context.database) as session:
+        marks = await take_marks(session, limit=MARKS_TAKEN)
+        for merchant_id, pass_id in marks:
+            await enqueue(session, refresh_card, merchant_id=merchant_id, key=str(pass_id), pass_id=pass_id)
+    return len(marks)
+
+
+@job("wallets.refresh_card", retry=REFRESH_RETRY)
+async def refresh_card(context: JobContext, *, pass_id: UUID) -> None:
+    """Give the card a new update tag and tell every output; one that fails does not hold up the others."""
+    assert context.merchant_id is not None
+    async with context.session() as session:
+        tag = await assign_update_tag(session, context.merchant_id, pass_id)
+    if tag is None:  # erased meanwhile: nothing to do, not an error
+        return
+    failures: list[Exception] = []
+    for _name, output in OUTPUT.items():
+        try:
+            await output.update(context, merchant_id=context.merchant_id, pass_id=pass_id)
+        except Exception as error:  # noqa: BLE001 (each output's failure is weighed below)
+            failures.append(error)
+    if failures:
+        raise worst_failure(failures)
+
+
+def worst_failure(failures: list[Exception]) -> Exception:
+    """Return the failure that decides what becomes of the job: trying again helps at least one output."""
+    again = [error for error in failures if isinstance(error, TryAgain)]
+    unknown = [error for error in failures if not isinstance(error, TryAgain | GiveUp)]
+    return (again or unknown or failures)[0]
+
+
+@job("wallets.mark_program", timeout=timedelta(minutes=5), priority=-5)
+async def mark_program(context: JobContext, *, program_id: UUID) -> None:
+    """Mark every card of a programme whose look or rules changed, batch by batch."""
+    assert context.merchant_id is not None
+    after: UUID | None = None
+    while True:
+        async with context.session() as session:
+            after = await mark_program_cards(session, context.merchant_id, program_id, after=after)
+        if after is None:
+            return
