@@ -1,9 +1,11 @@
-"""Render every component with sample data and serve the result on loopback, under the real content security policy.
+"""Render every component with sample data and serve the result on loopback, under the real policy.
 
 Usage: python tools/gallery.py                     serves and prints the address
        python tools/gallery.py --screenshots DIR   also photographs each page, phone and wide, light and dark
 Screenshots need playwright and a Chromium named by STEMPEL_CHROMIUM or found on the PATH.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
@@ -14,15 +16,21 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage, Page
+
+Scheme = Literal["light", "dark"]
+PHONE_WIDTH_MAX = 500
 
 APP = Path(__file__).resolve().parent.parent / "backend/app"
 PAGES = Path(__file__).resolve().parent / "gallery"
 POLICY = (
-    "default-src 'none'; script-src 'self'{wasm}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'; "
+    "default-src 'none'; script-src 'self'{wasm}; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'; "
     "worker-src 'self'; media-src 'self' blob:"
 )
 NAV = [
@@ -37,19 +45,41 @@ NAV = [
     ("Wallets", "wallet", ""),
     ("Settings", "settings", ""),
 ]
-STAMPS = {
-    "loyalty_type": "stamps", "program_name": "CoffeeLux", "store_name": "Gare", "icon": "coffee", "stamp_count": 7,
-    "stamps_needed": 10, "points_balance": 0, "next_reward": "A free coffee", "next_missing": "3 more for", "rewards_waiting": 0,
-}  # fmt: skip
-POINTS = {
-    "loyalty_type": "points", "program_name": "Mode Avenue", "store_name": "Grand-Rue", "icon": "shirt", "stamp_count": 0,
-    "stamps_needed": 0, "points_balance": 1184, "points_percent": 74, "points_target": 1600,
-    "next_reward": "€ 25 off", "next_missing": "416 points to go", "rewards_waiting": 2,
-}  # fmt: skip
-HYBRID = STAMPS | {
-    "loyalty_type": "hybrid", "store_name": "Kirchberg", "stamp_count": 8, "stamps_needed": 8, "points_balance": 60,
-    "points_percent": 60, "points_target": 100, "next_reward": "A slice of cake", "next_missing": "40 points to go", "is_full": True,
-}  # fmt: skip
+STAMPS: dict[str, Any] = {
+    "loyalty_type": "stamps",
+    "program_name": "CoffeeLux",
+    "store_name": "Gare",
+    "icon": "coffee",
+    "stamp_count": 7,
+    "stamps_needed": 10,
+    "points_balance": 0,
+    "next_reward": "A free coffee",
+    "next_missing": "3 more for",
+    "rewards_waiting": 0,
+}
+POINTS: dict[str, Any] = {
+    "loyalty_type": "points",
+    "program_name": "Mode Avenue",
+    "store_name": "Grand-Rue",
+    "points_balance": 1184,
+    "points_percent": 74,
+    "points_target": 1600,
+    "next_reward": "€ 25 off",
+    "next_missing": "416 points to go",
+    "rewards_waiting": 2,
+}
+HYBRID: dict[str, Any] = STAMPS | {
+    "loyalty_type": "hybrid",
+    "store_name": "Kirchberg",
+    "stamp_count": 8,
+    "stamps_needed": 8,
+    "points_balance": 60,
+    "points_percent": 60,
+    "points_target": 100,
+    "next_reward": "A slice of cake",
+    "next_missing": "40 points to go",
+    "is_full": True,
+}
 
 
 class Language:
@@ -67,12 +97,17 @@ def environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    env.install_gettext_callables(lambda text: text, lambda one, many, n: one if n == 1 else many, newstyle=True)  # type: ignore[attr-defined]
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: text, lambda one, many, count: one if count == 1 else many, newstyle=True
+    )
     env.globals.update(
         static_url=lambda path: f"/static/{path}",
         csrf_token="sample",
         locale="en",
+        current_path="/",
         languages=[
             Language("en", "English"),
             Language("fr", "Français"),
@@ -119,43 +154,56 @@ class Handler(SimpleHTTPRequestHandler):
         """Stay quiet."""
 
 
-def variants() -> Iterator[tuple[str, int, int, str]]:
+def variants() -> Iterator[tuple[str, int, int, Scheme]]:
     """Yield name, width, height and colour scheme of each photograph."""
-    for scheme in ("light", "dark"):
+    schemes: tuple[Scheme, ...] = ("light", "dark")
+    for scheme in schemes:
         yield f"phone-{scheme}", 360, 740, scheme
         yield f"wide-{scheme}", 1440, 900, scheme
 
 
-def photograph(address: str, target: Path) -> int:
-    """Photograph each page in each variant; returns the number of console errors, which it prints."""
-    from playwright.sync_api import sync_playwright
+def photograph_page(page: Page, address: str, target: Path) -> list[str]:
+    """Photograph one page and return what is wrong with it: console errors, or a page too wide for the screen."""
+    found: list[str] = []
 
-    target.mkdir(parents=True, exist_ok=True)
-    errors = 0
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            found.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.goto(address, wait_until="networkidle")
+    too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if too_wide > 0:
+        found.append(f"the page is {too_wide} px too wide")
+    page.screenshot(path=target, full_page=True)
+    return found
+
+
+def photograph(address: str, folder: Path) -> int:
+    """Photograph each page in each variant, print what is wrong, and return how much that is."""
+    # Imported here: serving the gallery needs no browser.
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    chromium = os.environ.get("STEMPEL_CHROMIUM") or shutil.which("chromium")
+    count = 0
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("STEMPEL_CHROMIUM") or shutil.which("chromium"), args=["--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in page_names():
             for variant, width, height, scheme in variants():
                 context = browser.new_context(
-                    viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=2 if width < 500 else 1
+                    viewport={"width": width, "height": height},
+                    color_scheme=scheme,
+                    device_scale_factor=2 if width < PHONE_WIDTH_MAX else 1,
                 )
-                page = context.new_page()
-                found: list[str] = []
-                page.on("console", lambda message, found=found: message.type == "error" and found.append(message.text))
-                page.on("pageerror", lambda error, found=found: found.append(str(error)))
-                page.goto(f"{address}/{name}", wait_until="networkidle")
-                overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-                if overflow > 0:
-                    found.append(f"the page is {overflow} px too wide")
-                page.screenshot(path=target / f"{Path(name).stem}-{variant}.png", full_page=True)
-                for text in found:
-                    print(f"{name} {variant}: {text}")
-                errors += len(found)
+                picture = folder / f"{Path(name).stem}-{variant}.png"
+                for problem in photograph_page(context.new_page(), f"{address}/{name}", picture):
+                    print(f"{name} {variant}: {problem}")
+                    count += 1
                 context.close()
         browser.close()
-    return errors
+    return count
 
 
 def main() -> int:

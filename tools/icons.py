@@ -12,7 +12,7 @@ from pathlib import Path
 VENDOR = Path(__file__).resolve().parent.parent / "backend/app/static/vendor"
 SPRITE = VENDOR / "tabler-icons-3.51.0" / "icons.svg"
 
-OUTLINE = """
+OUTLINE_TEXT = """
 alert-circle alert-triangle arrow-back-up arrow-down-right arrow-left arrow-right arrow-up-right
 arrows-sort backspace barbell beer bell bike bolt book bottle bread brush building-store bulb burger
 cake calendar camera car cards chart-bar chart-line check chevron-down chevron-left chevron-right
@@ -23,7 +23,7 @@ leaf list-check lock login logout mail map-pin meat menu-2 message minus music n
 photo pizza plug plus printer qrcode razor receipt refresh rubber-stamp salad scan scissors search send
 settings share shield-check shirt shopping-bag sparkles star tag target ticket tools-kitchen-2 trash
 trophy upload user user-check user-plus users wallet wash webhook world x
-""".split()
+"""
 
 BLANK = '<path stroke="none" d="M0 0h24v24H0z" fill="none"/>'
 
@@ -39,7 +39,7 @@ def symbol(path: Path) -> str:
 def main() -> None:
     """Write the sprite."""
     icons = Path(sys.argv[1]) / "icons" / "outline"
-    symbols = "\n".join(symbol(icons / f"{name}.svg") for name in sorted(set(OUTLINE)))
+    symbols = "\n".join(symbol(icons / f"{name}.svg") for name in sorted(set(OUTLINE_TEXT.split())))
     SPRITE.write_text(f'<svg xmlns="http://www.w3.org/2000/svg">\n{symbols}\n</svg>\n')
 
 

@@ -23,9 +23,7 @@ def problems() -> list[str]:
     """List every difference between VENDORED.md and the folder; empty when they agree."""
     listed = {row[3]: row[4] for row in ROW.findall(LIST.read_text())}
     present = {
-        path.relative_to(VENDOR).as_posix()
-        for path in VENDOR.rglob("*")
-        if path.is_file() and path != LIST
+        path.relative_to(VENDOR).as_posix() for path in VENDOR.rglob("*") if path.is_file() and path != LIST
     }
     found = [f"not listed in VENDORED.md: {name}" for name in sorted(present - listed.keys())]
     found += [f"listed but missing: {name}" for name in sorted(listed.keys() - present)]

@@ -20,7 +20,7 @@ function wakeToast(toast) {
   if (!toast.classList.contains("toast-danger")) setTimeout(() => closeToast(toast), TOAST_VISIBLE_MS);
 }
 
-/** Show a message. kind: "ok" | "info" | "danger". */
+/** Show a message. kind: "ok" | "info" | "warn" | "danger". */
 export function showToast(text, kind = "ok") {
   const template = document.getElementById("toast-template");
   const box = document.getElementById("toasts");
@@ -93,6 +93,15 @@ document.addEventListener("click", async (event) => {
     } catch {
       // Closing the share sheet is not an error.
     }
+    return;
+  }
+  const language = event.target.closest('a[href^="?lang="]');
+  if (language) {
+    // A page opened by a signed link keeps the rest of its address.
+    event.preventDefault();
+    const address = new URL(location.href);
+    address.searchParams.set("lang", new URL(language.href).searchParams.get("lang"));
+    location.assign(address);
     return;
   }
   const step = event.target.closest("[data-step]");

@@ -44,6 +44,12 @@ function build(pin) {
     show();
     if (key !== "back") sendWhenComplete();
   });
+  // On a tablet with a keyboard, digits count wherever in the pad the focus is.
+  pin.addEventListener("keydown", (event) => {
+    if (event.target === input || !/^(\d|Backspace)$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    keys.querySelector(`[data-pin-key="${event.key === "Backspace" ? "back" : event.key}"]`).click();
+  });
   input.addEventListener("input", () => {
     show();
     sendWhenComplete();
