@@ -1,1 +1,1 @@
-"""People at the till: PINs, the limits on guessing them, paired devices and shifts. Not dashboard accounts."""
+"""People at the till: PINs and the limits on guessing them, paired devices, shifts. No dashboard accounts."""

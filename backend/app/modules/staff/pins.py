@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,8 +21,12 @@ from app.dependencies import StoreRef
 from app.kernel.adapters import Resources, resources_of
 from app.kernel.errors import NotFound, Unavailable
 from app.kernel.i18n import gettext as _
+from app.kernel.i18n import use_language
 from app.kernel.locks import lock_name, lock_number
 from app.kernel.outcomes import Refusal
+from app.kernel.web.proxies import address_key as network_of
+from app.modules.merchants.public import get_merchant, members_mail
+from app.modules.messaging.public import queue_mail
 from app.modules.staff import queries
 from app.modules.staff.rules import ALERT, StaffRef, decide_gate
 from app.utils.id_generator import new_id
@@ -49,9 +52,9 @@ class ReservationDatabase(Database):
 
 
 class PinHasher:
-    """Computes verifiers off the event loop, at most two at once, and remembers right PINs for some minutes.
+    """Computes verifiers off the event loop, two at once, and remembers right PINs for some minutes.
 
-    The memory holds an HMAC of store and PIN under a key of this process and leads to the stored verifier; its
+    The memory holds an HMAC of store and PIN under a key of this process and leads to the stored verifier, whose
     row is looked up at every use, so that a changed or revoked PIN ends with the next request, everywhere.
     """
 
@@ -179,16 +182,7 @@ def _parameters(
 
 def address_key(keyring: Keyring, address: str) -> bytes:
     """Return what is kept of an address: an HMAC, of the /64 network for IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return keyring.mac("token", "pin-address", address)[:16]
-    if isinstance(parsed, ipaddress.IPv6Address):
-        mapped = parsed.ipv4_mapped
-        if mapped is not None:
-            return keyring.mac("token", "pin-address", mapped.packed)[:16]
-        return keyring.mac("token", "pin-address", parsed.packed[:8])[:16]
-    return keyring.mac("token", "pin-address", parsed.packed)[:16]
+    return keyring.mac("token", "pin-address", network_of(address))[:16]
 
 
 async def reserve_attempt(session: AsyncSession, store: StoreRef, parameters: dict[str, Any]) -> UUID | None:
@@ -281,3 +275,29 @@ async def warn_merchant(session: AsyncSession, store: StoreRef, *, store_name: s
     wrong = await queries.count_wrong_lately(session, store.merchant_id, store.id, now=now)
     if wrong < ALERT.wrong_max:
         return
+    merchant = await get_merchant(session, store.merchant_id)
+    public_url = resources_of(session).get(Settings).public_url.rstrip("/")
+    with use_language(merchant.locale):
+        subject = _("Someone is guessing PINs at %(store)s", store=store_name)
+        text = "\n\n".join(
+            [
+                _("%(num)s wrong PINs were typed at %(store)s within an hour.", num=wrong, store=store_name),
+                _("Stamps given on your staff devices go on as usual. Guessing is slowed down by itself."),
+                _("You can change all PINs, or switch PINs on customers' phones off, with one tap here:"),
+                f"{public_url}/dashboard/stores/{store.id}/staff",
+            ]
+        )
+        action_label = _("Open the team page")
+    for place, recipient in enumerate(await members_mail(session, store.merchant_id)):
+        await queue_mail(
+            session,
+            merchant_id=store.merchant_id,
+            recipient=recipient,
+            kind="pin_alert",
+            locale=merchant.locale,
+            subject=subject,
+            text=text,
+            action_label=action_label,
+            once_key=f"pin_alert:{store.id}:{now:%Y%m%d%H}:{place}",
+            now=now,
+        )
