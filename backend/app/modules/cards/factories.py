@@ -53,7 +53,7 @@ async def make_card(
         card = made.card
         if verified:
             await confirm_email(session, card.merchant_id, card.customer_id, now=now)
-        await _fill(session, card, stamps=stamps, points=points, now=now)
+        await _fill(session, card, view.id, stamps=stamps, points=points, now=now)
         if columns:
             await session.execute(
                 update(PassObject)
@@ -65,23 +65,19 @@ async def make_card(
     )
 
 
-async def _fill(session: Any, card: Any, *, stamps: int, points: int, now: datetime) -> None:
+async def _fill(session: Any, card: Any, store_id: UUID, *, stamps: int, points: int, now: datetime) -> None:
     from app.modules.points.models import PointsEvent, PointsLot
     from app.modules.stamps.models import StampEvent
 
     common = {"merchant_id": card.merchant_id, "pass_id": card.id, "kind": "adjust", "timestamp": now}
     if stamps:
         session.add(
-            StampEvent(
-                id=new_id(), store_id=card.store_id, stamps_added=stamps, balance_after=stamps, **common
-            )
+            StampEvent(id=new_id(), store_id=store_id, stamps_added=stamps, balance_after=stamps, **common)
         )
     if points:
         entry_id = new_id()
         session.add(
-            PointsEvent(
-                id=entry_id, store_id=card.store_id, points_added=points, balance_after=points, **common
-            )
+            PointsEvent(id=entry_id, store_id=store_id, points_added=points, balance_after=points, **common)
         )
         session.add(
             PointsLot(

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
+from app.modules.cards.balances import lock_cards, raise_revision
 from app.modules.cards.hooks import CARD_CHANGED, CARD_MERGED, CardChanged, CardMerged, MergedBalance
 from app.modules.cards.models import PassObject
-from app.modules.cards.queries import lock_card_row
 from app.modules.cards.rules import MergeSide, merge_sides
 from app.modules.merchants.public import get_merchant
 
@@ -26,10 +26,10 @@ async def merge_cards(
     """
     assert source_id != target_id
     # Locked in id order: two devices that confirm the same pair at once must not deadlock.
-    rows = {key: await lock_card_row(session, merchant_id, key) for key in sorted((source_id, target_id))}
-    source, target = rows[source_id], rows[target_id]
-    if source is None or target is None:
+    rows = {card.id: card for card in await lock_cards(session, merchant_id, (source_id, target_id))}
+    if len(rows) < 2:
         raise NotFound("card")
+    source, target = rows[source_id], rows[target_id]
     if source.status == "merged" and source.merged_into == target_id:
         return
     if {source.status, target.status} - {"active", "blocked"}:
@@ -65,5 +65,4 @@ def _move(source: PassObject, target: PassObject, *, now: datetime) -> None:
     # Links and cookies of the duplicate end here; they never open the card of whoever owns the mailbox.
     source.token_version += 1
     for card in (source, target):
-        card.revision += 1
-        card.changed_at = now
+        raise_revision(card, now=now)

@@ -30,8 +30,6 @@ class CardRef:
     status: str
     token_version: int
     known_stores: frozenset[UUID]
-    store_id: UUID
-    revision: int
 
 
 def _cards() -> Select[*tuple[Any, ...]]:
@@ -44,8 +42,6 @@ def _cards() -> Select[*tuple[Any, ...]]:
         PassObject.status,
         PassObject.token_version,
         PassObject.known_stores,
-        PassObject.store_id,
-        PassObject.revision,
         PassObject.merged_into,
     )
 
@@ -60,8 +56,6 @@ def _ref(row: Any) -> CardRef:
         status=row.status,
         token_version=row.token_version,
         known_stores=frozenset(row.known_stores),
-        store_id=row.store_id,
-        revision=row.revision,
     )
 
 
@@ -109,17 +103,6 @@ async def get_card(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> C
     if card is None:
         raise NotFound("card")
     return card
-
-
-async def lock_card_row(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> PassObject | None:
-    """Return the card's row under its lock, freshly read."""
-    statement = (
-        select(PassObject)
-        .where(PassObject.merchant_id == merchant_id, PassObject.id == pass_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return (await session.execute(statement)).scalar_one_or_none()
 
 
 async def list_cards_of_customer(

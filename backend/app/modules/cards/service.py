@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
 from app.kernel.errors import NotFound
 from app.modules.cards.access import card_token
+from app.modules.cards.balances import lock_card, raise_revision
 from app.modules.cards.hooks import CARD_CHANGED, CARD_JOINED, CardChanged, CardJoined
 from app.modules.cards.links import CONFIRM, send_card_link, void_card_links
 from app.modules.cards.models import PassObject
@@ -20,7 +20,6 @@ from app.modules.cards.queries import (
     find_card_exactly,
     find_card_in_program,
     get_card,
-    lock_card_row,
 )
 from app.modules.customers.public import (
     CustomerDetails,
@@ -116,12 +115,8 @@ async def add_email(session: AsyncSession, card: CardRef, *, offer: EmailOffer, 
 
 async def touch_card(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime) -> None:
     """Note a visible change that is no visit: open pages and wallets refresh."""
-    await session.execute(
-        update(PassObject)
-        .where(PassObject.merchant_id == merchant_id, PassObject.id == pass_id)
-        .values(revision=PassObject.revision + 1, changed_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    raise_revision(await lock_card(session, merchant_id, pass_id), now=now)
+    await session.flush()  # the card is read by plain statements from here on
     modules_on = (await get_merchant(session, merchant_id)).modules_on
     await CARD_CHANGED.tell(CardChanged(session, merchant_id, pass_id, now=now, modules_on=modules_on))
 
@@ -139,9 +134,7 @@ async def unblock_card(session: AsyncSession, merchant_id: UUID, pass_id: UUID, 
 async def _switch(
     session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, before: str, after: str, now: datetime
 ) -> bool:
-    row = await lock_card_row(session, merchant_id, pass_id)
-    if row is None:
-        raise NotFound("card")
+    row = await lock_card(session, merchant_id, pass_id)
     if row.status != before:
         return False
     row.status = after
@@ -157,9 +150,7 @@ async def revoke_card_links(
 
     Raises NotFound.
     """
-    row = await lock_card_row(session, merchant_id, pass_id)
-    if row is None:
-        raise NotFound("card")
+    row = await lock_card(session, merchant_id, pass_id)
     row.token_version += 1
     await session.flush()  # the reference below is read back
     card = await get_card(session, merchant_id, pass_id)
