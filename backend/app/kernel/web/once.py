@@ -13,7 +13,14 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
-from app.kernel.idempotency import KEY_LENGTH_MAX, Replay, claim_key, fingerprint_of, release_key, store_answer
+from app.kernel.idempotency import (
+    KEY_LENGTH_MAX,
+    Replay,
+    claim_key,
+    fingerprint_of,
+    release_key,
+    store_answer,
+)
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.utils.security import Keyring
@@ -60,7 +67,9 @@ async def answer_once(
     scope = f"{once.route}:{principal.kind}:{principal.id}"
     fingerprint = fingerprint_of(resources_of(session).get(Keyring), once.body)
     merchant_id = principal.merchant_id
-    earlier = await claim_key(session, merchant_id, scope=scope, key=once.key, fingerprint=fingerprint, now=now)
+    earlier = await claim_key(
+        session, merchant_id, scope=scope, key=once.key, fingerprint=fingerprint, now=now
+    )
     if earlier is not None:
         return earlier
     outcome = await work()

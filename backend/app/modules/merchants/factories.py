@@ -42,10 +42,14 @@ async def make_merchant(database: Database, **over: str) -> MadeMerchant:
     tag = new_id().hex[-12:]
     details = {"name": "CoffeeLux", "email": f"owner-{tag}@example.com", **over}
     async with database.sessions() as session, session.begin():
-        merchant = await create_merchant(session, NewMerchant(password_hash=password_hash(), **details), now=MADE_AT)
+        merchant = await create_merchant(
+            session, NewMerchant(password_hash=password_hash(), **details), now=MADE_AT
+        )
         assert merchant is not None, "the e-mail of a test is its own"
         await set_tenant(session, merchant.id)
-        token = await open_session(session, merchant.id, member_id=merchant.owner_id, role="owner", now=MADE_AT)
+        token = await open_session(
+            session, merchant.id, member_id=merchant.owner_id, role="owner", now=MADE_AT
+        )
         name = cookie_name(database.settings, SESSION_COOKIE)
     return MadeMerchant(
         id=merchant.id,

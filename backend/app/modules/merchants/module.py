@@ -1,18 +1,31 @@
 """The manifest of merchants."""
 
+from app.kernel.hooks import Offer
 from app.kernel.i18n import msg
 from app.kernel.module import Module
-from app.kernel.permissions import Permission
+from app.kernel.permissions import AUTHENTICATOR, Permission
+from app.modules.merchants.authenticators import authenticate_api_key, authenticate_session
+from app.modules.merchants.jobs import sweep
 
 MODULE = Module(
     name="merchants",
     title="Merchants",
     layer="foundation",
-    needs=(),
+    needs=("messaging",),
+    routers=("api:router",),
+    offers=(
+        Offer(AUTHENTICATOR, "session", authenticate_session),
+        Offer(AUTHENTICATOR, "api_key", authenticate_api_key),
+    ),
+    periodic=(sweep,),
     has_models=True,
     permissions=(
         Permission("merchant.edit", msg("Change the business's own details")),
-        Permission("members.view", msg("See the own account and its sessions"), roles=frozenset({"manager", "cashier", "analyst"})),
+        Permission(
+            "members.view",
+            msg("See the own account and its sessions"),
+            roles=frozenset({"manager", "cashier", "analyst"}),
+        ),
         Permission("api_keys.edit", msg("Make and revoke API keys")),
         Permission("audit.view", msg("See who changed what"), roles=frozenset({"manager"})),
     ),

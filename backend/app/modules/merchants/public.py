@@ -31,7 +31,9 @@ class MerchantView:
 
 async def get_merchant(session: AsyncSession, merchant_id: UUID) -> MerchantView:
     """Return the merchant of the bound tenant; raises NotFound."""
-    merchant = (await session.execute(select(Merchant).where(Merchant.id == merchant_id))).scalar_one_or_none()
+    merchant = (
+        await session.execute(select(Merchant).where(Merchant.id == merchant_id))
+    ).scalar_one_or_none()
     if merchant is None:
         raise NotFound("merchant")
     return MerchantView(

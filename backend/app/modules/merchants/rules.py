@@ -37,7 +37,9 @@ def is_weak_password(password: str, *, about: Iterable[str] = ()) -> bool:
     return int(judged["score"]) < PASSWORD_SCORE_MIN
 
 
-def is_session_over(*, last_seen_at: datetime, expires_at: datetime, revoked_at: datetime | None, now: datetime) -> bool:
+def is_session_over(
+    *, last_seen_at: datetime, expires_at: datetime, revoked_at: datetime | None, now: datetime
+) -> bool:
     """Tell whether a session was revoked, has reached its end, or was left idle too long."""
     return revoked_at is not None or now >= expires_at or now - last_seen_at >= SESSION_IDLE_MAX
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -17,15 +20,26 @@ from app.db.lookup import add_lookup, find_lookup
 from app.db.session import set_tenant
 from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
-from app.kernel.errors import AppError, NotFound
+from app.kernel.errors import Invalid, NotFound
+from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.modules.merchants.models import Merchant, SignUp
+from app.modules.merchants.queries import has_visits
 from app.modules.merchants.rules import SIGN_UP_LINK_LIFETIME, is_weak_password, slug_of
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring, hash_password, hash_token, new_token, same
 
 EMAIL_LOOKUP = "email"
+# Hashing is slow on purpose; a flood of it takes turns here instead of taking every core and much memory.
+HASH_THREADS = 2
+_hashers = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="argon2")
+T = TypeVar("T")
+
+
+async def in_hash_thread(work: Callable[..., T], *values: Any) -> T:
+    """Run a slow password function off the event loop, on the small pool."""
+    return await asyncio.get_running_loop().run_in_executor(_hashers, work, *values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +80,9 @@ def email_key(keyring: Keyring, email: str) -> str:
 
 async def hash_new_password(password: str, *, about: tuple[str, ...] = ()) -> str | Refusal:
     """Return the hash of a chosen password, computed in a thread, or refuse a weak one."""
-    if await asyncio.to_thread(is_weak_password, password, about=about):
-        return Refusal("weak_password", extra={"fields": {"password": "weak_password"}})
-    return await asyncio.to_thread(hash_password, password)
+    if await in_hash_thread(partial(is_weak_password, about=about), password):
+        return Refusal("weak_password")
+    return await in_hash_thread(hash_password, password)
 
 
 def is_sign_up_open(settings: Settings) -> bool:
@@ -98,7 +112,9 @@ async def begin_sign_up(session: AsyncSession, wish: SignUpWish, *, now: datetim
         locale=wish.locale,
         expires_at=now + SIGN_UP_LINK_LIFETIME,
     )
-    values = {name: statement.excluded[name] for name in ("token_hash", "name", "password_hash", "expires_at")}
+    values = {
+        name: statement.excluded[name] for name in ("token_hash", "name", "password_hash", "expires_at")
+    }
     await session.execute(statement.on_conflict_do_update(index_elements=["merchant_id"], set_=values))
     return SignUpLink(merchant_id, f"{merchant_id.hex}.{secret}" if known is None else None)
 
@@ -134,7 +150,7 @@ async def finish_sign_up(session: AsyncSession, token: str, *, now: datetime) ->
 
 def split_token(token: str) -> tuple[UUID | None, str]:
     """Return (merchant id, the rest) of a link's token; the id is None where the token cannot be one."""
-    head, _, rest = token.partition(".")
+    head, _dot, rest = token.partition(".")
     try:
         return UUID(hex=head), rest
     except ValueError:
@@ -189,8 +205,9 @@ async def change_merchant(
     if merchant is None:
         raise NotFound("merchant")
     moved = {name: value for name, value in changes.items() if getattr(merchant, name) != value}
-    if moved.get("currency"):
-        await _check_currency_may_change(session, merchant)
+    if "currency" in moved and await has_visits(session, merchant.id):
+        # Balances are counted in whole points, but amounts of the past would change their meaning.
+        raise Invalid(extra={"fields": {"currency": _("The currency is fixed once visits were entered.")}})
     if moved:
         await session.execute(update(Merchant).where(Merchant.id == merchant.id).values(**moved))
         await record_audit(
@@ -202,12 +219,5 @@ async def change_merchant(
             now=now,
             facts={"fields": sorted(moved)},
         )
+        await session.refresh(merchant)
     return merchant
-
-
-async def _check_currency_may_change(session: AsyncSession, merchant: Merchant) -> None:
-    # Amounts are kept in minor units of the currency of their day; visits carry it, balances do not.
-    from app.modules.merchants.queries import has_visits
-
-    if await has_visits(session, merchant.id):
-        raise AppError("the currency is fixed once purchases were entered", code="conflict")

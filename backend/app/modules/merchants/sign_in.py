@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,7 +24,13 @@ from app.modules.merchants.rules import (
     is_session_over,
     window_start,
 )
-from app.modules.merchants.service import EMAIL_LOOKUP, email_key, hash_new_password, split_token
+from app.modules.merchants.service import (
+    EMAIL_LOOKUP,
+    email_key,
+    hash_new_password,
+    in_hash_thread,
+    split_token,
+)
 from app.utils.id_generator import new_id
 from app.utils.security import (
     Keyring,
@@ -44,9 +49,6 @@ LIMIT_WINDOW = timedelta(minutes=15)
 # Wrong tries for one e-mail and from one address; a right password gives its place back.
 SIGN_INS_PER_USER_MAX = 10
 SIGN_INS_PER_ADDRESS_MAX = 50
-# Mails (sign-up and reset) that one e-mail is sent, and that one address may ask for.
-MAILS_PER_USER_MAX = 3
-MAILS_PER_ADDRESS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,12 @@ async def reserve_attempt(
 
 
 async def refund_attempt(
-    session: AsyncSession, keyring: Keyring, *, purpose: str, subjects: dict[str, tuple[str, int]], now: datetime
+    session: AsyncSession,
+    keyring: Keyring,
+    *,
+    purpose: str,
+    subjects: dict[str, tuple[str, int]],
+    now: datetime,
 ) -> None:
     """Give a reserved attempt back: it was the right person."""
     start = window_start(now, LIMIT_WINDOW)
@@ -146,11 +153,11 @@ async def sign_in(session: AsyncSession, credentials: Credentials, *, now: datet
     await set_tenant(session, merchant_id)
     member = await find_member(session, merchant_id, member_id)
     stored = member.password_hash if member else None
-    if not await asyncio.to_thread(verify_password, credentials.password, stored) or member is None:
+    if not await in_hash_thread(verify_password, credentials.password, stored) or member is None:
         return Refusal("sign_in_failed")
     if password_needs_rehash(member.password_hash):
         await _store_password(
-            session, merchant_id, password_hash=await asyncio.to_thread(hash_password, credentials.password)
+            session, merchant_id, password_hash=await in_hash_thread(hash_password, credentials.password)
         )
     await refund_attempt(session, keyring, purpose="sign_in", subjects=subjects, now=now)
     token = await open_session(session, merchant_id, member_id=member.id, role=member.role, now=now)
@@ -159,7 +166,9 @@ async def sign_in(session: AsyncSession, credentials: Credentials, *, now: datet
 
 async def find_member(session: AsyncSession, merchant_id: UUID, member_id: UUID) -> Member | None:
     """Return who signs in under this id: the owner today; staff with an own sign-in are looked up here, too."""
-    merchant = (await session.execute(select(Merchant).where(Merchant.id == merchant_id))).scalar_one_or_none()
+    merchant = (
+        await session.execute(select(Merchant).where(Merchant.id == merchant_id))
+    ).scalar_one_or_none()
     if merchant is None or merchant.owner_id != member_id:
         return None
     return Member(merchant.owner_id, "owner", merchant.name, merchant.password_hash)
@@ -233,7 +242,9 @@ _SEEN = text(
 )
 
 
-async def list_sessions(session: AsyncSession, principal: Principal, *, now: datetime) -> list[MerchantSession]:
+async def list_sessions(
+    session: AsyncSession, principal: Principal, *, now: datetime
+) -> list[MerchantSession]:
     """Return the member's open sessions, the one used last first."""
     rows = await session.execute(
         select(MerchantSession)
@@ -259,7 +270,11 @@ SESSIONS_LISTED_MAX = 100
 
 
 async def revoke_sessions(
-    session: AsyncSession, principal: Principal, *, session_id: UUID | None = None, keep: UUID | None = None,
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    session_id: UUID | None = None,
+    keep: UUID | None = None,
     now: datetime,
 ) -> int:
     """End one of the member's sessions, or all of them except `keep`; returns how many ended."""
@@ -302,7 +317,9 @@ async def begin_reset(session: AsyncSession, email: str, *, now: datetime) -> Re
     found = await find_lookup(session, EMAIL_LOOKUP, email_key(keyring, email))
     merchant_id, member_id = found or (new_id(), new_id())
     await set_tenant(session, merchant_id)
-    merchant = (await session.execute(select(Merchant).where(Merchant.id == merchant_id))).scalar_one_or_none()
+    merchant = (
+        await session.execute(select(Merchant).where(Merchant.id == merchant_id))
+    ).scalar_one_or_none()
     if merchant is None:
         return None
     reset_id, secret = new_id(), new_token()
@@ -315,7 +332,9 @@ async def begin_reset(session: AsyncSession, email: str, *, now: datetime) -> Re
             expires_at=now + RESET_LINK_LIFETIME,
         )
     )
-    return ResetLink(merchant_id, f"{merchant_id.hex}.{reset_id.hex}.{secret}", merchant.name, merchant.locale)
+    return ResetLink(
+        merchant_id, f"{merchant_id.hex}.{reset_id.hex}.{secret}", merchant.name, merchant.locale
+    )
 
 
 async def finish_reset(
@@ -370,4 +389,6 @@ async def _lock_reset(session: AsyncSession, token: str, *, now: datetime) -> Pa
 
 
 async def _store_password(session: AsyncSession, merchant_id: UUID, *, password_hash: str) -> None:
-    await session.execute(update(Merchant).where(Merchant.id == merchant_id).values(password_hash=password_hash))
+    await session.execute(
+        update(Merchant).where(Merchant.id == merchant_id).values(password_hash=password_hash)
+    )

@@ -60,7 +60,11 @@ async def create_reward(
         raise AppError("the programme does not count that", code="wrong_loyalty_type")
     active = [reward for reward in await _list_locked(session, program) if reward.active]
     if len(active) >= REWARDS_ACTIVE_MAX:
-        raise Invalid(extra={"fields": {"kind": _("A programme has at most %(count)d rewards.", count=REWARDS_ACTIVE_MAX)}})
+        raise Invalid(
+            extra={
+                "fields": {"kind": _("A programme has at most %(count)d rewards.", count=REWARDS_ACTIVE_MAX)}
+            }
+        )
     reward = await _add(session, program, new, now=now)
     await _follow_rewards(session, program)
     await _recompute(session, program)
@@ -206,7 +210,11 @@ async def _follow_rewards(session: AsyncSession, program: Program) -> None:
 
 
 async def _recompute(
-    session: AsyncSession, program: Program, *, reward_id: UUID | None = None, old_threshold: int | None = None
+    session: AsyncSession,
+    program: Program,
+    *,
+    reward_id: UUID | None = None,
+    old_threshold: int | None = None,
 ) -> None:
     """Queue the recomputation of what is unlocked; a raised threshold goes along so that nothing is taken away."""
     # The job reads the engine, which reads these rewards: imported where it is used.
@@ -233,7 +241,13 @@ async def _recompute(
 
 
 async def _audit(
-    session: AsyncSession, principal: Principal, action: str, reward: Reward, *, now: datetime, facts: dict[str, object]
+    session: AsyncSession,
+    principal: Principal,
+    action: str,
+    reward: Reward,
+    *,
+    now: datetime,
+    facts: dict[str, object],
 ) -> None:
     await record_audit(
         session, principal, action=action, target_kind="reward", target_id=reward.id, now=now, facts=facts

@@ -23,7 +23,9 @@ class Program(TenantRow, Base):
         CheckConstraint("stamps_needed BETWEEN 1 AND 100", name="stamps_needed"),
         CheckConstraint("rounding IN ('down', 'half_up', 'up')", name="rounding"),
         CheckConstraint("full_card IN ('stop', 'carry_on')", name="full_card"),
-        CheckConstraint("points_expiry IN ('never', 'after_last_visit', 'after_earned')", name="points_expiry"),
+        CheckConstraint(
+            "points_expiry IN ('never', 'after_last_visit', 'after_earned')", name="points_expiry"
+        ),
     )
     name: Mapped[str] = mapped_column(info=NONE)
     loyalty_type: Mapped[str] = mapped_column(info=NONE)
@@ -48,7 +50,11 @@ class Store(TenantRow, Base):
     """A branch. loyalty_type reads from its programme; staff_pin_hash is the shared PIN's verifier."""
 
     __tablename__ = "store"
-    __table_args__ = (merchant_fk(), tenant_fk("program_id", "program"), Index(None, "merchant_id", "program_id"))
+    __table_args__ = (
+        merchant_fk(),
+        tenant_fk("program_id", "program"),
+        Index(None, "merchant_id", "program_id"),
+    )
     name: Mapped[str] = mapped_column(info=NONE)
     qr_code_url: Mapped[str] = mapped_column(info=NONE)
     program_id: Mapped[UUID] = mapped_column(info=NONE)

@@ -156,7 +156,9 @@ async def list_program_stores(session: AsyncSession, merchant_id: UUID, program_
 async def get_program(session: AsyncSession, merchant_id: UUID, program_id: UUID) -> ProgramView:
     """Return a programme of the bound tenant; raises NotFound."""
     row = (
-        await session.execute(select(Program).where(Program.merchant_id == merchant_id, Program.id == program_id))
+        await session.execute(
+            select(Program).where(Program.merchant_id == merchant_id, Program.id == program_id)
+        )
     ).scalar_one_or_none()
     if row is None:
         raise NotFound("programme")

@@ -20,7 +20,9 @@ def may_become(old: str, new: str) -> bool:
     return old == new or new == "hybrid"
 
 
-def expiry_since(changes: Mapping[str, Any], current: Mapping[str, Any], now: datetime) -> dict[str, datetime | None]:
+def expiry_since(
+    changes: Mapping[str, Any], current: Mapping[str, Any], now: datetime
+) -> dict[str, datetime | None]:
     """Return the new *_expiry_since values: the moment an expiry is switched on or made shorter counts from.
 
     Expiry expires nothing sooner than one period after it was switched on, so a change of its kind or a
@@ -66,7 +68,12 @@ def _parse_day(spans: object) -> list[list[str]]:
         if not isinstance(span, Sequence) or isinstance(span, str) or len(span) != 2:
             raise ValueError("a span has a beginning and an end")
         begin, end = span
-        if not (isinstance(begin, str) and isinstance(end, str) and _TIME.fullmatch(begin) and _TIME.fullmatch(end)):
+        if not (
+            isinstance(begin, str)
+            and isinstance(end, str)
+            and _TIME.fullmatch(begin)
+            and _TIME.fullmatch(end)
+        ):
             raise ValueError("times look like 09:00")
         if begin >= end:
             raise ValueError("a span ends after it begins")

@@ -55,7 +55,9 @@ class NewStore:
     opening_hours: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def create_store(session: AsyncSession, principal: Principal, new: NewStore, *, now: datetime) -> StoreView:
+async def create_store(
+    session: AsyncSession, principal: Principal, new: NewStore, *, now: datetime
+) -> StoreView:
     """Make a store, with its own programme and default rewards or sharing one; raises NotFound, Invalid."""
     merchant_id = principal.merchant_id
     merchant = await get_merchant(session, merchant_id)
@@ -82,16 +84,26 @@ async def create_store(session: AsyncSession, principal: Principal, new: NewStor
     )
     # The view is read back through the join that every reader uses.
     await session.flush()
-    claimed = await add_lookup(session, STORE_LOOKUP, str(store_id), merchant_id=merchant_id, target_id=store_id)
+    claimed = await add_lookup(
+        session, STORE_LOOKUP, str(store_id), merchant_id=merchant_id, target_id=store_id
+    )
     assert claimed, "a new id is nobody's"
     facts = {"loyalty_type": program.loyalty_type, "program_id": str(program.id)}
     await record_audit(
-        session, principal, action="store.created", target_kind="store", target_id=store_id, now=now, facts=facts
+        session,
+        principal,
+        action="store.created",
+        target_kind="store",
+        target_id=store_id,
+        now=now,
+        facts=facts,
     )
     return await get_store(session, merchant_id, store_id)
 
 
-async def _program_for(session: AsyncSession, principal: Principal, new: NewStore, *, now: datetime) -> ProgramView:
+async def _program_for(
+    session: AsyncSession, principal: Principal, new: NewStore, *, now: datetime
+) -> ProgramView:
     if new.program_id is not None:
         shared = await get_program(session, principal.merchant_id, new.program_id)
         if shared.loyalty_type != new.loyalty_type:
@@ -121,7 +133,9 @@ async def change_store(
     """Change a store's own fields; `closed` closes it or opens it again. Raises NotFound."""
     row = (
         await session.execute(
-            select(Store).where(Store.merchant_id == principal.merchant_id, Store.id == store_id).with_for_update()
+            select(Store)
+            .where(Store.merchant_id == principal.merchant_id, Store.id == store_id)
+            .with_for_update()
         )
     ).scalar_one_or_none()
     if row is None:
@@ -193,7 +207,9 @@ def _program_moves(before: ProgramView, changes: Mapping[str, Any], now: datetim
     current = {name: getattr(before, name) for name in ProgramView.__dataclass_fields__}
     wanted = dict(changes)
     if not may_become(before.loyalty_type, wanted.get("loyalty_type", before.loyalty_type)):
-        raise Invalid(extra={"fields": {"loyalty_type": _("A programme can only be widened to stamps and points.")}})
+        raise Invalid(
+            extra={"fields": {"loyalty_type": _("A programme can only be widened to stamps and points.")}}
+        )
     if "stamps_needed" in wanted and wanted.get("loyalty_type", before.loyalty_type) == "points":
         raise Invalid(extra={"fields": {"stamps_needed": _("This programme gives no stamps.")}})
     if "design" in wanted:

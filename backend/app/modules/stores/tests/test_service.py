@@ -17,7 +17,9 @@ async def test_a_stamp_store_comes_with_one_default_reward(database: Database) -
     async with tenant_scope(database, merchant.id) as session:
         rewards = await list_program_rewards(session, merchant.id, store.program.id)
         found = await find_lookup(session, "store", str(store.id))
-    assert [(reward.kind, reward.threshold, reward.title) for reward in rewards] == [("stamps", 10, "One on the house")]
+    assert [(reward.kind, reward.threshold, reward.title) for reward in rewards] == [
+        ("stamps", 10, "One on the house")
+    ]
     assert store.program.stamps_needed == 10
     assert found == (merchant.id, store.id)
     assert store.stamp_url == f"http://testserver/stamp/{store.id}"

@@ -1,0 +1,105 @@
+"""How a dashboard cookie and an API key are recognised; both bind the transaction to their tenant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import Request
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import set_tenant
+from app.kernel.adapters import resources_of
+from app.kernel.errors import Unauthenticated
+from app.kernel.permissions import Principal
+from app.kernel.registry import Registry
+from app.kernel.web.cookies import read_cookie
+from app.kernel.web.limits import limiter_of
+from app.kernel.web.proxies import address_key, client_address
+from app.modules.merchants.api_keys import find_usable_key, parse_key
+from app.modules.merchants.models import Merchant
+from app.modules.merchants.sign_in import SESSION_COOKIE, find_session, parse_session_token
+
+_UNSET_TENANT = text("SELECT set_config('stempel.merchant_id', '', true)")
+
+
+async def authenticate_session(request: Request, session: AsyncSession) -> Principal | None:
+    """Return the member of the dashboard cookie, or None where it is missing, wrong, ended or of another tenant."""
+    parts = parse_session_token(read_cookie(request, SESSION_COOKIE) or "")
+    if parts is None:
+        return None
+    merchant_id, session_id, secret = parts
+    was_bound = "merchant_id" in session.info
+    if not await _bind(session, merchant_id):
+        return None
+    now: datetime = request.app.state.clock.now()
+    row = await find_session(session, merchant_id, session_id=session_id, secret=secret, now=now)
+    if row is None:
+        if not was_bound:
+            await _unbind(session)
+        return None
+    merchant = await _merchant(session, merchant_id)
+    return Principal(
+        "member",
+        merchant_id,
+        row.member_id,
+        role=row.role,
+        scopes=permissions_of(session, row.role),
+        extra={
+            "modules_on": frozenset(merchant.modules_on),
+            "name": merchant.name,
+            "merchant_name": merchant.name,
+            "user_name": merchant.email,
+            "session_id": session_id,
+        },
+    )
+
+
+async def authenticate_api_key(request: Request, session: AsyncSession) -> Principal | None:
+    """Return the API key of the Authorization header, None where there is none; raises for one that is not good.
+
+    A wrong key never falls back to a cookie: the caller would act as somebody it did not mean.
+    """
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    address = address_key(client_address(request))
+    parts = parse_key(value.strip())
+    key = None
+    if parts is not None and await _bind(session, parts.merchant_id):
+        key = await find_usable_key(session, parts, now=request.app.state.clock.now())
+    if key is None:
+        await limiter_of(request).enforce("api_key_wrong", address)
+        raise Unauthenticated
+    await limiter_of(request).enforce("api_key", str(key.id))
+    merchant = await _merchant(session, key.merchant_id)
+    offered = resources_of(session).get(Registry).permissions()
+    scopes = frozenset(name for name in key.scopes if name in offered and offered[name].api_scope)
+    extra = {"modules_on": frozenset(merchant.modules_on), "name": key.name, "merchant_name": merchant.name}
+    return Principal("api_key", key.merchant_id, key.id, scopes=scopes, extra=extra)
+
+
+def permissions_of(session: AsyncSession, role: str) -> frozenset[str]:
+    """Return the permissions a role holds; the owner holds all."""
+    declared = resources_of(session).get(Registry).permissions().values()
+    return frozenset(p.name for p in declared if role == "owner" or role in p.roles)
+
+
+async def _merchant(session: AsyncSession, merchant_id: UUID) -> Merchant:
+    return (await session.execute(select(Merchant).where(Merchant.id == merchant_id))).scalar_one()
+
+
+async def _bind(session: AsyncSession, merchant_id: UUID) -> bool:
+    """Bind the tenant that a credential claims, unless the address of the page has bound another one."""
+    bound = session.info.get("merchant_id")
+    if bound is not None and bound != merchant_id:
+        return False
+    await set_tenant(session, merchant_id)
+    return True
+
+
+async def _unbind(session: AsyncSession) -> None:
+    # The claim was not proven: what follows (another credential, a public page) must not see that tenant.
+    await session.execute(_UNSET_TENANT)
+    session.info.pop("merchant_id", None)

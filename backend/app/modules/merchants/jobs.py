@@ -1,0 +1,29 @@
+"""Sweeping what has ended: sign-ups never finished, old sessions, used links, counts of past windows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete
+
+from app.kernel.jobs import JobContext, Periodic
+from app.modules.merchants.models import MerchantSession, PasswordReset, SignInLimit, SignUp
+
+# Ended sessions stay for a while, so that an owner can still ask when somebody was signed in.
+SESSIONS_KEPT = timedelta(days=90)
+RESETS_KEPT = timedelta(days=7)
+LIMITS_KEPT = timedelta(days=1)
+
+
+async def _sweep(context: JobContext) -> None:
+    now = context.clock.now()
+    async with context.session() as session:
+        await session.execute(delete(SignUp).where(SignUp.expires_at <= now))
+        await session.execute(
+            delete(MerchantSession).where(MerchantSession.expires_at <= now - SESSIONS_KEPT)
+        )
+        await session.execute(delete(PasswordReset).where(PasswordReset.expires_at <= now - RESETS_KEPT))
+        await session.execute(delete(SignInLimit).where(SignInLimit.window_start <= now - LIMITS_KEPT))
+
+
+sweep = Periodic("merchants.sweep", every=timedelta(hours=1), run=_sweep)
