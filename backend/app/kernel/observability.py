@@ -40,7 +40,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[A-Za-z0-9._%+\-]+(?:@|%40)[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)*"), "[address]"),
     (
         re.compile(
-            r"""(?i)(["']?\b(?:staff_)?(?:pin|password|token|totp|secret|api_key|code)["']?\s*[=:]\s*)["']?[^\s"',}&]+"""
+            r"""(?i)(["']?\b(?:staff_)?(?:pin|password|token|totp|secret|api_key|code)["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s"',}&]+)"""
         ),
         r"\1[removed]",
     ),

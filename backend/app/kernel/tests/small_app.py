@@ -29,7 +29,7 @@ from app.utils.security import Keyring
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 BASE_URL = "https://cards.example.com"
-PAGE = """{{ _('Something went wrong on our side.') }}|{{ locale }}|<input name="csrf" value="{{ csrf_token }}">|
+PAGE = """{{ _('You may not do this.') }}|{{ locale }}|<input name="csrf" value="{{ csrf_token }}">|
 {% for flash in flashes %}[{{ flash.kind }}:{{ flash.text }}]{% endfor %}|{{ value | default('') }}"""
 
 
@@ -63,6 +63,7 @@ def make_app(*, clock: FixedClock | None = None, **values: Any) -> FastAPI:
     install_web(app, settings, registry)
     app.state.templates.loader.loaders.insert(0, _one_template())
     _add_routes(app)
+    _add_failing_routes(app)
     return app
 
 
@@ -101,6 +102,8 @@ def _add_routes(app: FastAPI) -> None:
         await request.body()
         return present_json(1, lambda number: {"number": number})
 
+
+def _add_failing_routes(app: FastAPI) -> None:
     @app.get("/refused")
     async def get_refused() -> Any:
         outcome: Refusal = Refusal("too_soon", retry_at=NOW + timedelta(minutes=5), extra={"left": 3})

@@ -80,7 +80,7 @@ async def test_the_loopback_name_is_for_local_callers(app):
 
 
 async def test_a_form_needs_its_token(app):
-    """With the token of its own page a form is taken; without, with another's or without the cookie it is not."""
+    """With its own page's token a form is taken; without, with another's or no cookie it is not."""
     async with make_client(app) as client, make_client(app) as stranger:
         token, foreign = await csrf_of(client), await csrf_of(stranger)
         taken = await client.post("/form", data={"value": "1", "csrf": token})
@@ -143,7 +143,7 @@ async def test_a_body_that_another_sites_form_can_send_is_refused(app):
 
 
 async def test_a_flash_is_shown_once(app):
-    """After the redirect the next page shows the message, the one after does not; a forged cookie shows nothing."""
+    """The next page shows the message, the one after does not; a forged cookie shows nothing."""
     async with make_client(app) as client:
         token = await csrf_of(client)
         await client.post("/form", data={"value": "<b>", "csrf": token})
@@ -268,7 +268,7 @@ async def test_too_many_headers_are_refused(app):
     ],
 )
 async def test_forwarded_headers_count_from_our_proxies_only(peer, forwarded, address):
-    """A stranger's X-Forwarded-For is ignored, and so is what a stranger put in front of the proxy's own part."""
+    """A stranger's X-Forwarded-For is ignored, and so is what stands before the proxy's own part."""
     app = make_app(trusted_proxies="10.0.0.0/8")
     async with make_client(app, peer=(peer, 1)) as client:
         response = await client.get(
@@ -305,7 +305,7 @@ async def test_a_limit_that_cannot_count_refuses():
 
 
 async def test_static_files_are_immutable_and_compressed(app):
-    """The address names the content; an old release's address is kept for a minute only; others do not exist."""
+    """The address names the content; an old release's is kept for a minute; others do not exist."""
     url = app.state.static.url("css/base.css")
     async with make_client(app) as client:
         fresh = await client.get(url)
