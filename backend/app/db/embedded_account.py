@@ -65,15 +65,16 @@ def end_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
 
 def choose_account(cluster: Path, *, program: str) -> Account:
     """Decide whom to run as; cluster is the database's folder, which may not exist yet."""
-    owner = cluster.stat().st_uid if cluster.exists() else None
+    # A new database belongs to whom the data folder belongs, also when root starts it there.
+    owner = (cluster if cluster.exists() else cluster.parent).stat().st_uid
     if os.geteuid() != 0:
-        if owner not in (None, os.geteuid()):
+        if cluster.exists() and owner != os.geteuid():
             raise EmbeddedPostgresError(
                 f"The data folder {cluster.parent} belongs to another user. Start as that user, or choose "
                 "another folder with --data-dir."
             )
         return Account()
-    if owner in (None, 0):
+    if owner == 0:
         namespace = _namespace_account()
         if namespace is not None:
             return namespace
