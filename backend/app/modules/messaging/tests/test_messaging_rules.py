@@ -1,0 +1,140 @@
+"""What a text becomes and what an answer of a mail server means."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.modules.messaging.layout import Brand, brand_of, render_html
+from app.modules.messaging.rules import (
+    Part,
+    claim_free_at,
+    header_line,
+    is_refusal,
+    is_too_old,
+    message_id,
+    split_line,
+    split_text,
+)
+from app.modules.messaging.service import Mail
+from app.modules.messaging.smtp import SmtpServer, build_message, to_address
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Hello", "Hello"),
+        ("Hello\r\nBcc: everybody@example.com", "Hello Bcc: everybody@example.com"),
+        ("a\x00b\u2028c\td", "a b c d"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_a_header_is_one_line(text: str, line: str) -> None:
+    """Line breaks and control characters cannot end a header."""
+    assert header_line(text) == line
+
+
+def test_an_address_alone_becomes_a_button() -> None:
+    """A paragraph that is nothing but an address is a button; addresses in words stay links without the dot."""
+    paragraphs = split_text("Hello.\nSecond line\n\nhttps://x.example/a?b=1\n\nSee https://x.example/c.")
+
+    assert [paragraph.button for paragraph in paragraphs] == ["", "https://x.example/a?b=1", ""]
+    assert paragraphs[0].lines == ((Part("Hello."),), (Part("Second line"),))
+    assert split_line("See https://x.example/c.") == [
+        Part("See "),
+        Part("https://x.example/c", url="https://x.example/c"),
+        Part("."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "final"), [(499, False), (500, True), (550, True), (599, True), (600, False), (421, False)]
+)
+def test_only_5xx_is_final(code: int, final: bool) -> None:
+    """RFC 5321: 4xx may be tried again."""
+    assert is_refusal(code) is final
+
+
+def test_a_claim_ends_after_two_minutes() -> None:
+    """A message held for less than two minutes is left alone; after that its worker has died."""
+    free_at = NOW + timedelta(minutes=2)
+
+    assert claim_free_at(NOW, now=free_at - timedelta(seconds=1)) == free_at
+    assert claim_free_at(NOW, now=free_at) is None
+    assert claim_free_at(None, now=NOW) is None
+
+
+def test_trying_ends_after_two_days() -> None:
+    """At two days the message is still tried, a second later it is not."""
+    assert not is_too_old(NOW, now=NOW + timedelta(days=2))
+    assert is_too_old(NOW, now=NOW + timedelta(days=2, seconds=1))
+
+
+def test_the_message_id_is_stable() -> None:
+    """Every try carries the same id, in the sender's domain."""
+    assert message_id("abc", "CoffeeLux <cards@coffee.example>") == "<abc@coffee.example>"
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        (
+            "smtp://u%40x:p%3Aw@mail.example",
+            SmtpServer("mail.example", 587, "u@x", "p:w", tls="required"),
+        ),
+        ("smtps://mail.example", SmtpServer("mail.example", 465, tls="required", implicit=True)),
+        ("smtp://mail.example:25?tls=off", SmtpServer("mail.example", 25, tls="off")),
+        ("smtp://127.0.0.1:2525", SmtpServer("127.0.0.1", 2525, tls="offered")),
+    ],
+)
+def test_the_servers_address_is_read(url: str, server: SmtpServer) -> None:
+    """Encryption is required unless the operator weakens it or the server is this machine."""
+    assert SmtpServer.from_url(url) == server
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "smtp://mail.example?tls=maybe"])
+def test_a_wrong_address_ends_the_start(url: str) -> None:
+    """A server that cannot be meant is refused with a sentence."""
+    with pytest.raises(ValueError, match="STEMPEL_SMTP_URL"):
+        SmtpServer.from_url(url)
+
+
+def test_html_escapes_what_people_typed() -> None:
+    """A shop's name or a text is never markup."""
+    brand = brand_of("<script>alert(1)</script>", {"background_color": "red;} x {"})
+    html = render_html(Mail("<b>", 'a <img src=x onerror="x">'), brand, locale="fr")
+
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    assert "<b>" not in html
+    assert brand.color == "#0b5c46"
+    assert '<html lang="fr">' in html
+
+
+@pytest.mark.parametrize(
+    ("color", "ink"), [("#0b5c46", "#ffffff"), ("#fbf8f1", "#16130a"), ("#f2b632", "#16130a")]
+)
+def test_words_stand_out_on_the_shops_colour(color: str, ink: str) -> None:
+    """Dark colours carry white words, light ones dark words."""
+    assert Brand("X", color).ink == ink
+
+
+def test_an_address_with_umlauts_goes_by_ascii_domain() -> None:
+    """The domain is sent as IDNA; a local part beyond ASCII asks for SMTPUTF8."""
+    assert to_address("jos@müller.example").addr_spec == "jos@xn--mller-kva.example"
+    message = build_message(
+        sender=to_address("cards@coffee.example", name='Coffee "Lux" & Söhne, Bcc: x'),
+        recipient=to_address("jos@coffee.example"),
+        subject="Är Kaart",
+        text="Moien",
+        html="<p>Moien</p>",
+        message_id="<1@coffee.example>",
+        locale="lb",
+    )
+    assert message["Bcc"] is None
+    assert message["From"].addresses[0].addr_spec == "cards@coffee.example"
+    assert message["Subject"] == "Är Kaart"
+    assert b"\nBcc:" not in bytes(message)
