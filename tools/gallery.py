@@ -30,7 +30,8 @@ APP = Path(__file__).resolve().parent.parent / "backend/app"
 PAGES = Path(__file__).resolve().parent / "gallery"
 POLICY = (
     "default-src 'none'; script-src 'self'{wasm}; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; manifest-src 'self'; "
     "worker-src 'self'; media-src 'self' blob:"
 )
 NAV = [
@@ -53,8 +54,8 @@ STAMPS: dict[str, Any] = {
     "stamp_count": 7,
     "stamps_needed": 10,
     "points_balance": 0,
-    "next_reward": "A free coffee",
-    "next_missing": "3 more for",
+    "next_reward": {"title": "A free coffee", "text": "3 stamps to go"},
+    "rewards": [],
     "rewards_waiting": 0,
 }
 POINTS: dict[str, Any] = {
@@ -62,10 +63,8 @@ POINTS: dict[str, Any] = {
     "program_name": "Mode Avenue",
     "store_name": "Grand-Rue",
     "points_balance": 1184,
-    "points_percent": 74,
-    "points_target": 1600,
-    "next_reward": "€ 25 off",
-    "next_missing": "416 points to go",
+    "next_reward": {"title": "€ 25 off", "text": "416 points to go"},
+    "rewards": [{"kind": "points", "threshold": 1600, "missing": 416, "title": "€ 25 off"}],
     "rewards_waiting": 2,
 }
 HYBRID: dict[str, Any] = STAMPS | {
@@ -74,10 +73,7 @@ HYBRID: dict[str, Any] = STAMPS | {
     "stamp_count": 8,
     "stamps_needed": 8,
     "points_balance": 60,
-    "points_percent": 60,
-    "points_target": 100,
-    "next_reward": "A slice of cake",
-    "next_missing": "40 points to go",
+    "rewards": [{"kind": "points", "threshold": 100, "missing": 40, "title": "A slice of cake"}],
     "is_full": True,
 }
 
@@ -163,7 +159,7 @@ def variants() -> Iterator[tuple[str, int, int, Scheme]]:
 
 
 def photograph_page(page: Page, address: str, target: Path) -> list[str]:
-    """Photograph one page and return what is wrong with it: console errors, or a page too wide for the screen."""
+    """Photograph one page and return its faults: console errors, or a page too wide for the screen."""
     found: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
