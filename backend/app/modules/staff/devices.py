@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.session import set_tenant
 from app.dependencies import ClockDep, SessionDep, StoreRef
 from app.kernel.adapters import resources_of
-from app.kernel.errors import AppError, NotFound, Unavailable
+from app.kernel.audit import record_audit
+from app.kernel.errors import AppError, Conflict, NotFound, Unavailable
 from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
@@ -81,21 +82,32 @@ class DeviceSession:
         return StoreRef(self.merchant_id, self.store_id)
 
 
-async def create_device(session: AsyncSession, store: StoreRef, *, name: str, now: datetime) -> Pairing:
-    """Add a device to a store and return its first pairing code."""
+async def create_device(
+    session: AsyncSession, store: StoreRef, *, name: str, by: Principal, now: datetime
+) -> Pairing:
+    """Add a device to a store and return its first pairing code; raises Conflict when there are too many."""
+    if len(await list_devices(session, store.merchant_id, store_id=store.id)) >= DEVICES_PER_STORE_MAX:
+        raise Conflict("too many devices")
     device = StaffDevice(
         merchant_id=store.merchant_id, id=new_id(), store_id=store.id, name=name, created_at=now
     )
     pairing = _new_code(device, now=now)
     session.add(device)
+    await _note(session, by, "device.added", device.id, now=now)
     return pairing
 
 
+async def _note(session: AsyncSession, by: Principal, action: str, device_id: UUID, *, now: datetime) -> None:
+    await record_audit(session, by, action=action, target_kind="device", target_id=device_id, now=now)
+
+
 async def renew_pairing_code(
-    session: AsyncSession, merchant_id: UUID, device_id: UUID, *, now: datetime
+    session: AsyncSession, device_id: UUID, *, by: Principal, now: datetime
 ) -> Pairing:
     """Return a new code for a device that must be paired again; raises NotFound."""
-    return _new_code(await get_device(session, merchant_id, device_id), now=now)
+    device = await get_device(session, by.merchant_id, device_id)
+    await _note(session, by, "device.code_renewed", device_id, now=now)
+    return _new_code(device, now=now)
 
 
 def _new_code(device: StaffDevice, *, now: datetime) -> Pairing:
@@ -190,11 +202,12 @@ async def pair_device(session: AsyncSession, code: str, *, now: datetime) -> tup
     return device, f"{b64(device.merchant_id.bytes)}.{b64(device.id.bytes)}.{secret}"
 
 
-async def revoke_device(session: AsyncSession, merchant_id: UUID, device_id: UUID, *, now: datetime) -> None:
+async def revoke_device(session: AsyncSession, device_id: UUID, *, by: Principal, now: datetime) -> None:
     """Shut a device out with its next request; raises NotFound."""
-    device = await get_device(session, merchant_id, device_id)
+    device = await get_device(session, by.merchant_id, device_id)
     device.revoked_at = now
     _forget_secrets(device)
+    await _note(session, by, "device.revoked", device_id, now=now)
 
 
 def _forget_secrets(device: StaffDevice) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.db.session import Database, tenant_scope
 from app.dependencies import StoreRef
+from app.kernel.permissions import Principal
 from app.kernel.web.cookies import cookie_name
 from app.modules.staff.devices import DEVICE_COOKIE, DeviceSession, create_device, open_shift, pair_device
 from app.modules.staff.rules import StaffRef
@@ -29,6 +30,11 @@ class AnyStore(Protocol):
     def id(self) -> UUID:
         """Return the store's id."""
         ...
+
+
+def system_of(store: AnyStore) -> Principal:
+    """Return who makes test data."""
+    return Principal("system", store.merchant_id, None)
 
 
 @dataclass(frozen=True)
@@ -52,16 +58,17 @@ async def make_staff(
 ) -> tuple[UUID, str]:
     """Add a member to the store's team and return (staff id, PIN)."""
     async with tenant_scope(database, store.merchant_id) as session:
-        staff_id, pin = await create_member(
-            session, StoreRef(store.merchant_id, store.id), name=name, role=role, now=now
-        )
-    return staff_id, pin or ""
+        ref = StoreRef(store.merchant_id, store.id)
+        made = await create_member(session, ref, name=name, role=role, by=system_of(store), now=now)
+    assert made.staff_id is not None
+    return made.staff_id, made.pin or ""
 
 
 async def make_shared_pin(database: Database, store: AnyStore) -> str:
     """Draw the store's shared PIN."""
     async with tenant_scope(database, store.merchant_id) as session:
-        return (await rotate_shared_pin(session, StoreRef(store.merchant_id, store.id))).pin
+        ref = StoreRef(store.merchant_id, store.id)
+        return (await rotate_shared_pin(session, ref, by=system_of(store), now=MADE_AT)).pin or ""
 
 
 async def make_device(
@@ -74,7 +81,8 @@ async def make_device(
 ) -> MadeDevice:
     """Pair a device; with a PIN its shift is open."""
     async with tenant_scope(database, store.merchant_id) as session:
-        pairing = await create_device(session, StoreRef(store.merchant_id, store.id), name=name, now=now)
+        ref = StoreRef(store.merchant_id, store.id)
+        pairing = await create_device(session, ref, name=name, by=system_of(store), now=now)
     async with database.sessions() as session, session.begin():
         device, token = await pair_device(session, pairing.code, now=now)
     if pin is not None:

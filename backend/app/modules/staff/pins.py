@@ -54,8 +54,8 @@ class ReservationDatabase(Database):
 class PinHasher:
     """Computes verifiers off the event loop, two at once, and remembers right PINs for some minutes.
 
-    The memory holds an HMAC of store and PIN under a key of this process and leads to the stored verifier, whose
-    row is looked up at every use, so that a changed or revoked PIN ends with the next request, everywhere.
+    The memory holds an HMAC of store and PIN under a key of this process and leads to the stored verifier,
+    whose row is looked up at every use: a changed or revoked PIN ends with the next request, everywhere.
     """
 
     def __init__(self, keyring: Keyring, *, compute: Verifier = pin_verifier) -> None:

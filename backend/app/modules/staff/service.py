@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import StoreRef
 from app.kernel.adapters import resources_of
+from app.kernel.audit import record_audit
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.locks import lock_name
+from app.kernel.permissions import Principal
 from app.kernel.settings import ModuleSettings, get_settings
 from app.modules.staff import queries
 from app.modules.staff.models import StaffDevice, StaffMember, StaffPin
@@ -46,7 +48,7 @@ class DrawnPin:
 
     staff_id: UUID | None
     name: str
-    pin: str
+    pin: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,9 @@ class MemberRow:
 
 
 async def create_member(
-    session: AsyncSession, store: StoreRef, *, name: str, role: str, now: datetime
-) -> tuple[UUID, str | None]:
-    """Add a person to a store's team and return their id and PIN; an analyst has none.
+    session: AsyncSession, store: StoreRef, *, name: str, role: str, by: Principal, now: datetime
+) -> DrawnPin:
+    """Add a person to a store's team and draw their PIN; an analyst has none.
 
     Raises NotFound for an unknown store, Conflict when the team is full.
     """
@@ -75,9 +77,11 @@ async def create_member(
     session.add(member)
     # The PIN's row refers to the member by id.
     await session.flush()
-    if role not in TILL_ROLES:
-        return member.id, None
-    return member.id, await _give_pin(session, store, member.id, now=now)
+    await _note(
+        session, by, "staff.added", member.id, now=now, facts={"store_id": str(store.id), "role": role}
+    )
+    pin = await _give_pin(session, store, member.id, now=now) if role in TILL_ROLES else None
+    return DrawnPin(member.id, name, pin)
 
 
 async def list_members(session: AsyncSession, store: StoreRef) -> list[MemberRow]:
@@ -115,39 +119,55 @@ async def get_member(session: AsyncSession, merchant_id: UUID, staff_id: UUID) -
     return member
 
 
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """What changes of a member; None stays."""
+
+    name: str | None = None
+    role: str | None = None
+
+
 async def change_member(
-    session: AsyncSession, merchant_id: UUID, staff_id: UUID, *, name: str | None, role: str | None
+    session: AsyncSession, staff_id: UUID, change: MemberChange, *, by: Principal, now: datetime
 ) -> StaffMember:
     """Rename a member or give another role; who becomes an analyst loses the PINs. Raises NotFound."""
-    member = await get_member(session, merchant_id, staff_id)
-    if name is not None:
-        member.name = name
-    if role is not None:
-        member.role = role
+    member = await get_member(session, by.merchant_id, staff_id)
+    changed = [field for field in ("name", "role") if getattr(change, field) is not None]
+    for field in changed:
+        setattr(member, field, getattr(change, field))
     if member.role not in TILL_ROLES:
-        await _revoke_pins(session, merchant_id, staff_id)
+        await _revoke_pins(session, by.merchant_id, staff_id)
+    await _note(
+        session, by, "staff.changed", staff_id, now=now, facts={"fields": changed, "role": member.role}
+    )
     return member
 
 
-async def end_membership(session: AsyncSession, merchant_id: UUID, staff_id: UUID, *, now: datetime) -> None:
+async def end_membership(session: AsyncSession, staff_id: UUID, *, by: Principal, now: datetime) -> None:
     """Let a member go: PINs, open shifts and the sign-in end at once. Raises NotFound."""
-    member = await get_member(session, merchant_id, staff_id)
+    member = await get_member(session, by.merchant_id, staff_id)
     member.left_at = now
     member.email = None
     member.password_hash = None
-    await _revoke_pins(session, merchant_id, staff_id)
+    await _revoke_pins(session, by.merchant_id, staff_id)
+    await _note(session, by, "staff.left", staff_id, now=now, facts={})
 
 
-async def rotate_pin(session: AsyncSession, store: StoreRef, staff_id: UUID, *, now: datetime) -> DrawnPin:
+async def rotate_pin(
+    session: AsyncSession, store: StoreRef, staff_id: UUID, *, by: Principal, now: datetime
+) -> DrawnPin:
     """Draw a member's PIN in a store anew, or the first one there. Raises NotFound, Conflict (analyst)."""
     await _lock_team(session, store)
     member = await get_member(session, store.merchant_id, staff_id)
     if member.role not in TILL_ROLES:
         raise Conflict("an analyst has no PIN")
+    await _note(session, by, "staff.pin_rotated", staff_id, now=now, facts={"store_id": str(store.id)})
     return DrawnPin(member.id, member.name, await _give_pin(session, store, member.id, now=now))
 
 
-async def rotate_all_pins(session: AsyncSession, store: StoreRef, *, now: datetime) -> list[DrawnPin]:
+async def rotate_all_pins(
+    session: AsyncSession, store: StoreRef, *, by: Principal, now: datetime
+) -> list[DrawnPin]:
     """Draw every PIN of a store anew, the shared one included where there is one."""
     await _lock_team(session, store)
     drawn = [
@@ -157,16 +177,20 @@ async def rotate_all_pins(session: AsyncSession, store: StoreRef, *, now: dateti
     ]
     if await has_shared_pin(session, store):
         drawn.append(await _give_shared_pin(session, store))
+    await _note(session, by, "staff.pins_rotated", store.id, now=now, facts={"count": len(drawn)})
     return drawn
 
 
-async def rotate_shared_pin(session: AsyncSession, store: StoreRef) -> DrawnPin:
+async def rotate_shared_pin(
+    session: AsyncSession, store: StoreRef, *, by: Principal, now: datetime
+) -> DrawnPin:
     """Draw the store's shared PIN, for a shop that names no staff."""
     await _lock_team(session, store)
+    await _note(session, by, "staff.shared_pin_rotated", store.id, now=now, facts={})
     return await _give_shared_pin(session, store)
 
 
-async def remove_shared_pin(session: AsyncSession, store: StoreRef) -> None:
+async def remove_shared_pin(session: AsyncSession, store: StoreRef, *, by: Principal, now: datetime) -> None:
     """Take the shared PIN away; shifts opened with it end."""
     await _lock_team(session, store)
     hasher = resources_of(session).get(PinHasher)
@@ -174,6 +198,17 @@ async def remove_shared_pin(session: AsyncSession, store: StoreRef) -> None:
         queries.SET_SHARED, _names(store) | {"new_verifier": None, "pepper_version": hasher.newest_pepper}
     )
     await _end_shifts(session, store, staff_id=None)
+    await _note(session, by, "staff.shared_pin_removed", store.id, now=now, facts={})
+
+
+async def switch_phone_pins(
+    session: AsyncSession, store: StoreRef, *, accepted: bool, by: Principal, now: datetime
+) -> None:
+    """Take PINs on customers' phones, or none; staff devices go on either way. Raises NotFound."""
+    result = await session.execute(queries.SET_PHONE_PINS, _names(store) | {"accepted": accepted})
+    if result.scalar_one_or_none() is None:
+        raise NotFound("store")
+    await _note(session, by, "store.phone_pins", store.id, now=now, facts={"accepted": accepted})
 
 
 async def has_shared_pin(session: AsyncSession, store: StoreRef) -> bool:
@@ -191,6 +226,21 @@ async def find_staff_names(session: AsyncSession, merchant_id: UUID, ids: Sequen
         )
     )
     return {row.id: row.name for row in rows}
+
+
+async def _note(  # noqa: PLR0913 - the parts of one audit line
+    session: AsyncSession,
+    by: Principal,
+    action: str,
+    target_id: UUID,
+    *,
+    now: datetime,
+    facts: dict[str, object],
+) -> None:
+    kind = "store" if "pins" in action or "shared" in action else "staff"
+    await record_audit(
+        session, by, action=action, target_kind=kind, target_id=target_id, now=now, facts=facts
+    )
 
 
 def _names(store: StoreRef) -> dict[str, object]:

@@ -16,7 +16,7 @@ from app.kernel.outcomes import Refusal
 from app.modules.merchants.factories import make_merchant
 from app.modules.messaging.models import OutboxMessage
 from app.modules.staff import queries
-from app.modules.staff.factories import make_shared_pin, make_staff
+from app.modules.staff.factories import make_shared_pin, make_staff, system_of
 from app.modules.staff.models import PinAttempt, StaffPin
 from app.modules.staff.pins import PinHasher
 from app.modules.staff.public import StaffRef, check_manager, check_pin
@@ -80,7 +80,7 @@ async def test_shared_pin_names_nobody(database, clock, counter):
     assert staff == StaffRef(None, "Shop PIN", "cashier", "shared_pin")
     assert check_manager(staff) == Refusal("manager_required")
     async with tenant_scope(database, store.merchant_id) as session:
-        await remove_shared_pin(session, ref(store))
+        await remove_shared_pin(session, ref(store), by=system_of(store), now=clock.now())
     assert await ask(database, store, card=FakeCard(), pin=pin, at=clock) == Refusal("pin_wrong")
 
 
@@ -117,7 +117,7 @@ async def test_pins_off_looks_at_no_pin(database, clock, counter):
 
 
 async def test_card_is_blocked_after_five_and_ten(database, clock, counter):
-    """Five wrong PINs close a card for 15 minutes, ten for a day, to right PINs too; both end by themselves."""
+    """Five wrong PINs close a card for 15 minutes, ten for a day, to right PINs too; both end alone."""
     store = await make_store(database, await make_merchant(database))
     staff_id, pin = await make_staff(database, store)
     card = FakeCard(known_stores=frozenset({store.id}))
@@ -197,7 +197,7 @@ async def test_without_reservation_more_are_evaluated(database, clock, slow_coun
     ("over_addresses", "looked_at"), [(False, 20), (True, 20)], ids=["one address", "many"]
 )
 async def test_new_cards_share_twenty_an_hour(database, clock, counter, over_addresses, looked_at):
-    """Cards without a visit here answer together; known cards at the same address answer only for themselves."""
+    """Cards without a visit here answer together; known cards at that address only for themselves."""
     store = await make_store(database, await make_merchant(database))
     staff_id, pin = await make_staff(database, store)
     counter.calls = 0
@@ -254,7 +254,7 @@ async def test_revoked_pin_is_refused_at_the_next_request(database, clock, count
     staff_id, pin = await make_staff(database, store)
     assert isinstance(await ask(database, store, card=FakeCard(), pin=pin, at=clock), StaffRef)
     async with tenant_scope(database, store.merchant_id) as session:
-        await end_membership(session, store.merchant_id, staff_id, now=clock.now())
+        await end_membership(session, staff_id, by=system_of(store), now=clock.now())
     assert await ask(database, store, card=FakeCard(), pin=pin, at=clock) == Refusal("pin_wrong")
 
 
@@ -264,7 +264,7 @@ async def test_remembered_pin_does_not_survive_rotation(database, clock, counter
     staff_id, old = await make_staff(database, store)
     assert isinstance(await ask(database, store, card=FakeCard(), pin=old, at=clock), StaffRef)
     async with tenant_scope(database, store.merchant_id) as session:
-        drawn = await rotate_pin(session, ref(store), staff_id, now=clock.now())
+        drawn = await rotate_pin(session, ref(store), staff_id, by=system_of(store), now=clock.now())
     assert drawn.pin != old
     assert await ask(database, store, card=FakeCard(), pin=old, at=clock) == Refusal("pin_wrong")
     fresh = await ask(database, store, card=FakeCard(), pin=drawn.pin, at=clock)
