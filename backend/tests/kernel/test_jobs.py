@@ -13,7 +13,8 @@ from app.db.session import system_scope, tenant_scope
 from app.kernel.adapters import Resources
 from app.kernel.jobs import Backoff, GiveUp, Periodic, TryAgain, enqueue, job, list_dead_jobs, retry_dead_job
 from app.kernel.jobs import queue as queue_module
-from app.kernel.jobs.queue import begin_job, connection_of, take_jobs
+from app.kernel.jobs.enqueue import connection_of
+from app.kernel.jobs.queue import begin_job, take_jobs
 from app.kernel.jobs.runner import CRASHES_MAX, JobRunner
 from app.kernel.module import Module
 from app.kernel.registry import Registry

@@ -31,7 +31,7 @@ def make_limiter(database, settings):
 
 
 async def test_processes_count_together(make_limiter):
-    """Two processes let the limit's number through between them, all asking at once; a control counts alone."""
+    """Two processes let the limit's number through between them, asking at once; a control counts alone."""
     key = str(uuid4())
     processes = [make_limiter(), make_limiter()]
     answers = await asyncio.gather(*(processes[n % 2].hit("reset", key) for n in range(3 * RESET_MAX)))

@@ -5,7 +5,7 @@ The runner is imported from app.kernel.jobs.runner by the worker only.
 """
 
 from app.kernel.jobs.definition import Backoff, GiveUp, Job, JobContext, Periodic, Poller, TryAgain, job
-from app.kernel.jobs.queue import DeadJob, enqueue, list_dead_jobs, retry_dead_job
+from app.kernel.jobs.enqueue import DeadJob, enqueue, list_dead_jobs, retry_dead_job
 from app.kernel.jobs.schema import QUEUE_TABLES, queue_ddl
 
 __all__ = [

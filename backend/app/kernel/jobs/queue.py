@@ -1,4 +1,4 @@
-"""The statements of the queue: pgqueuer's where it has one, ours for keys, clocks and the dead-letter list.
+"""The worker's statements of the queue: pgqueuer's where it has one, ours for keys and clocks.
 
 How a key stays "one waiting job" without losing a change: enqueueing on a key that waits locks that row until
 the caller commits, and the worker skips locked rows, so the job starts after the change is there. Starting a
@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -21,20 +20,14 @@ from pgqueuer.domain.settings import DBSettings
 from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueManagerId
 from pgqueuer.models import Job as QueuedJob
 from pgqueuer.ports.repository import EntrypointExecutionParameter
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.jobs.definition import Job, encode_arguments
+from app.kernel.jobs.enqueue import connection_of
 
 # A job found picked with an older heartbeat belonged to a worker that died; another one takes it.
 HEARTBEAT_TIMEOUT = timedelta(seconds=60)
-DEAD_PAGE_SIZE_MAX = 200
 PROMOTE_BATCH = 1_000
 REASON_LENGTH_MAX = 500
-
-# The database compares with its own now(); a little earlier is due in the same transaction, too.
-_AT_ONCE = timedelta(seconds=-1)
-_PARKED = timedelta(days=36_500)
 
 
 @cache
@@ -58,69 +51,11 @@ def _builders() -> tuple[QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedu
     return QueryBuilderEnvironment(_names()), QueryQueueBuilder(_names()), QuerySchedulerBuilder(_names())
 
 
-async def connection_of(session: AsyncSession) -> asyncpg.Connection[Any]:
-    """Return the asyncpg connection of the session, with the session's transaction begun on it.
-
-    SQLAlchemy sends BEGIN (and the SAVEPOINT of a nested block) with its own first statement only; without
-    one, what is sent here directly would be committed at once.
-    """
-    connection = await session.connection()
-    raw = (await connection.get_raw_connection()).driver_connection
-    assert raw is not None
-    if not raw.is_in_transaction():
-        await session.execute(text("SELECT 1"))
-    return raw
-
-
 async def queries_of(session: AsyncSession) -> Queries:
     """Return pgqueuer's statements on the session's own connection."""
     environment, queue, scheduler = _builders()
     return Queries(AsyncpgDriver(await connection_of(session)), environment, queue, scheduler)
 
-
-async def enqueue(
-    session: AsyncSession,
-    definition: Job,
-    *,
-    merchant_id: UUID | None,
-    key: str | None = None,
-    run_at: datetime | None = None,
-    **arguments: object,
-) -> int:
-    """Queue a job in the caller's transaction and return its number.
-
-    arguments: ids and moments only. key: at most one waiting job per key and merchant; a second call leaves
-    the first one's place and time, or brings it forward. run_at: aware; None means as soon as the transaction
-    commits.
-    """
-    definition.check_arguments(arguments)
-    payload = encode_arguments(arguments)
-    full_key = None if key is None else f"{definition.name}:{merchant_id or ''}:{key}"
-    headers = {"merchant_id": str(merchant_id)} if merchant_id else {}
-    if full_key is not None:
-        headers["key"] = full_key
-    queries = await queries_of(session)
-    (job_id,) = await queries.enqueue(
-        definition.name,
-        payload,
-        definition.priority,
-        execute_after=_AT_ONCE if run_at is None else _PARKED,
-        dedupe_key=full_key,
-        headers=headers,
-        on_conflict="update_priority",
-    )
-    if run_at is not None:
-        await queries.driver.execute(_SET_RUN_AT, job_id, run_at)
-    elif full_key is not None:
-        await queries.driver.execute(_BRING_FORWARD, job_id)
-    return job_id
-
-
-# A job that failed and waits for its next try keeps its time: a new wish must not become a storm.
-_SET_RUN_AT = """UPDATE pgqueuer SET run_at = $2 WHERE id = $1 AND status = 'queued' AND starts = 0
-    AND ((run_at IS NULL AND execute_after > now()) OR run_at > $2)"""
-_BRING_FORWARD = """UPDATE pgqueuer SET run_at = NULL, execute_after = now() - interval '1 second'
-    WHERE id = $1 AND status = 'queued' AND starts = 0 AND run_at IS NOT NULL"""
 
 _PROMOTE = """UPDATE pgqueuer SET run_at = NULL, execute_after = now() - interval '1 second' WHERE id IN (
     SELECT id FROM pgqueuer WHERE status = 'queued' AND run_at <= $1
@@ -211,53 +146,6 @@ async def bury_job(session: AsyncSession, queued: QueuedJob, *, reason: str) -> 
 async def beat_heart(session: AsyncSession, job_ids: list[int]) -> None:
     """Say that these jobs are still being worked on."""
     await (await queries_of(session)).update_heartbeat([JobId(job_id) for job_id in job_ids])
-
-
-@dataclass(frozen=True)
-class DeadJob:
-    """A job that was given up: what it was, why, and since when."""
-
-    id: int
-    name: str
-    merchant_id: UUID | None
-    arguments: str
-    reason: str
-    attempts: int
-    created_at: datetime
-    failed_at: datetime
-
-
-_LIST_DEAD = """SELECT id, entrypoint, headers->>'merchant_id' AS merchant_id, payload, reason, starts,
-    created, updated FROM pgqueuer WHERE status = 'failed' ORDER BY id DESC LIMIT $1"""
-_RETRY_DEAD = """UPDATE pgqueuer SET starts = 0, first_started_at = NULL, reason = NULL,
-    execute_after = now() - interval '1 second' WHERE id = $1 AND status = 'queued' AND starts > 0"""
-
-
-async def list_dead_jobs(session: AsyncSession, *, limit: int = DEAD_PAGE_SIZE_MAX) -> list[DeadJob]:
-    """Return the jobs that were given up, newest first (system scope)."""
-    raw = await connection_of(session)
-    rows = await raw.fetch(_LIST_DEAD, min(limit, DEAD_PAGE_SIZE_MAX))
-    return [
-        DeadJob(
-            id=row["id"],
-            name=row["entrypoint"],
-            merchant_id=UUID(row["merchant_id"]) if row["merchant_id"] else None,
-            arguments=(row["payload"] or b"{}").decode(),
-            reason=row["reason"] or "",
-            attempts=row["starts"],
-            created_at=row["created"],
-            failed_at=row["updated"],
-        )
-        for row in rows
-    ]
-
-
-async def retry_dead_job(session: AsyncSession, job_id: int) -> bool:
-    """Queue a given-up job again with a fresh count; False when there is no such job (system scope)."""
-    queries = await queries_of(session)
-    await queries.requeue_jobs([JobId(job_id)])
-    changed = await queries.driver.execute(_RETRY_DEAD, job_id)
-    return not changed.endswith(" 0")
 
 
 async def count_queue(session: AsyncSession) -> dict[tuple[str, str], int]:

@@ -32,6 +32,7 @@ from app.kernel.jobs.definition import (
     decode_arguments,
     random_jitter,
 )
+from app.kernel.jobs.enqueue import enqueue
 from app.kernel.jobs.schedule import claim_due, prune_job_log
 from app.kernel.observability import JOBS, QUEUE_DEPTH, describe_exception, get_logger
 from app.kernel.web.limit_rows import prune_limits
@@ -272,7 +273,7 @@ class JobRunner:
         async with system_scope(self._database) as session:
             due = await claim_due(session, self._periodic, now=self._clock.now())
             for periodic in due:
-                await queue.enqueue(session, periodic.as_job(), merchant_id=None, key=periodic.name)
+                await enqueue(session, periodic.as_job(), merchant_id=None, key=periodic.name)
         return len(due)
 
     async def drain(self, *, limit: int = DRAIN_LIMIT) -> Drained:

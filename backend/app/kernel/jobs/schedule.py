@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.jobs.definition import JobContext, Periodic
-from app.kernel.jobs.queue import connection_of
+from app.kernel.jobs.enqueue import connection_of
 
 JOB_LOG_KEPT = timedelta(days=7)
 PRUNE_BATCH = 5_000

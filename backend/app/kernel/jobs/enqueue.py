@@ -1,0 +1,146 @@
+"""Enqueueing and the dead-letter list: what the web process needs of the queue, without loading the library.
+
+The statement writes what pgqueuer's own enqueue writes, and our run_at with it; a test holds the two
+together. Loading pgqueuer takes a quarter of a second, which only the worker has to pay.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.jobs.definition import Job, encode_arguments
+
+DEAD_PAGE_SIZE_MAX = 200
+
+# The database compares with its own now(): a second earlier is due within the same transaction, too. A job
+# for later is parked until the application's clock has reached its run_at. On a key that waits, an earlier
+# wish brings the job forward, but a failed job keeps the time of its next try: new wishes must not become a
+# storm.
+_ENQUEUE = """WITH added AS (
+    INSERT INTO pgqueuer AS job
+        (priority, entrypoint, payload, run_at, execute_after, dedupe_key, headers, status)
+    VALUES ($1, $2, $3, $4::timestamptz,
+        now() + CASE WHEN $4::timestamptz IS NULL THEN interval '-1 second' ELSE interval '36500 days' END,
+        $5, $6::jsonb, 'queued')
+    ON CONFLICT (dedupe_key)
+        WHERE (status = ANY (ARRAY['queued'::pgqueuer_status, 'picked'::pgqueuer_status]))
+            AND dedupe_key IS NOT NULL
+    DO UPDATE SET priority = greatest(job.priority, excluded.priority),
+        run_at = CASE WHEN job.status = 'queued' AND job.starts = 0 AND job.run_at IS NOT NULL
+            AND (excluded.run_at IS NULL OR excluded.run_at < job.run_at)
+            THEN excluded.run_at ELSE job.run_at END,
+        execute_after = CASE WHEN job.status = 'queued' AND job.starts = 0 AND job.run_at IS NOT NULL
+            AND excluded.run_at IS NULL THEN excluded.execute_after ELSE job.execute_after END
+    RETURNING id, entrypoint, priority, xmax = 0 AS is_new
+), logged AS (
+    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
+    SELECT id, 'queued', entrypoint, priority FROM added WHERE is_new
+)
+SELECT id FROM added"""
+
+
+async def connection_of(session: AsyncSession) -> asyncpg.Connection[Any]:
+    """Return the asyncpg connection of the session, with the session's transaction begun on it.
+
+    SQLAlchemy sends BEGIN (and the SAVEPOINT of a nested block) with its own first statement only; without
+    one, what is sent here directly would be committed at once.
+    """
+    connection = await session.connection()
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    if not raw.is_in_transaction():
+        await session.execute(text("SELECT 1"))
+    return raw
+
+
+async def enqueue(
+    session: AsyncSession,
+    definition: Job,
+    *,
+    merchant_id: UUID | None,
+    key: str | None = None,
+    run_at: datetime | None = None,
+    **arguments: object,
+) -> int:
+    """Queue a job in the caller's transaction and return its number.
+
+    arguments: ids and moments only. key: at most one waiting job per key and merchant; a second call leaves
+    the first one's place and time, or brings it forward. run_at: aware; None means as soon as the transaction
+    commits.
+    """
+    definition.check_arguments(arguments)
+    full_key = None if key is None else f"{definition.name}:{merchant_id or ''}:{key}"
+    headers = {
+        name: value for name, value in (("merchant_id", str(merchant_id or "")), ("key", full_key)) if value
+    }
+    raw = await connection_of(session)
+    job_id: int = await raw.fetchval(
+        _ENQUEUE,
+        definition.priority,
+        definition.name,
+        encode_arguments(arguments),
+        run_at,
+        full_key,
+        json.dumps(headers),
+    )
+    return job_id
+
+
+@dataclass(frozen=True)
+class DeadJob:
+    """A job that was given up: what it was, why, and since when."""
+
+    id: int
+    name: str
+    merchant_id: UUID | None
+    arguments: str
+    reason: str
+    attempts: int
+    created_at: datetime
+    failed_at: datetime
+
+
+_LIST_DEAD = """SELECT id, entrypoint, headers->>'merchant_id' AS merchant_id, payload, reason, starts,
+    created, updated FROM pgqueuer WHERE status = 'failed' ORDER BY id DESC LIMIT $1"""
+_RETRY_DEAD = """WITH again AS (
+    UPDATE pgqueuer SET status = 'queued', attempts = 0, starts = 0, first_started_at = NULL, reason = NULL,
+        queue_manager_id = NULL, updated = now(), execute_after = now() - interval '1 second'
+    WHERE id = $1 AND status = 'failed' RETURNING id, entrypoint, priority
+), logged AS (
+    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
+    SELECT id, 'queued', entrypoint, priority FROM again
+)
+SELECT id FROM again"""
+
+
+async def list_dead_jobs(session: AsyncSession, *, limit: int = DEAD_PAGE_SIZE_MAX) -> list[DeadJob]:
+    """Return the jobs that were given up, newest first (system scope)."""
+    raw = await connection_of(session)
+    rows = await raw.fetch(_LIST_DEAD, min(limit, DEAD_PAGE_SIZE_MAX))
+    return [
+        DeadJob(
+            id=row["id"],
+            name=row["entrypoint"],
+            merchant_id=UUID(row["merchant_id"]) if row["merchant_id"] else None,
+            arguments=(row["payload"] or b"{}").decode(),
+            reason=row["reason"] or "",
+            attempts=row["starts"],
+            created_at=row["created"],
+            failed_at=row["updated"],
+        )
+        for row in rows
+    ]
+
+
+async def retry_dead_job(session: AsyncSession, job_id: int) -> bool:
+    """Queue a given-up job again with a fresh count; False when there is no such job (system scope)."""
+    raw = await connection_of(session)
+    return await raw.fetchval(_RETRY_DEAD, job_id) is not None
