@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -147,7 +147,9 @@ class ApiKeyList(BaseModel):
 class Branding(Strict):
     """The colours of a business."""
 
-    color: HexColor | None = None
+    palette: Literal["forest", "plum", "night", "brick", "paper"] | None = None
+    background_color: HexColor | None = None
+    foreground_color: HexColor | None = None
     accent_color: HexColor | None = None
 
 

@@ -18,6 +18,7 @@ from app.kernel.i18n import use_language
 from app.kernel.jobs import enqueue
 from app.kernel.permissions import Principal
 from app.modules.merchants.public import get_merchant
+from app.modules.rewards.jobs import recompute_unlocks
 from app.modules.rewards.models import Reward
 from app.modules.stores.models import Program
 from app.modules.stores.public import ProgramChange, get_store, lock_program
@@ -217,9 +218,6 @@ async def _recompute(
     old_threshold: int | None = None,
 ) -> None:
     """Queue the recomputation of what is unlocked; a raised threshold goes along so that nothing is taken away."""
-    # The job reads the engine, which reads these rewards: imported where it is used.
-    from app.modules.rewards.jobs import recompute_unlocks
-
     if reward_id is None or old_threshold is None:
         await enqueue(
             session,

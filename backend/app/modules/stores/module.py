@@ -13,6 +13,7 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants",),
     has_models=True,
+    routers=("api:router",),
     permissions=(
         Permission("stores.view", msg("See stores and programmes"), roles=EVERYBODY, api_scope=True),
         Permission("stores.edit", msg("Open, change and close stores"), roles=MANAGERS, api_scope=True),

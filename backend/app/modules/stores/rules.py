@@ -12,12 +12,32 @@ SPANS_PER_DAY_MAX = 3
 LOYALTY_TYPES = ("stamps", "points", "hybrid")
 DEFAULT_STAMPS_NEEDED = 10
 
+# What a stamp may show; each is a symbol of the icon sprite.
+CARD_ICONS = (
+    *("coffee", "cup", "glass", "bottle", "beer", "bread", "cookie", "cake", "ice-cream", "pizza", "burger"),
+    *(
+        "salad",
+        "meat",
+        "fish",
+        "tools-kitchen-2",
+        "leaf",
+        "flower",
+        "paw",
+        "scissors",
+        "razor",
+        "brush",
+        "wash",
+    ),
+    *("shirt", "shopping-bag", "diamond", "book", "music", "camera", "bike", "car", "barbell", "dental"),
+    *("heart", "star", "gift", "crown"),
+)
+
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 
 
 def may_become(old: str, new: str) -> bool:
     """Tell whether a programme may change its loyalty type: only to one that keeps what is on the cards."""
-    return old == new or new == "hybrid"
+    return new in {old, "hybrid"}
 
 
 def expiry_since(
