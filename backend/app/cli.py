@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -82,6 +83,24 @@ def check() -> None:
 
     if not check_invariants(Settings()):
         raise typer.Exit(1)
+
+
+@app.command()
+def create_merchant(
+    name: Annotated[str, typer.Option(prompt=True, help="Name of the business.")],
+    email: Annotated[str, typer.Option(prompt=True, help="Address that signs in.")],
+    locale: Annotated[str, typer.Option(help="Language: en, fr, de, lb.")] = "en",
+) -> None:
+    """Make a business without the sign-up mail; the password is asked for, or read from standard input."""
+    from app.commands.merchants import MerchantWish, create
+    from app.config import Settings
+
+    # Never an option: command lines are seen by every user of the machine and kept in histories.
+    if sys.stdin.isatty():
+        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    typer.echo(f"Made: {create(Settings(), MerchantWish(name, email, password, locale))}")
 
 
 @app.command()

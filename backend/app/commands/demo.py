@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -84,7 +85,7 @@ class Demo:
             content = self._demo_content(settings, steps)
             with steps.step("Starting web and worker"):
                 self._start_children(settings, sock)
-                self._wait_until_ready(sock)
+                self._wait_until_ready(settings)
         write_demo(settings.data_dir, content)
         print_welcome(self.console, content, data_dir=str(settings.data_dir), lan=settings.lan)
 
@@ -200,8 +201,7 @@ class Demo:
         for child in self.children:
             child.start()
 
-    def _wait_until_ready(self, sock: socket.socket) -> None:
-        port = int(sock.getsockname()[1])
+    def _wait_until_ready(self, settings: Settings) -> None:
         give_up_at = monotonic() + READY_SECONDS_MAX
         while monotonic() < give_up_at:
             for child in self.children:
@@ -210,7 +210,7 @@ class Demo:
                         f"The {child.name} process did not start; its last lines:\n{child.last_lines()}\n"
                         f"All of its log: {child.log_file}"
                     )
-            if is_ready(port):
+            if is_ready(settings):
                 return
             time.sleep(WATCH_SECONDS / 4)
         raise CommandError(
@@ -236,11 +236,12 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return environment
 
 
-def is_ready(port: int) -> bool:
+def is_ready(settings: Settings) -> bool:
     """Return whether the web process on this machine says that it can serve."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", settings.port, timeout=2)
     try:
-        connection.request("GET", "/readyz", headers={"Host": "localhost"})
+        # Other host names than the public one are refused.
+        connection.request("GET", "/readyz", headers={"Host": urlsplit(settings.public_url).netloc})
         return connection.getresponse().status == http.HTTPStatus.OK
     except OSError:
         return False

@@ -141,9 +141,16 @@ def test_what_dies_is_started_again(start, tmp_path):
     environment = demo_environment(STEMPEL_DATA_DIR=str(demo.folder), STEMPEL_DEMO="1")
     doctor = run(demo_command("doctor"), env=environment)
     check = run(demo_command("check"), env=environment)
+    merchant = demo_command("create-merchant", "--name", "Kaffi", "--email", "kaffi@example.com")
+    weak = run(merchant, env=environment, input="12345678\n")
+    made = run(merchant, env=environment, input="n7-Xw!kettle-9\n")
+    again = run(merchant, env=environment, input="n7-Xw!kettle-9\n")
     second = run(demo_command("demo", "--data-dir", str(demo.folder)), env=demo_environment())
 
     assert (doctor.returncode, check.returncode) == (0, 0), doctor.stdout + check.stdout + check.stderr
+    assert weak.stderr == "stempel: This password is too easy to guess. Choose a longer one.\n"
+    assert (made.returncode, made.stderr) == (0, "")
+    assert again.stderr == "stempel: This address already signs in to a business here.\n"
     assert demo.output.read_text().count("ended unexpectedly") >= 3
     assert second.returncode == 1
     assert f"stempel: Stempel is already running on {demo.folder}" in second.stderr
