@@ -8,4 +8,5 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "customers", "messaging"),
     has_models=True,
+    routers=("api:router",),
 )

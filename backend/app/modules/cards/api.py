@@ -1,0 +1,79 @@
+"""Cards over HTTP: making one, and the Apple pass that waits for the wallets module."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from app.dependencies import ClockDep, SessionDep, bind_store
+from app.kernel.errors import AppError
+from app.kernel.idempotency import KEY_LENGTH_MAX
+from app.kernel.permissions import card_holder, public
+from app.kernel.web.cookies import settings_of
+from app.kernel.web.limits import rate_limit
+from app.kernel.web.present import present_json
+from app.kernel.web.problems import error_responses
+from app.kernel.web.proxies import address_key, client_address
+from app.modules.cards.access import CardHolderDep
+from app.modules.cards.joining import create_card_once
+from app.modules.cards.schemas import PassCreated, PassCreateRequest
+from app.modules.cards.service import CreatedCard
+from app.modules.stores.public import get_store
+
+router = APIRouter(tags=["Cards"])
+
+RepeatHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=KEY_LENGTH_MAX,
+        description="A repeat with the same key and body from the same address gives the same card.",
+    ),
+]
+
+
+@router.post(
+    "/passes/create",
+    status_code=201,
+    response_model=PassCreated,
+    responses=error_responses("not_found", "key_reused"),
+    dependencies=[public("Anybody may take a card."), rate_limit("join")],
+)
+async def post_create_pass(
+    request: Request, body: PassCreateRequest, session: SessionDep, clock: ClockDep, key: RepeatHeader = None
+) -> Response:
+    """Make a card of the store's programme.
+
+    A known e-mail gets the same answer with a fresh card; the link to the card it already has goes to the
+    mailbox, and the two are joined once the mailbox confirms it.
+    """
+    details = body.to_details(today=clock.now().date())
+    store = await get_store(session, await bind_store(request, session, body.store_id))
+    repeat = (address_key(client_address(request)), key) if key else None
+    outcome = await create_card_once(session, store, details, source="api", repeat=repeat, now=clock.now())
+    return present_json(outcome, lambda made: present_created(request, made))
+
+
+def present_created(request: Request, made: CreatedCard) -> PassCreated:
+    """Return the answer for a fresh card; its addresses are built from the one configured address."""
+    base = settings_of(request).public_url.rstrip("/")
+    card_url = f"{base}/card/{made.card.id}?t={made.token}"
+    return PassCreated(
+        pass_id=made.card.id,
+        card_number=made.card.card_number,
+        card_url=card_url,
+        add_to_wallet_url=card_url,
+        apple_wallet_url=f"{base}/passes/apple/{made.card.id}?t={made.token}",
+    )
+
+
+@router.get(
+    "/passes/apple/{pass_id}",
+    responses=error_responses("unauthenticated", "wallet_unavailable"),
+    dependencies=[card_holder("The signed pass of one's own card.")],
+)
+async def get_apple_pass(card: CardHolderDep) -> Response:
+    """Return the signed Apple pass; until Apple Wallet is set up, 404 with the code wallet_unavailable."""
+    raise AppError(code="wallet_unavailable", extra={"reason": "not_configured", "pass_id": str(card.id)})
