@@ -14,6 +14,7 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "messaging"),
     has_models=True,
+    routers=("api:router",),
     permissions=(
         Permission("staff.view", msg("See the team and its devices"), frozenset({"manager"}), api_scope=True),
         Permission("staff.edit", msg("Change the team and its PINs"), frozenset({"manager"}), api_scope=True),
