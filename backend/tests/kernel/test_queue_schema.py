@@ -50,7 +50,7 @@ async def test_the_migrated_queue_is_pgqueuers_own(admin_url):
         ours = await shape(connection, "public")
         triggers = await connection.scalar(
             text(
-                "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.pgqueuer'::regclass AND NOT tgisinternal"
+                "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'pgqueuer'::regclass AND NOT tgisinternal"
             )
         )
         await transaction.rollback()
