@@ -49,9 +49,7 @@ async def test_the_migrated_queue_is_pgqueuers_own(admin_url):
         await connection.execute(text("SET LOCAL search_path TO public"))
         ours = await shape(connection, "public")
         triggers = await connection.scalar(
-            text(
-                "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'pgqueuer'::regclass AND NOT tgisinternal"
-            )
+            text("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'pgqueuer'::regclass AND NOT tgisinternal")
         )
         await transaction.rollback()
     await engine.dispose()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from functools import cache
 
-from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from starlette.responses import JSONResponse, Response
 
-from app.db.migrate import alembic_config, head_revision
 from app.kernel.errors import NotFound
 from app.kernel.observability import get_logger, render_metrics
 from app.kernel.permissions import operator, public
@@ -29,6 +27,11 @@ log = get_logger("stempel.web")
 @cache
 def schema_revisions() -> tuple[str, frozenset[str]]:
     """Return the newest schema this release knows, and all it knows."""
+    # Loaded at the first probe: Alembic takes a third of a second, which a start should not wait for.
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    from app.db.migrate import alembic_config, head_revision  # noqa: PLC0415
+
     script = ScriptDirectory.from_config(alembic_config())
     return head_revision(), frozenset(revision.revision for revision in script.walk_revisions())
 
