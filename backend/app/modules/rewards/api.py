@@ -45,7 +45,7 @@ async def post_redeem(
         staff=staff,
         idempotency_key=key,
     )
-    return present_json(request, await redeem_reward(session, store, command, now=clock.now()), present_redemption)
+    return present_json(await redeem_reward(session, store, command, now=clock.now()), present_redemption)
 
 
 @router.post(
@@ -64,4 +64,4 @@ async def post_void_redemption(
         request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
     )
     command = VoidCommand(redemption_id, body.reason, client_address(request), body.staff_pin, staff, force=body.force)
-    return present_json(request, await void_redemption(session, store, command, now=clock.now()), present_void)
+    return present_json(await void_redemption(session, store, command, now=clock.now()), present_void)

@@ -40,4 +40,4 @@ async def post_void_visit(
         request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
     )
     command = VoidCommand(visit_id, body.reason, client_address(request), body.staff_pin, staff, force=body.force)
-    return present_json(request, await void_visit(session, store, command, now=clock.now()), present_void)
+    return present_json(await void_visit(session, store, command, now=clock.now()), present_void)

@@ -45,7 +45,7 @@ async def answer_award(  # noqa: PLR0913 - the parts of one request
         staff=staff,
         idempotency_key=idempotency_key,
     )
-    return present_json(request, await award_visit(session, store, command, now=clock.now()), present_award)
+    return present_json(await award_visit(session, store, command, now=clock.now()), present_award)
 
 
 def present_award(granted: AwardGranted) -> AwardAnswer:

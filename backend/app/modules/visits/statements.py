@@ -2,6 +2,7 @@
 
 They run on the session's own asyncpg connection: an ORM object on this path costs several times the transaction
 itself (performance.md 1). The tenant is bound before, so that row-level security holds here as everywhere.
+SQLAlchemy's codec reads jsonb as Python values and takes it as text.
 """
 
 from __future__ import annotations
@@ -223,8 +224,8 @@ async def load_award(
         ),
         known_stores=tuple(values.pop("known_stores")),
         modules_on=frozenset(values.pop("modules_on")),
-        rewards=tuple(_reward(item) for item in json.loads(values.pop("rewards"))),
-        used_answer=_json_or_none(values.pop("used_answer")),
+        rewards=tuple(_reward(item) for item in values.pop("rewards")),
+        used_answer=values.pop("used_answer"),
         **values,
     )
 
@@ -267,12 +268,8 @@ async def write_award(session: AsyncSession, rows: AwardRows) -> bool:
     return written == 1
 
 
-def _by_reward(value: str | bytes) -> dict[UUID, int]:
-    return {UUID(key): int(number) for key, number in json.loads(value).items()}
-
-
-def _json_or_none(value: str | bytes | None) -> dict[str, Any] | None:
-    return json.loads(value) if value is not None else None
+def _by_reward(value: dict[str, Any]) -> dict[UUID, int]:
+    return {UUID(key): int(number) for key, number in value.items()}
 
 
 def _reward(item: list[Any]) -> RewardView:
