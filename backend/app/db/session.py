@@ -57,7 +57,12 @@ class Database:
             connect |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
             connect["prepared_statement_name_func"] = lambda: ""
         return create_async_engine(
-            to_async_url(url), pool_size=size, max_overflow=0, pool_timeout=POOL_WAIT_SECONDS, connect_args=connect
+            to_async_url(url),
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_SECONDS,
+            connect_args=connect,
+            hide_parameters=True,  # a failing statement must not carry a name or an address into the logs
         )
 
     async def check_safe(self) -> None:

@@ -30,7 +30,7 @@ from app.modules.visits.public import AwardCommand, award_visit, void_visit
 from app.db.session import tenant_scope
 from app.process import Process, build_process
 from app.utils.security import Keyring
-from tests.conftest import START
+from tests.fixtures import START
 
 NEEDED = 4
 POINTS_REWARD = 100

@@ -1,0 +1,3 @@
+"""The fixtures of tests/fixtures.py, for the tests beside the modules as well as for those in tests/."""
+
+pytest_plugins = ["tests.fixtures"]
