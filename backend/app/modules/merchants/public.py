@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
 from app.modules.merchants.models import Merchant
+
+_AREAS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+
+
+@cache
+def list_time_zones() -> tuple[str, ...]:
+    """Return the IANA zones named after a place, in order, for forms."""
+    return tuple(sorted(zone for zone in available_timezones() if zone.partition("/")[0] in _AREAS))
 
 
 @dataclass(frozen=True, slots=True)

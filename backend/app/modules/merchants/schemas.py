@@ -177,3 +177,9 @@ class MerchantDetails(BaseModel):
     time_zone: str
     currency: str
     branding: dict[str, str]
+
+
+class NewPasswordForm(Strict):
+    """The page's form: the token is in a cookie."""
+
+    password: Password

@@ -1,8 +1,11 @@
 """The manifest of stores."""
 
+from app.kernel.hooks import On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
+from app.kernel.points import NAV_ITEM
+from app.modules.stores.navigation import nav_items
 
 EVERYBODY = frozenset({"manager", "cashier", "analyst"})
 MANAGERS = frozenset({"manager"})
@@ -13,7 +16,8 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants",),
     has_models=True,
-    routers=("api:router",),
+    routers=("api:router", "pages:router"),
+    hooks=(On(NAV_ITEM, nav_items),),
     permissions=(
         Permission("stores.view", msg("See stores and programmes"), roles=EVERYBODY, api_scope=True),
         Permission("stores.edit", msg("Open, change and close stores"), roles=MANAGERS, api_scope=True),

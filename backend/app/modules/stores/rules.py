@@ -103,3 +103,23 @@ def _parse_day(spans: object) -> list[list[str]]:
         if earlier[1] > later[0]:
             raise ValueError("spans of a day do not overlap")
     return parsed
+
+
+def parse_hours_text(text: str) -> list[list[str]]:
+    """Return a day's spans from what people type: "8-12, 13:30 - 18:00"; empty means closed.
+
+    Raises ValueError for anything else.
+    """
+    spans = [part for part in re.split(r"[,;]", text) if part.strip()]
+    typed = [[_typed_time(edge) for edge in re.split(r"[-–—]", span)] for span in spans]
+    return _parse_day(typed)
+
+
+def _typed_time(text: str) -> str:
+    hours, _colon, minutes = text.strip().replace(".", ":").replace("h", ":").partition(":")
+    return f"{hours.strip().zfill(2)}:{(minutes.strip() or '00').zfill(2)}"
+
+
+def hours_text(spans: Sequence[Sequence[str]]) -> str:
+    """Return a day's spans as they are typed."""
+    return ", ".join(f"{begin}–{end}" for begin, end in spans)

@@ -149,10 +149,13 @@ class ProgramChanges(Strict):
 
     @model_validator(mode="after")
     def _only_stamp_expiry_may_be_off(self) -> ProgramChanges:
-        for name in self.model_fields_set - {"stamps_expiry_months"}:
+        for name in self.model_fields_set - self._optional():
             if getattr(self, name) is None:
                 raise ValueError(f"{name} cannot be empty")
         return self
+
+    def _optional(self) -> set[str]:
+        return {"stamps_expiry_months"}
 
     def to_changes(self) -> dict[str, Any]:
         """Return the fields that were sent; of the design only the keys that were sent."""

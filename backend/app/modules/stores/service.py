@@ -43,7 +43,7 @@ STORES_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class NewStore:
-    """What a store is made of. program_id: share that programme; else one is made of loyalty_type."""
+    """What a store is made of. program_id: share that programme (loyalty_type may then be empty)."""
 
     name: str
     loyalty_type: str
@@ -106,7 +106,7 @@ async def _program_for(
 ) -> ProgramView:
     if new.program_id is not None:
         shared = await get_program(session, principal.merchant_id, new.program_id)
-        if shared.loyalty_type != new.loyalty_type:
+        if new.loyalty_type not in {"", shared.loyalty_type}:
             raise Invalid(extra={"fields": {"loyalty_type": _("The shared programme works in another way.")}})
         return shared
     program = Program(
