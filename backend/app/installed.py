@@ -13,6 +13,7 @@ from app.modules.rewards.module import MODULE as REWARDS
 from app.modules.staff.module import MODULE as STAFF
 from app.modules.stamps.module import MODULE as STAMPS
 from app.modules.stores.module import MODULE as STORES
+from app.modules.till.module import MODULE as TILL
 from app.modules.visits.module import MODULE as VISITS
 from app.modules.wallets.module import MODULE as WALLETS
 
@@ -31,4 +32,5 @@ INSTALLED: tuple[Module, ...] = (
     QR,
     DASHBOARD,
     PORTAL,
+    TILL,
 )

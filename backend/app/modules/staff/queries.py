@@ -105,9 +105,9 @@ RESERVE = _statement(f"""
 _OWN = "a.device_id = :device_id AND a.pass_id IS NULL"
 DEVICE_GATE = f"""
     {_oldest_filling(_OWN, DEVICE_BURST)} AS burst,
-    (SELECT count(*) {_wrong(_OWN, DEVICE_PAIR_AGAIN)} AND a.at >= :since AND a.at > coalesce((SELECT max(r.at)
-        FROM pin_attempt r WHERE r.merchant_id = :merchant_id AND r.device_id = :device_id
-        AND r.refunded_at IS NOT NULL), '-infinity')) AS wrong_in_row
+    (SELECT count(*) {_wrong(_OWN, DEVICE_PAIR_AGAIN)} AND a.at >= :since
+        AND a.at > coalesce((SELECT max(r.at) FROM pin_attempt r WHERE r.merchant_id = :merchant_id
+            AND r.device_id = :device_id AND r.refunded_at IS NOT NULL), '-infinity')) AS wrong_in_row
 """
 
 DEVICE_STATE = _statement(f"""
