@@ -13,10 +13,12 @@ from app.modules.cards.access import (
     CardHolderDep,
     DeviceCardDep,
     card_token,
+    cookie_tokens,
     find_held_card,
     forget_card,
     held_cards,
     held_merchants,
+    presented_tokens,
     read_card_token,
     remember_card,
 )
@@ -30,15 +32,18 @@ from app.modules.cards.hooks import (
     CardMerged,
     MergedBalance,
 )
+from app.modules.cards.joining import create_card_once
 from app.modules.cards.links import consume_card_link, find_card_link, send_card_link, send_my_card
 from app.modules.cards.merging import merge_cards
 from app.modules.cards.models import PassObject
 from app.modules.cards.queries import CardRef, find_card, get_card, list_cards_of_customer
+from app.modules.cards.rules import read_token
 from app.modules.cards.service import (
     CreatedCard,
     add_email,
     block_card,
     create_card,
+    resend_confirmation,
     revoke_card_links,
     touch_card,
     unblock_card,
@@ -62,6 +67,9 @@ __all__ = [
     "block_card",
     "card_token",
     "consume_card_link",
+    "cookie_tokens",
+    "read_token",
+    "create_card_once",
     "add_email",
     "create_card",
     "find_card",
@@ -77,6 +85,7 @@ __all__ = [
     "get_card_row",
     "held_cards",
     "held_merchants",
+    "presented_tokens",
     "list_cards_of_customer",
     "lock_card",
     "lock_cards",
@@ -84,6 +93,7 @@ __all__ = [
     "raise_revision",
     "read_card_token",
     "remember_card",
+    "resend_confirmation",
     "revoke_card_links",
     "reward_numbers",
     "send_card_link",

@@ -157,3 +157,12 @@ async def revoke_card_links(
     await void_card_links(session, card, now=now)
     await touch_card(session, merchant_id, pass_id, now=now)
     return card
+
+
+async def resend_confirmation(session: AsyncSession, card: CardRef, *, now: datetime) -> None:
+    """Write to the holder's unconfirmed address again; earlier links end. Nothing for a confirmed one."""
+    customer = await get_customer(session, card.merchant_id, card.customer_id)
+    if customer.email is None or customer.email_verified_at is not None:
+        return
+    await void_card_links(session, card, now=now)
+    await _greet(session, card, customer.email, now=now)

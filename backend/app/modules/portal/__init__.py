@@ -1,1 +1,4 @@
-"""The pages a customer sees: join, card, redeem, with the PIN pad for staff on the customer's phone. A shell for what modules contribute."""
+"""The pages a customer sees: join, card, redeem, and the PIN pad that staff use on the customer's phone.
+
+A shell for what modules contribute.
+"""

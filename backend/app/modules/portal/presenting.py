@@ -1,0 +1,118 @@
+"""What the templates show, made from the neutral view of a card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from app.kernel.i18n import current, ngettext
+from app.kernel.i18n import gettext as _
+from app.kernel.outcomes import Refusal
+from app.kernel.web.problems import refusal_text
+from app.modules.stores.public import ProgramView, StoreView
+from app.modules.wallets.public import CardView
+
+
+def theme_url(merchant_id: UUID, program_id: UUID, design_version: int) -> str:
+    """Return the address of a programme's colours; the version makes it cacheable for ever."""
+    return f"/theme/{program_id}.css?{urlencode({'m': str(merchant_id), 'v': design_version})}"
+
+
+def picture_of(view: CardView) -> dict[str, Any]:
+    """Return what components/card_picture.html draws: the view, headed by the business and not its rules.
+
+    A programme of one store is usually called like the store; then the card says the business and the store.
+    """
+    fields = {name: getattr(view, name) for name in view.__dataclass_fields__}
+    is_own = view.program_name in view.store_names
+    place = view.store_name if len(view.store_names) <= 1 or is_own else view.program_name
+    return fields | {"program_name": view.merchant_name, "store_name": place, "is_full": view.is_full}
+
+
+def points_to_go(missing: int) -> str:
+    """Return "40 points to go"."""
+    number = current().format_number(missing)
+    return ngettext("%(number)s point to go", "%(number)s points to go", missing, number=number)
+
+
+def stamps_to_go(missing: int) -> str:
+    """Return "3 stamps to go"."""
+    number = current().format_number(missing)
+    return ngettext("%(number)s stamp to go", "%(number)s stamps to go", missing, number=number)
+
+
+def store_picture(store: StoreView, merchant_name: str, *, reward: str, needed: str) -> dict[str, Any]:
+    """Return the empty card that a visitor may take."""
+    program = store.program
+    return {
+        "loyalty_type": program.loyalty_type,
+        "program_name": merchant_name,
+        "store_name": store.name,
+        "logo_url": program.design.get("logo_url"),
+        "icon": program.design.get("icon") or "coffee",
+        "stamp_count": 0,
+        "stamps_needed": program.stamps_needed,
+        "points_balance": 0,
+        "next_reward": {"title": reward, "text": needed} if reward else None,
+    }
+
+
+def program_theme(program: ProgramView) -> str:
+    """Return the address of a programme's colours."""
+    return theme_url(program.merchant_id, program.id, program.design_version)
+
+
+def card_page(view: CardView) -> dict[str, Any]:
+    """Return what every page about a card passes to its template."""
+    return {
+        "view": view,
+        "picture": picture_of(view),
+        "shop": {"name": view.merchant_name, "logo_url": view.logo_url, "url": f"/card/{view.pass_id}"},
+        "theme_url": theme_url(view.merchant_id, view.program_id, view.design_version),
+    }
+
+
+def store_page(store: StoreView, merchant_name: str) -> dict[str, Any]:
+    """Return what every page about a store passes to its template."""
+    return {
+        "store": store,
+        "merchant_name": merchant_name,
+        "shop": {
+            "name": merchant_name,
+            "logo_url": store.program.design.get("logo_url"),
+            "url": f"/join/{store.id}",
+        },
+        "theme_url": program_theme(store.program),
+    }
+
+
+def moment_text(moment: datetime, *, now: datetime, zone: str) -> str:
+    """Return a moment in the shop's zone: the time today, else the date with the time."""
+    words = current()
+    time = words.format_time(moment, zone=zone)
+    today = words.format_date(now, zone=zone)
+    day = words.format_date(moment, zone=zone)
+    return time if day == today else _("%(day)s, %(time)s", day=day, time=time)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedText:
+    """A refusal in plain words: what, and from when it is worth another try."""
+
+    code: str
+    text: str
+    retry: str = ""
+
+
+def refused_text(refusal: Refusal, *, now: datetime, zone: str) -> RefusedText:
+    """Return a refusal in the reader's language, with the shop's own clock."""
+    retry = ""
+    if refusal.retry_at is not None:
+        at = moment_text(refusal.retry_at, now=now, zone=zone)
+        retry = _("Next stamp possible from %(at)s.", at=at)
+        if refusal.code != "too_soon":
+            retry = _("Try again from %(at)s.", at=at)
+    return RefusedText(refusal.code, refusal_text(refusal), retry)

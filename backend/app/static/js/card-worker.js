@@ -1,0 +1,59 @@
+// Shows the last seen card when there is no network. It keeps the pages of cards and the files they need, nothing else:
+// pages come from the network whenever there is one, files have addresses that name their content.
+
+const PAGES = "stempel-pages-1";
+const FILES = "stempel-files-1";
+const FILES_MAX = 60;
+const CARD_PAGE = /^\/(cards|card\/[0-9a-f-]{36})$/;
+const KEPT_FILE = /^\/(static|theme)\//;
+
+self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("activate", (event) => {
+  const drop = async () => {
+    for (const name of await caches.keys()) if (name !== PAGES && name !== FILES) await caches.delete(name);
+    await self.clients.claim();
+  };
+  event.waitUntil(drop());
+});
+
+async function fromNetwork(request, url) {
+  const cache = await caches.open(PAGES);
+  try {
+    const response = await fetch(request);
+    if (response.ok && !response.redirected) await cache.put(url.pathname, response.clone());
+    // The card was removed from this device or its links were ended: the copy goes, too.
+    else if (response.status === 401) await cache.delete(url.pathname);
+    return response;
+  } catch (error) {
+    const kept = await cache.match(url.pathname);
+    if (kept) return kept;
+    throw error;
+  }
+}
+
+async function fromCache(request) {
+  const cache = await caches.open(FILES);
+  const kept = await cache.match(request);
+  if (kept) return kept;
+  const response = await fetch(request);
+  if (response.ok) {
+    await cache.put(request, response.clone());
+    const keys = await cache.keys();
+    for (const old of keys.slice(0, Math.max(0, keys.length - FILES_MAX))) await cache.delete(old);
+  }
+  return response;
+}
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== location.origin) return;
+  if (request.mode === "navigate" && CARD_PAGE.test(url.pathname) && !url.search) {
+    event.respondWith(fromNetwork(request, url));
+  } else if (KEPT_FILE.test(url.pathname)) event.respondWith(fromCache(request));
+});
+
+// The page says when a card leaves this device.
+self.addEventListener("message", (event) => {
+  if (event.data?.forget) event.waitUntil(caches.delete(PAGES));
+});
