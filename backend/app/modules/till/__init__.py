@@ -1,1 +1,1 @@
-"""The staff pages: pair a device, open a shift, scan, stamp, redeem, undo. The till itself decides nothing."""
+"""The staff pages: pair a device, open a shift, scan, stamp, redeem, undo. Decisions are made elsewhere."""

@@ -123,7 +123,12 @@ function build(root) {
   }
 
   async function scan(own) {
-    if (own !== run || !root.isConnected) return;
+    if (own !== run) return;
+    if (!root.isConnected) {
+      // The page swapped the scanner away while it was looking (a typed number): the camera must not stay on.
+      stop();
+      return;
+    }
     if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && video.videoWidth) {
       // Only the middle square, the part inside the frame on the screen, is read: faster, and never the card beside it.
       const side = Math.min(video.videoWidth, video.videoHeight);
