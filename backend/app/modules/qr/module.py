@@ -6,6 +6,6 @@ MODULE = Module(
     name="qr",
     title="QR codes",
     layer="foundation",
-    needs=("merchants", "stores"),
-    has_models=False,
+    needs=("stores",),
+    routers=("pages:router",),
 )

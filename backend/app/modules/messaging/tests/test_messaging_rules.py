@@ -38,7 +38,7 @@ def test_a_header_is_one_line(text: str, line: str) -> None:
 
 
 def test_an_address_alone_becomes_a_button() -> None:
-    """A paragraph that is nothing but an address is a button; addresses in words stay links without the dot."""
+    """An address alone in its paragraph is a button; addresses in words are links, without the dot."""
     paragraphs = split_text("Hello.\nSecond line\n\nhttps://x.example/a?b=1\n\nSee https://x.example/c.")
 
     assert [paragraph.button for paragraph in paragraphs] == ["", "https://x.example/a?b=1", ""]

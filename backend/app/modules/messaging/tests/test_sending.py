@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email.message import Message
@@ -13,10 +13,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP as SmtpProtocol
-from aiosmtpd.smtp import Envelope, Session
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import select
 
 from app.config import Settings
@@ -53,14 +51,14 @@ class Inbox:
         self.hang_up = False
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
-        self, server: SmtpProtocol, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self.recipient_answers and (answer := self.recipient_answers.pop(0)) != "250":
             return f"{answer} no {address}"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SmtpProtocol, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.wait:
             await asyncio.sleep(self.wait)
         if self.hang_up:
@@ -91,13 +89,13 @@ def server(inbox: Inbox) -> Iterator[SmtpServer]:
     controller.stop()
 
 
-@pytest_asyncio.fixture
-async def job(process: Process, clock: FixedClock, server: SmtpServer) -> AsyncIterator[JobContext]:
+@pytest.fixture
+def job(process: Process, clock: FixedClock, server: SmtpServer) -> JobContext:
     """Return a job's job whose mails go to the server of the test."""
     resources = Resources()
     resources._objects.update(process.resources._objects)  # noqa: SLF001
     resources.put(MailTransport, SmtpTransport(server, command_timeout=2, send_timeout=2))
-    yield JobContext(
+    return JobContext(
         database=process.database,
         settings=process.settings,
         clock=clock,
@@ -329,7 +327,8 @@ async def test_a_rolled_back_fact_sends_nothing(job: JobContext, process: Proces
     """The mail is queued in the caller's transaction and goes with it."""
     merchant_id = job.merchant_id
     assert merchant_id is not None
-    with pytest.raises(RuntimeError):
+
+    async def fail_after_queueing() -> None:
         async with tenant_scope(process.database, merchant_id) as session:
             await queue_mail(
                 session,
@@ -342,6 +341,9 @@ async def test_a_rolled_back_fact_sends_nothing(job: JobContext, process: Proces
                 now=job.clock.now(),
             )
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail_after_queueing()
     async with job.session() as session:
         assert (await session.scalars(select(OutboxMessage))).all() == []
 

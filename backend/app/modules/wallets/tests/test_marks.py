@@ -102,7 +102,7 @@ async def interleave(database: Database, runner: JobRunner, card: MadeCard) -> N
 async def test_a_change_beside_the_poll_is_shown(
     database: Database, runner: JobRunner, recorder: Recorder
 ) -> None:
-    """The worker runs between the second change's mark and its commit, and the output still shows the change."""
+    """The worker runs between a second change's mark and its commit; the output shows the change."""
     card = await made_card(database, runner)
 
     await interleave(database, runner, card)
@@ -205,10 +205,14 @@ async def test_a_rolled_back_poll_keeps_the_marks(database: Database, runner: Jo
     card = await made_card(database, runner)
     async with tenant_scope(database, card.merchant_id) as session:
         await mark_changed(session, card.merchant_id, card.id)
-    with pytest.raises(RuntimeError):
+
+    async def die_after_taking() -> None:
         async with system_scope(database) as session:
             assert (card.merchant_id, card.id) in await take_marks(session)
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await die_after_taking()
     assert await marks_of(database, card) == 1
     await runner.drain()
 

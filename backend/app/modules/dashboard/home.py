@@ -1,0 +1,251 @@
+"""What the home page shows, ready for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import Settings
+from app.kernel.adapters import resources_of
+from app.kernel.i18n import current, msg, ngettext
+from app.kernel.i18n import gettext as _
+from app.kernel.points import HOME_TILE, PageContext
+from app.modules.dashboard.queries import (
+    FEED_SHOWN,
+    Figures,
+    HomeFigures,
+    RedemptionRow,
+    VisitFilter,
+    VisitRow,
+    first_steps,
+    home_figures,
+    list_redemptions,
+    list_visits,
+)
+from app.modules.dashboard.rules import change_of, home_spans
+from app.modules.messaging.public import messaging_ready
+from app.modules.staff.public import staff_names
+from app.modules.stores.public import StoreView
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTile:
+    """A figure as the tile component takes it."""
+
+    label: str
+    value: str
+    change: str | None = None
+    direction: str = ""
+    compared: str | None = None
+    help: str | None = None
+    icon: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """A line of the live feed."""
+
+    id: UUID
+    icon: str
+    text: str
+    detail: str
+    at: datetime
+    voided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the checklist."""
+
+    label: str
+    done: bool
+    url: str
+
+
+def _tile(
+    label: str, figures: Sequence[Figures], name: str, *, compared: str, about: str, icon: str = ""
+) -> ShownTile:
+    now, before = (int(getattr(figure, name)) for figure in figures)
+    change = change_of(now, before)
+    speak = current()
+    sign = "+" if change.ratio is not None and change.ratio > 0 else ""
+    return ShownTile(
+        label=label,
+        value=speak.format_number(now),
+        change=sign + speak.format_percent(change.ratio) if change.ratio is not None else None,
+        direction=change.direction if change.ratio is not None else "",
+        compared=compared if change.ratio is not None else _("nothing to compare with yet"),
+        help=about,
+        icon=icon or None,
+    )
+
+
+def figure_tiles(figures: HomeFigures, *, gives_stamps: bool, gives_points: bool) -> list[ShownTile]:
+    """Return the tiles: today's visits, then the week's figures that this business has."""
+    today = (figures.today, figures.today_before)
+    week = (figures.week, figures.week_before)
+    day_ago, week_ago = _("than a week ago at this time"), _("than last week up to now")
+    tiles = [
+        _tile(
+            _("Visits today"),
+            today,
+            "visits",
+            compared=day_ago,
+            about=_("Stamps and purchases accepted since midnight; what was undone is not counted."),
+            icon="users",
+        ),
+        _tile(
+            _("Visits this week"),
+            week,
+            "visits",
+            compared=week_ago,
+            about=_("The same since Monday."),
+            icon="calendar",
+        ),
+    ]
+    if gives_stamps:
+        about = _("Stamps given with these visits since Monday.")
+        tiles.append(
+            _tile(_("Stamps this week"), week, "stamps", compared=week_ago, about=about, icon="rubber-stamp")
+        )
+    if gives_points:
+        about = _("Points given with these visits since Monday.")
+        tiles.append(
+            _tile(_("Points this week"), week, "points", compared=week_ago, about=about, icon="coins")
+        )
+    about = _("Rewards handed out since Monday; what was undone is not counted.")
+    tiles.append(
+        _tile(_("Rewards this week"), week, "redemptions", compared=week_ago, about=about, icon="gift")
+    )
+    about = _("Cards that customers started since Monday.")
+    tiles.append(
+        _tile(_("New cards this week"), week, "new_cards", compared=week_ago, about=about, icon="cards")
+    )
+    return tiles
+
+
+async def home_page(page: PageContext, stores: Sequence[StoreView], *, time_zone: str) -> dict[str, Any]:
+    """Return the home page's values."""
+    session, merchant_id = page.session, page.principal.merchant_id
+    figures = await home_figures(session, merchant_id, home_spans(page.now, time_zone))
+    kinds = {store.loyalty_type for store in stores}
+    contributed = sorted(await HOME_TILE.gather(page), key=lambda tile: tile.order)
+    progress = await first_steps(session, merchant_id)
+    return {
+        "tiles": figure_tiles(
+            figures,
+            gives_stamps=bool(kinds & {"stamps", "hybrid"}),
+            gives_points=bool(kinds & {"points", "hybrid"}),
+        )
+        + [
+            ShownTile(_(tile.label), tile.value, compared=tile.note or None, url=tile.url or None)
+            for tile in contributed
+        ],
+        "feed": await feed_items(session, merchant_id, stores),
+        "checklist": []
+        if progress.has_visit
+        else [
+            Step(_("Open your first store"), done=bool(stores), url="/dashboard/start"),
+            Step(_("Choose what customers collect"), done=bool(stores), url="/dashboard/start/programme"),
+            Step(_("Give your team a PIN"), done=progress.has_pin, url="/dashboard/start/team"),
+            Step(_("Start a first card"), done=progress.has_card, url="/dashboard/start/try"),
+            Step(_("Give the first stamp"), done=False, url="/dashboard/start/try"),
+        ],
+        "notices": home_notices(session),
+        "time_zone": time_zone,
+    }
+
+
+def home_notices(session: AsyncSession) -> list[str]:
+    """Return what the merchant should know about the installation."""
+    if messaging_ready(resources_of(session).get(Settings)):
+        return []
+    return [_("This installation sends no mail: customers cannot get their card by mail. Ask its operator.")]
+
+
+GIVERS = {
+    "pin": msg("A former member"),
+    "shared_pin": msg("Shared PIN"),
+    "device": msg("Staff device"),
+    "api_key": msg("API key"),
+    "member": msg("Dashboard"),
+}
+
+
+def giver_name(via: str, staff_id: UUID | None, names: Mapping[UUID, str]) -> str:
+    """Return who gave something: the person's name, or the way where there is no person."""
+    if staff_id is not None and staff_id in names:
+        return names[staff_id]
+    return _(GIVERS[via]) if via in GIVERS else via
+
+
+async def feed_items(session: AsyncSession, merchant_id: UUID, stores: Sequence[StoreView]) -> list[FeedItem]:
+    """Return the newest visits and redemptions together, newest first."""
+    visits = await list_visits(session, merchant_id, VisitFilter(), limit=FEED_SHOWN)
+    redemptions = await list_redemptions(session, merchant_id)
+    staff_ids = [*(row.staff_id for row in visits), *(row.staff_id for row in redemptions)]
+    givers = {staff_id for staff_id in staff_ids if staff_id is not None}
+    names = _Names(
+        {store.id: store.name for store in stores},
+        await staff_names(session, merchant_id, sorted(givers)),
+    )
+    items = [_visit_item(row, names) for row in visits] + [
+        _redemption_item(row, names) for row in redemptions
+    ]
+    return sorted(items, key=lambda item: (item.at, item.id), reverse=True)[:FEED_SHOWN]
+
+
+def given_text(stamps: int, points: int) -> str:
+    """Return what a visit gave, in words."""
+    speak = current()
+    parts: list[str] = []
+    if stamps:
+        parts.append(
+            ngettext("%(number)s stamp", "%(number)s stamps", stamps, number=speak.format_number(stamps))
+        )
+    if points or not stamps:
+        parts.append(
+            ngettext("%(number)s point", "%(number)s points", points, number=speak.format_number(points))
+        )
+    return " · ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names that a feed's lines need."""
+
+    stores: Mapping[UUID, str]
+    staff: Mapping[UUID, str]
+
+    def detail(self, row: VisitRow | RedemptionRow) -> str:
+        """Return where and by whom."""
+        giver = giver_name(row.given_by, row.staff_id, self.staff)
+        return " · ".join(part for part in (self.stores.get(row.store_id, ""), giver) if part)
+
+
+def _visit_item(row: VisitRow, names: _Names) -> FeedItem:
+    return FeedItem(
+        id=row.id,
+        icon="rubber-stamp" if row.stamps else "coins",
+        text=f"{row.customer_name or _('A customer')}: {given_text(row.stamps, row.points)}",
+        detail=names.detail(row),
+        at=row.at,
+        voided=row.voided_at is not None,
+    )
+
+
+def _redemption_item(row: RedemptionRow, names: _Names) -> FeedItem:
+    return FeedItem(
+        id=row.id,
+        icon="gift",
+        text=f"{row.customer_name or _('A customer')}: {row.title}",
+        detail=names.detail(row),
+        at=row.at,
+        voided=row.voided_at is not None,
+    )

@@ -1,0 +1,253 @@
+"""Reads of the home page and of the list of visits. Roll-ups take their place when analytics comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Uuid, column, exists, func, select, table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.modules.cards.models import PassObject
+from app.modules.customers.models import Customer
+from app.modules.dashboard.rules import Span, Spans
+from app.modules.rewards.public import Redemption, Reward
+from app.modules.visits.public import Visit
+from app.utils.id_generator import id_floor
+
+VISITS_SHOWN = 50
+FEED_SHOWN = 10
+# Ids carry the machine's time and `at` that of the clock, which the demo can move: the range is read wider.
+ID_MARGIN = timedelta(days=40)
+
+_STAFF_PIN = table("staff_pin", column("merchant_id", Uuid), column("staff_id", Uuid))
+_STORE = table("store", column("merchant_id", Uuid), column("staff_pin_hash", Integer))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What happened in a span, without what was taken back."""
+
+    visits: int = 0
+    stamps: int = 0
+    points: int = 0
+    redemptions: int = 0
+    new_cards: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HomeFigures:
+    """The four spans of the home page."""
+
+    today: Figures
+    today_before: Figures
+    week: Figures
+    week_before: Figures
+
+
+def _counted(
+    spans: Mapping[str, Span], moment: Any, measures: Mapping[str, ColumnElement[int]]
+) -> list[ColumnElement[int]]:
+    return [
+        func.coalesce(measure.filter(moment >= span.start, moment < span.end), 0).label(f"{name}__{what}")
+        for name, span in spans.items()
+        for what, measure in measures.items()
+    ]
+
+
+async def home_figures(session: AsyncSession, merchant_id: UUID, spans: Spans) -> HomeFigures:
+    """Return the figures of all four spans, by one statement a table."""
+    named = {name: getattr(spans, name) for name in HomeFigures.__dataclass_fields__}
+    start = min(span.start for span in named.values())
+    floor = id_floor(start - ID_MARGIN)
+    found: dict[str, dict[str, int]] = {name: {} for name in named}
+    visits = select(
+        *_counted(
+            named,
+            Visit.at,
+            {
+                "visits": func.count(),
+                "stamps": func.sum(Visit.stamps),
+                "points": func.sum(Visit.points),
+            },
+        )
+    ).where(Visit.merchant_id == merchant_id, Visit.id >= floor, Visit.at >= start, Visit.voided_at.is_(None))
+    redemptions = select(*_counted(named, Redemption.redeemed_at, {"redemptions": func.count()})).where(
+        Redemption.merchant_id == merchant_id,
+        Redemption.id >= floor,
+        Redemption.redeemed_at >= start,
+        Redemption.voided_at.is_(None),
+    )
+    cards = select(*_counted(named, PassObject.created_at, {"new_cards": func.count()})).where(
+        PassObject.merchant_id == merchant_id,
+        PassObject.id >= floor,
+        PassObject.created_at >= start,
+        PassObject.status != "merged",
+    )
+    for statement in (visits, redemptions, cards):
+        for label, value in (await session.execute(statement)).one()._mapping.items():
+            name, _, what = str(label).partition("__")
+            found[name][what] = int(value)
+    return HomeFigures(**{name: Figures(**values) for name, values in found.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What has been done of the first steps."""
+
+    has_pin: bool
+    has_card: bool
+    has_visit: bool
+
+
+async def first_steps(session: AsyncSession, merchant_id: UUID) -> Progress:
+    """Return how far the merchant has come; each is a look at one row."""
+    staff_pin = exists().where(_STAFF_PIN.c.merchant_id == merchant_id)
+    shared_pin = exists().where(_STORE.c.merchant_id == merchant_id, _STORE.c.staff_pin_hash.is_not(None))
+    card = exists().where(PassObject.merchant_id == merchant_id)
+    visit = exists().where(Visit.merchant_id == merchant_id)
+    row = (await session.execute(select(staff_pin | shared_pin, card, visit))).one()
+    return Progress(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """A visit in a list, with the names of its people."""
+
+    id: UUID
+    store_id: UUID
+    at: datetime
+    pass_id: UUID
+    customer_id: UUID
+    customer_name: str | None
+    given_by: str
+    staff_id: UUID | None
+    source: str
+    stamps: int
+    points: int
+    amount_minor: int | None
+    currency: str
+    voided_at: datetime | None
+    void_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFilter:
+    """Which visits are wanted. before: the id after which an earlier page ended."""
+
+    store_id: UUID | None = None
+    staff_id: UUID | None = None
+    day: Span | None = None
+    before: UUID | None = None
+
+
+def _visit_rows() -> Any:
+    return (
+        select(
+            Visit.id,
+            Visit.store_id,
+            Visit.at,
+            Visit.pass_id,
+            PassObject.customer_id,
+            Customer.name.label("customer_name"),
+            Visit.given_by,
+            Visit.staff_id,
+            Visit.source,
+            Visit.stamps,
+            Visit.points,
+            Visit.amount_minor,
+            Visit.currency,
+            Visit.voided_at,
+            Visit.void_reason,
+        )
+        .join(PassObject, (PassObject.merchant_id == Visit.merchant_id) & (PassObject.id == Visit.pass_id))
+        .join(
+            Customer,
+            (Customer.merchant_id == PassObject.merchant_id) & (Customer.id == PassObject.customer_id),
+        )
+    )
+
+
+async def list_visits(
+    session: AsyncSession, merchant_id: UUID, wanted: VisitFilter, *, limit: int = VISITS_SHOWN
+) -> list[VisitRow]:
+    """Return visits, newest first, by their ids."""
+    conditions = [Visit.merchant_id == merchant_id]
+    if wanted.store_id is not None:
+        conditions.append(Visit.store_id == wanted.store_id)
+    if wanted.staff_id is not None:
+        conditions.append(Visit.staff_id == wanted.staff_id)
+    if wanted.before is not None:
+        conditions.append(Visit.id < wanted.before)
+    if wanted.day is not None:
+        conditions += [
+            Visit.id >= id_floor(wanted.day.start - ID_MARGIN),
+            Visit.at >= wanted.day.start,
+            Visit.at < wanted.day.end,
+        ]
+    rows = await session.execute(_visit_rows().where(*conditions).order_by(Visit.id.desc()).limit(limit))
+    return [VisitRow(*row) for row in rows]
+
+
+async def find_visit(session: AsyncSession, merchant_id: UUID, visit_id: UUID) -> VisitRow | None:
+    """Return one visit of the merchant, or None."""
+    row = (
+        await session.execute(_visit_rows().where(Visit.merchant_id == merchant_id, Visit.id == visit_id))
+    ).one_or_none()
+    return VisitRow(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRow:
+    """A redemption in the feed."""
+
+    id: UUID
+    store_id: UUID
+    at: datetime
+    customer_name: str | None
+    given_by: str
+    staff_id: UUID | None
+    title: str
+    voided_at: datetime | None
+
+
+async def list_redemptions(
+    session: AsyncSession, merchant_id: UUID, *, limit: int = FEED_SHOWN
+) -> list[RedemptionRow]:
+    """Return the newest redemptions."""
+    rows = await session.execute(
+        select(
+            Redemption.id,
+            Redemption.store_id,
+            Redemption.redeemed_at,
+            Customer.name,
+            Redemption.given_by,
+            Redemption.staff_id,
+            Reward.title,
+            Redemption.voided_at,
+        )
+        .join(Reward, (Reward.merchant_id == Redemption.merchant_id) & (Reward.id == Redemption.reward_id))
+        .join(
+            PassObject,
+            (PassObject.merchant_id == Redemption.merchant_id) & (PassObject.id == Redemption.pass_id),
+        )
+        .join(
+            Customer,
+            (Customer.merchant_id == PassObject.merchant_id) & (Customer.id == PassObject.customer_id),
+        )
+        .where(Redemption.merchant_id == merchant_id)
+        .order_by(Redemption.id.desc())
+        .limit(limit)
+    )
+    return [RedemptionRow(*row) for row in rows]
+
+
+async def list_givers(session: AsyncSession, merchant_id: UUID) -> list[UUID]:
+    """Return the staff members who hold a PIN somewhere, for the filter."""
+    rows = await session.execute(
+        select(_STAFF_PIN.c.staff_id).where(_STAFF_PIN.c.merchant_id == merchant_id).distinct().limit(200)
+    )
+    return [row.staff_id for row in rows]
