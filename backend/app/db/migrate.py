@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from app.db.partitions import ensure_partitions
 from app.db.rights import APP_ROLE, SYSTEM_ROLE
 from app.db.session import to_async_url
+from app.kernel.clock import SystemClock
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -59,7 +59,7 @@ async def upgrade_async(admin_url: str, *, app_password: str, system_password: s
                 await _ensure_roles(connection, {APP_ROLE: app_password, SYSTEM_ROLE: system_password})
             async with engine.begin() as connection:
                 await connection.run_sync(_run_alembic)
-                await ensure_partitions(connection, datetime.now(UTC))
+                await ensure_partitions(connection, SystemClock().now())
             await guard.execute(text(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})"))
     finally:
         await engine.dispose()
