@@ -11,26 +11,11 @@ from pathlib import Path
 BACKEND = Path(__file__).resolve().parents[2]
 ROOT = BACKEND.parent
 TEXT_SUFFIXES = frozenset(
-    {
-        ".py",
-        ".md",
-        ".html",
-        ".css",
-        ".js",
-        ".sh",
-        ".toml",
-        ".txt",
-        ".in",
-        ".sql",
-        ".po",
-        ".svg",
-        ".yaml",
-        ".yml",
-    }
+    (".py", ".md", ".html", ".css", ".js", ".sh", ".toml", ".txt", ".in", ".sql", ".po", ".svg", ".yaml")
 )
-SKIPPED_FOLDERS = frozenset(
-    {"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "vendor"}
-)
+TEXT_NAMES = frozenset(("stempel", "Makefile", "run", "Dockerfile", ".importlinter"))
+CACHES = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache")
+SKIPPED_FOLDERS = frozenset((*CACHES, ".git", "vendor", "test-results"))
 
 
 @dataclass(frozen=True)
@@ -95,11 +80,5 @@ def list_text_files(root: Path = ROOT) -> Iterator[Path]:
         if path.is_dir():
             if path.name not in SKIPPED_FOLDERS and not path.name.startswith(".venv"):
                 yield from list_text_files(path)
-        elif path.suffix in TEXT_SUFFIXES or path.name in {
-            "stempel",
-            "Makefile",
-            "run",
-            "Dockerfile",
-            ".importlinter",
-        }:
+        elif path.suffix in TEXT_SUFFIXES or path.name in TEXT_NAMES:
             yield path
