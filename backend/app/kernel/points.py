@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import Random
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -126,5 +127,23 @@ class ReportView:
 
 REPORT_VIEW: Keyed[ReportView] = Keyed("REPORT_VIEW", about="Pages of figures in the dashboard.")
 
-# Called in the order of INSTALLED by the demo loader with (DemoShop); defined by app.demo.
-DEMO_DATA: Keyed[Callable[..., Awaitable[None]]] = Keyed("DEMO_DATA", about="What a module adds to the demo shops.")
+
+@dataclass(frozen=True)
+class DemoShop:
+    """A demo merchant just made, in its tenant transaction, before the commit.
+
+    stores: name to id. random: seeded, so that the demo is the same each time. now: where its year ends.
+    """
+
+    session: AsyncSession
+    merchant_id: UUID
+    stores: Mapping[str, UUID]
+    card_ids: Sequence[UUID]
+    random: Random
+    now: datetime
+
+
+# Called by the demo loader for each demo merchant, in the order of INSTALLED.
+DEMO_DATA: Keyed[Callable[[DemoShop], Awaitable[None]]] = Keyed(
+    "DEMO_DATA", about="What a module adds to the demo shops."
+)
