@@ -168,10 +168,6 @@ SET_SHARED = _statement("""
     WHERE merchant_id = :merchant_id AND id = :store_id
 """)
 
-SET_PHONE_PINS = _statement(
-    "UPDATE store SET phone_pins = :accepted WHERE merchant_id = :merchant_id AND id = :store_id RETURNING id"
-)
-
 
 def gate_of(row: Any) -> PinGate:
     """Return the gate that a statement with GATE in its select list has read."""

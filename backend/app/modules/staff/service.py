@@ -201,16 +201,6 @@ async def remove_shared_pin(session: AsyncSession, store: StoreRef, *, by: Princ
     await _note(session, by, "staff.shared_pin_removed", store.id, now=now, facts={})
 
 
-async def switch_phone_pins(
-    session: AsyncSession, store: StoreRef, *, accepted: bool, by: Principal, now: datetime
-) -> None:
-    """Take PINs on customers' phones, or none; staff devices go on either way. Raises NotFound."""
-    result = await session.execute(queries.SET_PHONE_PINS, _names(store) | {"accepted": accepted})
-    if result.scalar_one_or_none() is None:
-        raise NotFound("store")
-    await _note(session, by, "store.phone_pins", store.id, now=now, facts={"accepted": accepted})
-
-
 async def has_shared_pin(session: AsyncSession, store: StoreRef) -> bool:
     """Tell whether the store has a shared PIN."""
     return bool((await session.execute(queries.SALT_AND_VERSIONS, _names(store))).one().has_shared)
