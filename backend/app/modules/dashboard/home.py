@@ -18,7 +18,6 @@ from app.kernel.points import HOME_TILE, PageContext
 from app.modules.dashboard.queries import (
     FEED_SHOWN,
     Figures,
-    HomeFigures,
     RedemptionRow,
     VisitFilter,
     VisitRow,
@@ -27,7 +26,7 @@ from app.modules.dashboard.queries import (
     list_redemptions,
     list_visits,
 )
-from app.modules.dashboard.rules import change_of, home_spans
+from app.modules.dashboard.rules import Span, change_of, home_spans
 from app.modules.messaging.public import messaging_ready
 from app.modules.staff.public import staff_names
 from app.modules.stores.public import StoreView
@@ -43,7 +42,6 @@ class ShownTile:
     direction: str = ""
     compared: str | None = None
     help: str | None = None
-    icon: str | None = None
     url: str | None = None
 
 
@@ -56,6 +54,7 @@ class FeedItem:
     text: str
     detail: str
     at: datetime
+    when: str
     voided: bool
 
 
@@ -68,10 +67,26 @@ class Step:
     url: str
 
 
-def _tile(
-    label: str, figures: Sequence[Figures], name: str, *, compared: str, about: str, icon: str = ""
-) -> ShownTile:
-    now, before = (int(getattr(figure, name)) for figure in figures)
+def figure_tiles(now: Figures, before: Figures, kinds: frozenset[str]) -> list[ShownTile]:
+    """Return the tiles of a span that this business has; kinds are the loyalty types of its stores."""
+    tiles = [_tile(_("Visits"), now.visits, before.visits, _("Stamps and purchases that were accepted."))]
+    if kinds & {"stamps", "hybrid"}:
+        tiles.append(_tile(_("Stamps"), now.stamps, before.stamps, _("Stamps given with these visits.")))
+    if kinds & {"points", "hybrid"}:
+        tiles.append(_tile(_("Points"), now.points, before.points, _("Points given with these visits.")))
+    return [
+        *tiles,
+        _tile(
+            _("Rewards"),
+            now.redemptions,
+            before.redemptions,
+            _("Rewards handed out; what was undone is not counted."),
+        ),
+        _tile(_("New cards"), now.new_cards, before.new_cards, _("Cards that customers started.")),
+    ]
+
+
+def _tile(label: str, now: int, before: int, about: str) -> ShownTile:
     change = change_of(now, before)
     speak = current()
     sign = "+" if change.ratio is not None and change.ratio > 0 else ""
@@ -80,74 +95,26 @@ def _tile(
         value=speak.format_number(now),
         change=sign + speak.format_percent(change.ratio) if change.ratio is not None else None,
         direction=change.direction if change.ratio is not None else "",
-        compared=compared if change.ratio is not None else _("nothing to compare with yet"),
+        compared=_("before: %(number)s", number=speak.format_number(before)),
         help=about,
-        icon=icon or None,
     )
-
-
-def figure_tiles(figures: HomeFigures, *, gives_stamps: bool, gives_points: bool) -> list[ShownTile]:
-    """Return the tiles: today's visits, then the week's figures that this business has."""
-    today = (figures.today, figures.today_before)
-    week = (figures.week, figures.week_before)
-    day_ago, week_ago = _("than a week ago at this time"), _("than last week up to now")
-    tiles = [
-        _tile(
-            _("Visits today"),
-            today,
-            "visits",
-            compared=day_ago,
-            about=_("Stamps and purchases accepted since midnight; what was undone is not counted."),
-            icon="users",
-        ),
-        _tile(
-            _("Visits this week"),
-            week,
-            "visits",
-            compared=week_ago,
-            about=_("The same since Monday."),
-            icon="calendar",
-        ),
-    ]
-    if gives_stamps:
-        about = _("Stamps given with these visits since Monday.")
-        tiles.append(
-            _tile(_("Stamps this week"), week, "stamps", compared=week_ago, about=about, icon="rubber-stamp")
-        )
-    if gives_points:
-        about = _("Points given with these visits since Monday.")
-        tiles.append(
-            _tile(_("Points this week"), week, "points", compared=week_ago, about=about, icon="coins")
-        )
-    about = _("Rewards handed out since Monday; what was undone is not counted.")
-    tiles.append(
-        _tile(_("Rewards this week"), week, "redemptions", compared=week_ago, about=about, icon="gift")
-    )
-    about = _("Cards that customers started since Monday.")
-    tiles.append(
-        _tile(_("New cards this week"), week, "new_cards", compared=week_ago, about=about, icon="cards")
-    )
-    return tiles
 
 
 async def home_page(page: PageContext, stores: Sequence[StoreView], *, time_zone: str) -> dict[str, Any]:
     """Return the home page's values."""
     session, merchant_id = page.session, page.principal.merchant_id
     figures = await home_figures(session, merchant_id, home_spans(page.now, time_zone))
-    kinds = {store.loyalty_type for store in stores}
+    kinds = frozenset(store.loyalty_type for store in stores)
     contributed = sorted(await HOME_TILE.gather(page), key=lambda tile: tile.order)
     progress = await first_steps(session, merchant_id)
     return {
-        "tiles": figure_tiles(
-            figures,
-            gives_stamps=bool(kinds & {"stamps", "hybrid"}),
-            gives_points=bool(kinds & {"points", "hybrid"}),
-        )
-        + [
+        "today": figure_tiles(figures.today, figures.today_before, kinds),
+        "week": figure_tiles(figures.week, figures.week_before, kinds),
+        "more": [
             ShownTile(_(tile.label), tile.value, compared=tile.note or None, url=tile.url or None)
             for tile in contributed
         ],
-        "feed": await feed_items(session, merchant_id, stores),
+        "feed": await feed_items(page, stores, time_zone=time_zone),
         "checklist": []
         if progress.has_visit
         else [
@@ -185,8 +152,9 @@ def giver_name(via: str, staff_id: UUID | None, names: Mapping[UUID, str]) -> st
     return _(GIVERS[via]) if via in GIVERS else via
 
 
-async def feed_items(session: AsyncSession, merchant_id: UUID, stores: Sequence[StoreView]) -> list[FeedItem]:
+async def feed_items(page: PageContext, stores: Sequence[StoreView], *, time_zone: str) -> list[FeedItem]:
     """Return the newest visits and redemptions together, newest first."""
+    session, merchant_id = page.session, page.principal.merchant_id
     visits = await list_visits(session, merchant_id, VisitFilter(), limit=FEED_SHOWN)
     redemptions = await list_redemptions(session, merchant_id)
     staff_ids = [*(row.staff_id for row in visits), *(row.staff_id for row in redemptions)]
@@ -194,6 +162,8 @@ async def feed_items(session: AsyncSession, merchant_id: UUID, stores: Sequence[
     names = _Names(
         {store.id: store.name for store in stores},
         await staff_names(session, merchant_id, sorted(givers)),
+        home_spans(page.now, time_zone).today,
+        time_zone,
     )
     items = [_visit_item(row, names) for row in visits] + [
         _redemption_item(row, names) for row in redemptions
@@ -218,10 +188,18 @@ def given_text(stamps: int, points: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """The names that a feed's lines need."""
+    """The names that a feed's lines need, and which of them are of today."""
 
     stores: Mapping[UUID, str]
     staff: Mapping[UUID, str]
+    today: Span
+    time_zone: str
+
+    def when(self, row: VisitRow | RedemptionRow) -> str:
+        """Return the time of today's lines and the date of the others."""
+        if row.at >= self.today.start:
+            return current().format_time(row.at, zone=self.time_zone)
+        return current().format_datetime(row.at, zone=self.time_zone, style="short")
 
     def detail(self, row: VisitRow | RedemptionRow) -> str:
         """Return where and by whom."""
@@ -236,6 +214,7 @@ def _visit_item(row: VisitRow, names: _Names) -> FeedItem:
         text=f"{row.customer_name or _('A customer')}: {given_text(row.stamps, row.points)}",
         detail=names.detail(row),
         at=row.at,
+        when=names.when(row),
         voided=row.voided_at is not None,
     )
 
@@ -247,5 +226,6 @@ def _redemption_item(row: RedemptionRow, names: _Names) -> FeedItem:
         text=f"{row.customer_name or _('A customer')}: {row.title}",
         detail=names.detail(row),
         at=row.at,
+        when=names.when(row),
         voided=row.voided_at is not None,
     )

@@ -57,10 +57,10 @@ async def get_home(
 )
 async def get_feed(request: Request, session: SessionDep, principal: MerchantDep) -> Response:
     """Show the feed alone, for the home page's poll."""
+    page = page_context_of(request, session)
     merchant = await get_merchant(session, principal.merchant_id)
     stores = await list_stores(session, principal.merchant_id)
-    feed = await feed_items(session, principal.merchant_id, stores)
-    context = {"feed": feed, "time_zone": merchant.time_zone}
+    context = {"feed": await feed_items(page, stores, time_zone=merchant.time_zone)}
     return render_fragment(request, "dashboard/_feed.html", context)
 
 
