@@ -129,6 +129,7 @@ def free_port() -> int:
 
 def settings_environment(server: EmbeddedPostgres, folder: Path, port: int) -> dict[str, str]:
     """Return the settings of the product under measurement, as an operator would set them."""
+
     def login(user: str) -> str:
         return re.sub(r"//[^@]*@", f"//{user}:{PASSWORD}@", server.admin_url)
 
@@ -200,7 +201,9 @@ def start_web(environment: dict[str, str], port: int) -> subprocess.Popen[bytes]
     sys.exit("The web process did not become ready.")
 
 
-def run_pgbench(server: EmbeddedPostgres, folder: Path, shop: dict[str, Any], options: argparse.Namespace) -> float:
+def run_pgbench(
+    server: EmbeddedPostgres, folder: Path, shop: dict[str, Any], options: argparse.Namespace
+) -> float:
     """Run the limit once; return transactions a second."""
     script = folder / "limit.sql"
     script.write_text(
@@ -232,7 +235,11 @@ def run_load(shop: dict[str, Any], port: int, options: argparse.Namespace, numbe
         "clients": options.clients, "seconds": options.seconds, "round": f"{UUID(int=number)}",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, str(ROOT / "bench/load.py")], input=json.dumps(job), capture_output=True, text=True, check=True
+        [sys.executable, str(ROOT / "bench/load.py")],
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     figures: dict[str, Any] = json.loads(done.stdout)
     if figures["ran_out"]:

@@ -45,13 +45,17 @@ class Shop:
         headers = {"Idempotency-Key": key} if key else {}
         return await self.client.post(f"/points/{self.store.id}", json=body, headers=headers)
 
-    async def redeem(self, card: Any, reward_id: str, *, key: str | None = None, **body: Any) -> httpx2.Response:
+    async def redeem(
+        self, card: Any, reward_id: str, *, key: str | None = None, **body: Any
+    ) -> httpx2.Response:
         """Ask for a reward with the cashier's PIN."""
         body = {"pass_id": str(card.id), "reward_id": reward_id, "staff_pin": self.pin} | body
         headers = {"Idempotency-Key": key} if key else {}
         return await self.client.post(f"/rewards/{self.store.id}/redeem", json=body, headers=headers)
 
-    async def void(self, what: str, target_id: str, *, pin: str | None = None, **body: Any) -> httpx2.Response:
+    async def void(
+        self, what: str, target_id: str, *, pin: str | None = None, **body: Any
+    ) -> httpx2.Response:
         """Ask to take a visit or redemption back."""
         body = {"store_id": str(self.store.id), "staff_pin": pin or self.pin, "reason": "typed twice"} | body
         return await self.client.post(f"/{what}/{target_id}/void", json=body)

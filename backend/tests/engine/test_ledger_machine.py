@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from app.config import Settings
 from app.dependencies import StoreRef
@@ -23,7 +30,13 @@ from app.modules.cards.factories import make_card
 from app.modules.cards.models import PassObject
 from app.modules.merchants.factories import make_merchant
 from app.modules.points.rules import add_months
-from app.modules.rewards.public import RedeemCommand, VoidCommand, list_rewards, redeem_reward, void_redemption
+from app.modules.rewards.public import (
+    RedeemCommand,
+    VoidCommand,
+    list_rewards,
+    redeem_reward,
+    void_redemption,
+)
 from app.modules.staff.public import StaffRef
 from app.modules.stores.factories import make_store
 from app.modules.visits.public import AwardCommand, award_visit, void_visit
@@ -226,7 +239,11 @@ class CardMachine(RuleBasedStateMachine):
         self.model.expire(self.world.clock.now())
         process = self.world.process
         runner = JobRunner(
-            process.database, process.registry, process.settings, self.world.clock, resources=process.resources
+            process.database,
+            process.registry,
+            process.settings,
+            self.world.clock,
+            resources=process.resources,
         )
         self.world.run(runner.schedule_due())
         self.world.run(runner.drain())

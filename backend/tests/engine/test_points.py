@@ -48,7 +48,26 @@ async def test_rate_and_rounding_are_exact(
 
 @pytest.mark.parametrize(
     "amount",
-    ["NaN", "Infinity", -5, 0, -0.0, False, True, "1,5", "1e309", "1e3", 10**12, "", None, [], {}, "٣", 1.005, "5.001"],
+    [
+        "NaN",
+        "Infinity",
+        -5,
+        0,
+        -0.0,
+        False,
+        True,
+        "1,5",
+        "1e309",
+        "1e3",
+        10**12,
+        "",
+        None,
+        [],
+        {},
+        "٣",
+        1.005,
+        "5.001",
+    ],
 )
 async def test_what_is_no_amount_is_refused(open_shop: Any, amount: Any) -> None:
     """Anything but a plain positive amount with the currency's decimals is invalid, and nothing happens."""

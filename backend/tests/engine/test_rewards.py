@@ -24,14 +24,18 @@ from app.modules.visits.models import Visit
 async def reward_of(shop: Any, kind: str) -> str:
     """Return the id of the shop's reward of this kind."""
     async with tenant_scope(shop.database, shop.merchant.id) as session:
-        return str(await session.scalar(select(Reward.id).where(Reward.kind == kind).order_by(Reward.threshold)))
+        return str(
+            await session.scalar(select(Reward.id).where(Reward.kind == kind).order_by(Reward.threshold))
+        )
 
 
 async def add_reward(shop: Any, clock: Any, **new: Any) -> str:
     """Add a reward through the use case."""
     owner = Principal("member", shop.merchant.id, shop.merchant.owner_id, role="owner")
     async with tenant_scope(shop.database, shop.merchant.id) as session:
-        return str((await create_reward(session, owner, shop.store.id, new=NewReward(**new), now=clock.now())).id)
+        return str(
+            (await create_reward(session, owner, shop.store.id, new=NewReward(**new), now=clock.now())).id
+        )
 
 
 async def test_redeeming_takes_the_threshold_and_answers_with_the_state(open_shop: Any) -> None:
@@ -72,7 +76,11 @@ async def test_too_little_is_refused(open_shop: Any) -> None:
 
     response = await shop.redeem(card, await reward_of(shop, "stamps"))
 
-    assert (response.status_code, response.json()["code"], response.json()["missing"]) == (409, "not_enough", 1)
+    assert (response.status_code, response.json()["code"], response.json()["missing"]) == (
+        409,
+        "not_enough",
+        1,
+    )
     assert await shop.count(Redemption) == 0
 
 
@@ -103,7 +111,9 @@ async def test_a_hundred_at_once_redeem_once(open_shop: Any) -> None:
     assert await shop.violations() == []
 
 
-async def test_control_without_the_lock_a_reward_is_given_more_than_once(open_shop: Any, monkeypatch: Any) -> None:
+async def test_control_without_the_lock_a_reward_is_given_more_than_once(
+    open_shop: Any, monkeypatch: Any
+) -> None:
     """The card's lock is what makes it once: read without it, several redemptions are written."""
     from app.modules.cards.balances import get_card_row
     from app.modules.rewards import service
@@ -251,6 +261,20 @@ async def test_a_debt_is_filled_before_points_can_be_spent(open_shop: Any) -> No
     assert await shop.violations() == []
 
 
+async def test_an_undo_repeated_with_its_key_answers_the_same(open_shop: Any) -> None:
+    """The retry of an undo gets the first answer; without the key it is told that it was undone already."""
+    shop = await open_shop()
+    visit = (await shop.stamp(await shop.card())).json()["visit_id"]
+    body = {"store_id": str(shop.store.id), "staff_pin": shop.pin, "reason": "typed twice"}
+
+    first = await shop.client.post(f"/visits/{visit}/void", json=body, headers={"Idempotency-Key": "v1"})
+    again = await shop.client.post(f"/visits/{visit}/void", json=body, headers={"Idempotency-Key": "v1"})
+    without = await shop.client.post(f"/visits/{visit}/void", json=body)
+
+    assert (first.status_code, again.status_code, first.json()) == (201, 201, again.json())
+    assert without.json()["code"] == "already_voided"
+
+
 async def test_another_stores_visit_is_not_found(open_shop: Any) -> None:
     """A visit of another merchant's store cannot be taken back here."""
     shop, other = await open_shop(), await open_shop()
@@ -266,7 +290,9 @@ async def expire(process: Any, clock: Any) -> None:
     """Let a worker run everything that is due."""
     from app.kernel.jobs.runner import JobRunner
 
-    runner = JobRunner(process.database, process.registry, process.settings, clock, resources=process.resources)
+    runner = JobRunner(
+        process.database, process.registry, process.settings, clock, resources=process.resources
+    )
     await runner.schedule_due()
     await runner.drain()
 
@@ -358,7 +384,9 @@ async def test_stamps_expire_after_their_first(open_shop: Any, clock: Any, proce
     assert await shop.violations() == []
 
 
-async def test_raising_the_number_takes_away_no_unlocked_reward(open_shop: Any, clock: Any, process: Any) -> None:
+async def test_raising_the_number_takes_away_no_unlocked_reward(
+    open_shop: Any, clock: Any, process: Any
+) -> None:
     """A card that was full at three stays redeemable at three once; a card with two now needs five."""
     shop = await open_shop(stamps_needed=3)
     full, half = await shop.card(stamps=3), await shop.card(stamps=2)
@@ -366,7 +394,12 @@ async def test_raising_the_number_takes_away_no_unlocked_reward(open_shop: Any, 
     owner = Principal("member", shop.merchant.id, shop.merchant.owner_id, role="owner")
     async with tenant_scope(shop.database, shop.merchant.id) as session:
         await change_reward(
-            session, owner, shop.store.id, reward_id=full_id(reward), changes={"threshold": 5}, now=clock.now()
+            session,
+            owner,
+            shop.store.id,
+            reward_id=full_id(reward),
+            changes={"threshold": 5},
+            now=clock.now(),
         )
     await expire(process, clock)
 
@@ -387,7 +420,12 @@ async def test_lowering_the_number_makes_a_card_over_it_full_and_unlocked(
     owner = Principal("member", shop.merchant.id, shop.merchant.owner_id, role="owner")
     async with tenant_scope(shop.database, shop.merchant.id) as session:
         await change_reward(
-            session, owner, shop.store.id, reward_id=full_id(reward), changes={"threshold": 3}, now=clock.now()
+            session,
+            owner,
+            shop.store.id,
+            reward_id=full_id(reward),
+            changes={"threshold": 3},
+            now=clock.now(),
         )
     await expire(process, clock)
 

@@ -31,7 +31,9 @@ async def test_a_stamp_is_counted_once_everywhere(open_shop: Any, clock: Any) ->
     assert body["points_balance"] == 0
     assert body["reward_unlocked"] is False
     assert body["given_by"] == "Marie"
-    assert body["next_possible_at"] == (clock.now() + timedelta(minutes=10)).isoformat().replace("+00:00", "Z")
+    assert body["next_possible_at"] == (clock.now() + timedelta(minutes=10)).isoformat().replace(
+        "+00:00", "Z"
+    )
     assert body["next_reward"]["missing"] == 9
     assert [await shop.count(model) for model in (Visit, StampEvent, CardRefresh)] == [1, 1, 1]
     assert (await shop.row(card)).revision == 2
@@ -92,7 +94,9 @@ async def test_the_cooldown_refuses_until_it_is_over(open_shop: Any, clock: Any)
     assert given.json()["stamp_count"] == 2
 
 
-async def test_the_daily_cap_counts_visits_and_ends_at_the_stores_midnight(open_shop: Any, clock: Any) -> None:
+async def test_the_daily_cap_counts_visits_and_ends_at_the_stores_midnight(
+    open_shop: Any, clock: Any
+) -> None:
     """With a cap of two the third visit of the day waits for the next day in the store's zone."""
     shop = await open_shop(cooldown_minutes=0, visits_per_day=2)
     card = await shop.card()
@@ -280,4 +284,6 @@ def test_midnight_is_the_stores() -> None:
 
     before_change = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
-    assert visit_rules.next_day_starts(before_change, "Europe/Luxembourg") == datetime(2026, 10, 25, 23, tzinfo=UTC)
+    assert visit_rules.next_day_starts(before_change, "Europe/Luxembourg") == datetime(
+        2026, 10, 25, 23, tzinfo=UTC
+    )

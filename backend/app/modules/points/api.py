@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.dependencies import ClockDep, SessionDep, StoreDep
 from app.kernel.permissions import staff_pin
+from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.problems import error_responses
-from app.modules.visits.public import AWARD_ERRORS, AwardAnswer, IdempotencyHeader, PointsRequest, answer_award
+from app.modules.visits.public import AWARD_ERRORS, AwardAnswer, PointsRequest, answer_award
 
 router = APIRouter(tags=["At the till"])
 
@@ -20,7 +21,12 @@ router = APIRouter(tags=["At the till"])
     dependencies=[staff_pin("Give points for a purchase", api_scope="points.give")],
 )
 async def post_points(
-    request: Request, store: StoreDep, body: PointsRequest, session: SessionDep, clock: ClockDep, key: IdempotencyHeader = None
+    request: Request,
+    store: StoreDep,
+    body: PointsRequest,
+    session: SessionDep,
+    clock: ClockDep,
+    key: IdempotencyHeader = None,
 ) -> Response:
     """Give points for a purchase; at a hybrid shop one stamp comes along, or `stamp_refused` says why not."""
     return await answer_award(

@@ -24,7 +24,12 @@ async def points_equal_entries(session: AsyncSession) -> Sequence[Violation]:
     """Find cards whose points_balance differs from the sum of their entries."""
     merchant_id = session.info["merchant_id"]
     return await check_balances(
-        session, merchant_id, invariant="points", ledger="points_event", amount="points_added", total="points_balance"
+        session,
+        merchant_id,
+        invariant="points",
+        ledger="points_event",
+        amount="points_added",
+        total="points_balance",
     )
 
 
@@ -33,5 +38,6 @@ async def lots_hold_the_balance(session: AsyncSession) -> Sequence[Violation]:
     merchant_id = session.info["merchant_id"]
     rows = await session.execute(LOTS)
     return [
-        Violation("points_lots", merchant_id, row.id, f"balance {row.points_balance}, lots {row.held}") for row in rows
+        Violation("points_lots", merchant_id, row.id, f"balance {row.points_balance}, lots {row.held}")
+        for row in rows
     ]

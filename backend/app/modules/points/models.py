@@ -50,7 +50,11 @@ class PointsLot(TenantRow, Base):
         tenant_fk("pass_id", "pass_object"),
         CheckConstraint("remaining >= 0", name="remaining"),
         Index(None, "merchant_id", "pass_id", postgresql_where=text("remaining > 0")),
-        Index("ix_points_lot_due", "expires_at", postgresql_where=text("remaining > 0 AND expires_at IS NOT NULL")),
+        Index(
+            "ix_points_lot_due",
+            "expires_at",
+            postgresql_where=text("remaining > 0 AND expires_at IS NOT NULL"),
+        ),
     )
     pass_id: Mapped[UUID] = mapped_column(info=PSEUDONYM)
     remaining: Mapped[int] = mapped_column(info=NONE)

@@ -21,14 +21,22 @@ async def lock_lots(session: AsyncSession, card: PassObject) -> list[PointsLot]:
     """Return the card's lots that still hold points. The card's own lock guards them: nobody moves lots without."""
     lots = await session.scalars(
         select(PointsLot)
-        .where(PointsLot.merchant_id == card.merchant_id, PointsLot.pass_id == card.id, PointsLot.remaining > 0)
+        .where(
+            PointsLot.merchant_id == card.merchant_id, PointsLot.pass_id == card.id, PointsLot.remaining > 0
+        )
         .execution_options(populate_existing=True)
     )
     return list(lots)
 
 
 async def take_points(
-    session: AsyncSession, card: PassObject, *, points: int, cause: Cause, now: datetime, first: Sequence[UUID] = ()
+    session: AsyncSession,
+    card: PassObject,
+    *,
+    points: int,
+    cause: Cause,
+    now: datetime,
+    first: Sequence[UUID] = (),
 ) -> PointsEvent:
     """Take points from the locked card: soonest expiry first, after the lots named in `first`.
 
@@ -49,12 +57,20 @@ async def take_points(
     for use in take_from_lots(open_lots, wanted):
         lots[use.lot_id].remaining -= use.points
         uses.append([str(use.lot_id), use.points])
-    await session.flush()  # the lots' rows must be written before another statement of this transaction reads them
+    await (
+        session.flush()
+    )  # the lots' rows must be written before another statement of this transaction reads them
     return _add_entry(session, card, points=-points, cause=cause, lots=uses, now=now)
 
 
 async def give_points(
-    session: AsyncSession, card: PassObject, *, points: int, cause: Cause, now: datetime, expires_at: datetime | None = None
+    session: AsyncSession,
+    card: PassObject,
+    *,
+    points: int,
+    cause: Cause,
+    now: datetime,
+    expires_at: datetime | None = None,
 ) -> PointsEvent:
     """Give points as a new lot; a debt is filled first and only the rest can be spent."""
     assert points > 0

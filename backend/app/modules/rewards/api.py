@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from app.dependencies import ClockDep, SessionDep, StoreDep, bind_store
 from app.kernel.permissions import staff_pin
+from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.present import present_json
 from app.kernel.web.problems import error_responses
 from app.kernel.web.proxies import client_address
-from app.modules.rewards.giver import IdempotencyHeader, recognise_giver
+from app.modules.rewards.giver import recognise_giver
 from app.modules.rewards.presenting import PIN_ERRORS, present_redemption, present_void
 from app.modules.rewards.schemas import RedeemAnswer, RedeemRequest, VoidAnswer, VoidRequest
 from app.modules.rewards.service import RedeemCommand, redeem_reward
@@ -30,7 +31,12 @@ router = APIRouter(tags=["At the till"])
     dependencies=[staff_pin("Give a reward out", api_scope="rewards.redeem")],
 )
 async def post_redeem(
-    request: Request, store: StoreDep, body: RedeemRequest, session: SessionDep, clock: ClockDep, key: IdempotencyHeader = None
+    request: Request,
+    store: StoreDep,
+    body: RedeemRequest,
+    session: SessionDep,
+    clock: ClockDep,
+    key: IdempotencyHeader = None,
 ) -> Response:
     """Give one reward, once: from what is banked, else from the balance."""
     staff = await recognise_giver(
@@ -52,16 +58,26 @@ async def post_redeem(
     "/redemptions/{redemption_id}/void",
     status_code=201,
     response_model=VoidAnswer,
-    responses=error_responses(*PIN_ERRORS, "already_voided", "void_too_late", "manager_required"),
+    responses=error_responses(
+        *PIN_ERRORS, "already_voided", "void_too_late", "manager_required", "key_reused"
+    ),
     dependencies=[staff_pin("Take a redemption back", api_scope="visits.void")],
 )
 async def post_void_redemption(
-    request: Request, redemption_id: UUID, body: VoidRequest, session: SessionDep, clock: ClockDep
+    request: Request,
+    redemption_id: UUID,
+    body: VoidRequest,
+    session: SessionDep,
+    clock: ClockDep,
+    key: IdempotencyHeader = None,
 ) -> Response:
     """Take a redemption back: staff the last one for 15 minutes, managers any time. Repeating it changes nothing."""
     store = await bind_store(request, session, body.store_id)
     staff = await recognise_giver(
         request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
     )
-    command = VoidCommand(redemption_id, body.reason, client_address(request), body.staff_pin, staff, force=body.force)
+    address = client_address(request)
+    command = VoidCommand(
+        redemption_id, body.reason, address, body.staff_pin, staff, force=body.force, idempotency_key=key
+    )
     return present_json(await void_redemption(session, store, command, now=clock.now()), present_void)

@@ -82,7 +82,7 @@ async def change_reward(
     changes: Mapping[str, Any],
     now: datetime,
 ) -> Reward:
-    """Change title, text, threshold or active of a reward of the store's programme; raises NotFound, Invalid."""
+    """Change title, text, threshold or active of a reward; raises NotFound, Invalid, last_reward."""
     program = await _lock_program_of(session, principal, store_id)
     rewards = {reward.id: reward for reward in await _list_locked(session, program)}
     reward = rewards.get(reward_id)
@@ -217,7 +217,7 @@ async def _recompute(
     reward_id: UUID | None = None,
     old_threshold: int | None = None,
 ) -> None:
-    """Queue the recomputation of what is unlocked; a raised threshold goes along so that nothing is taken away."""
+    """Queue the recomputation of unlocks; a raised threshold goes along, so that nothing is taken away."""
     if reward_id is None or old_threshold is None:
         await enqueue(
             session,

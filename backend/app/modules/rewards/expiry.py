@@ -39,7 +39,9 @@ async def _expire_points(
         # Lots from before expiry was switched on carry no date of their own.
         since = program.points_expiry_since
         for lot in lots:
-            period_ends = add_months(max(lot.earned_at, since), program.points_expiry_months, time_zone=time_zone)
+            period_ends = add_months(
+                max(lot.earned_at, since), program.points_expiry_months, time_zone=time_zone
+            )
             if lot.expires_at is None and period_ends <= now:
                 due.append(lot)
     points = sum(lot.remaining for lot in due)
@@ -57,7 +59,9 @@ def _expire_stamps(
         return False
     if add_months(max(card.first_stamp_at, since), months, time_zone=time_zone) > now:
         return False
-    move_stamps(session, card, stamps=-card.stamp_count, cause=_cause(card, {"stamps_expiry_months": months}), now=now)
+    move_stamps(
+        session, card, stamps=-card.stamp_count, cause=_cause(card, {"stamps_expiry_months": months}), now=now
+    )
     return True
 
 

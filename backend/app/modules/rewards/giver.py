@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Request
+from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound, Unauthenticated
-from app.kernel.idempotency import KEY_LENGTH_MAX
 from app.kernel.permissions import Principal, authenticate, require
 from app.modules.staff.public import StaffRef
-
-IdempotencyHeader = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=KEY_LENGTH_MAX,
-        description="Makes a repeat safe for 24 hours: the same key and body give the first answer again.",
-    ),
-]
 
 
 async def recognise_giver(

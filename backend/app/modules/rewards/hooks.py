@@ -74,7 +74,9 @@ class Tender(Protocol):
 
     title: str
 
-    async def spend(self, session: AsyncSession, *, merchant_id: UUID, pass_id: UUID, amount_minor: int) -> int:
+    async def spend(
+        self, session: AsyncSession, *, merchant_id: UUID, pass_id: UUID, amount_minor: int
+    ) -> int:
         """Take up to the amount; return what was taken, in minor units."""
         ...
 

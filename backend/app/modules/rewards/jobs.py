@@ -34,7 +34,12 @@ async def recompute_unlocks(
     while True:
         async with ctx.session() as session:
             after = await _recompute_batch(
-                session, ctx, program_id=program_id, after=after, reward_id=reward_id, old_threshold=old_threshold
+                session,
+                ctx,
+                program_id=program_id,
+                after=after,
+                reward_id=reward_id,
+                old_threshold=old_threshold,
             )
         if after is None:
             return
@@ -51,7 +56,9 @@ async def _recompute_batch(
 ) -> UUID | None:
     assert ctx.merchant_id is not None
     query = select(PassObject.id).where(
-        PassObject.merchant_id == ctx.merchant_id, PassObject.program_id == program_id, PassObject.status != "erased"
+        PassObject.merchant_id == ctx.merchant_id,
+        PassObject.program_id == program_id,
+        PassObject.status != "erased",
     )
     if after is not None:
         query = query.where(PassObject.id > after)
@@ -114,7 +121,11 @@ async def find_due_cards(ctx: JobContext) -> None:
         rows = (await session.execute(_DUE, {"now": ctx.clock.now(), "most": EXPIRY_BATCH})).all()
         for row in rows:
             await enqueue(
-                session, expire_card, merchant_id=row.merchant_id, key=f"expire:{row.pass_id}", pass_id=row.pass_id
+                session,
+                expire_card,
+                merchant_id=row.merchant_id,
+                key=f"expire:{row.pass_id}",
+                pass_id=row.pass_id,
             )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.cards.public import get_card_row
-from app.modules.rewards.giver import IdempotencyHeader, giver_of, recognise_giver
+from app.modules.rewards.giver import giver_of, recognise_giver
 from app.modules.rewards.hooks import (
     REDEEMED,
     REWARD_KIND,
@@ -22,6 +22,7 @@ from app.modules.rewards.hooks import (
 from app.modules.rewards.models import Redemption, Reward
 from app.modules.rewards.presenting import PIN_ERRORS, present_redemption, present_void
 from app.modules.rewards.queries import list_rewards, totals_of
+from app.modules.rewards.repeat import do_once
 from app.modules.rewards.rules import (
     VOID_WINDOW,
     CardTotals,
@@ -65,7 +66,6 @@ __all__ = [
     "CardStateAnswer",
     "CardText",
     "CardTotals",
-    "IdempotencyHeader",
     "RedeemAnswer",
     "RedeemCommand",
     "RedeemGranted",
@@ -84,6 +84,7 @@ __all__ = [
     "card_state",
     "decide_void",
     "describe_rewards",
+    "do_once",
     "giver_of",
     "identify_voider",
     "is_manager",

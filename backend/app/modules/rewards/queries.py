@@ -29,7 +29,10 @@ def view_of(reward: Reward) -> RewardView:
 def totals_of(card: PassObject) -> CardTotals:
     """Return the card's totals as the rules know them."""
     return CardTotals(
-        card.stamp_count, card.points_balance, reward_numbers(card.rewards_banked), reward_numbers(card.rewards_kept)
+        card.stamp_count,
+        card.points_balance,
+        reward_numbers(card.rewards_banked),
+        reward_numbers(card.rewards_kept),
     )
 
 

@@ -109,10 +109,16 @@ def decide_redemption(totals: CardTotals, reward: RewardView) -> RedemptionGrant
 
 def kept_after(totals: CardTotals) -> dict[UUID, int]:
     """Return the kept thresholds that the stamps still reach; what was used up is forgotten."""
-    return {reward_id: threshold for reward_id, threshold in totals.kept.items() if totals.stamp_count >= threshold}
+    return {
+        reward_id: threshold
+        for reward_id, threshold in totals.kept.items()
+        if totals.stamp_count >= threshold
+    }
 
 
-def decide_void(*, happened_at: datetime, voided: bool, is_last: bool, by_manager: bool, now: datetime) -> Refusal | None:
+def decide_void(
+    *, happened_at: datetime, voided: bool, is_last: bool, by_manager: bool, now: datetime
+) -> Refusal | None:
     """Decide whether something may be taken back: staff the last thing for 15 minutes, managers always.
 
     Refusals: already_voided, void_too_late, manager_required.

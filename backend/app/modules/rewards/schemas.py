@@ -76,7 +76,9 @@ class RedeemAnswer(CardStateAnswer):
     reward: GivenReward
     cost: int = Field(description="Stamps or points taken; 0 for a reward that was banked")
     redeemed_at: datetime
-    given_by: str | None = Field(description="Name of the staff member or key; null for the store's shared PIN")
+    given_by: str | None = Field(
+        description="Name of the staff member or key; null for the store's shared PIN"
+    )
     handed_out: dict[str, Any] = {}
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import StoreRef
-from app.kernel.adapters import resources_of
 from app.kernel.errors import NotFound
-from app.kernel.idempotency import Replay, claim_key, fingerprint_of, release_key, store_answer
+from app.kernel.idempotency import Replay
 from app.kernel.outcomes import Refusal
 from app.modules.cards.public import CardRef, PassObject, find_card, lock_card
 from app.modules.merchants.public import get_merchant
@@ -21,6 +21,7 @@ from app.modules.rewards.expiry import expire_due
 from app.modules.rewards.hooks import REDEEMED, REWARD_KIND, RedeemedContext
 from app.modules.rewards.models import Redemption
 from app.modules.rewards.queries import find_last_redemption, list_rewards, totals_of
+from app.modules.rewards.repeat import Repeatable, do_once
 from app.modules.rewards.rules import RedemptionGranted, RewardView, decide_redemption
 from app.modules.rewards.standing import settle_card
 from app.modules.rewards.state import state_answer
@@ -28,7 +29,6 @@ from app.modules.staff.public import StaffRef, check_pin
 from app.modules.stamps.public import Cause, move_stamps
 from app.modules.stores.public import StoreView, get_store
 from app.utils.id_generator import new_id
-from app.utils.security import Keyring
 
 # A second press within this time is told that the reward was just given, not that there is too little.
 JUST_REDEEMED = timedelta(minutes=2)
@@ -76,20 +76,24 @@ async def redeem_reward(
     )
     if isinstance(staff, Refusal):
         return staff
-    scope = f"redeem|key:{staff.id}" if staff.via == "api_key" else f"redeem|card:{card.id}"
-    if command.idempotency_key is not None:
-        used = await _claim(session, place, command, scope=scope, now=now)
-        if isinstance(used, Replay):
-            return RedeemGranted(used.answer, staff.name, replayed=True)
-        if used is not None:
-            return used
-    outcome = await _redeem(session, place, card, reward, rewards=rewards, staff=staff, command=command, now=now)
-    if command.idempotency_key is not None:
-        if isinstance(outcome, Refusal):
-            await release_key(session, store.merchant_id, scope=scope, key=command.idempotency_key)
-        else:
-            key = command.idempotency_key
-            await store_answer(session, store.merchant_id, scope=scope, key=key, answer=outcome.answer)
+    request = Repeatable(
+        "redeem",
+        command.idempotency_key,
+        card.id,
+        {"store": store.id, "card": command.card, "reward": command.reward_id},
+    )
+    outcome = await do_once(
+        session,
+        store.merchant_id,
+        request,
+        staff=staff,
+        work=partial(
+            _redeem, session, place, card, reward, rewards=rewards, staff=staff, command=command, now=now
+        ),
+        now=now,
+    )
+    if isinstance(outcome, Replay):
+        return RedeemGranted(outcome.answer, staff.name, replayed=True)
     return outcome
 
 
@@ -98,17 +102,6 @@ async def _find_card(session: AsyncSession, place: StoreView, text: str) -> Card
     if card is None or card.program_id != place.program.id or place.closed_at is not None:
         raise NotFound("card")
     return card
-
-
-async def _claim(
-    session: AsyncSession, place: StoreView, command: RedeemCommand, *, scope: str, now: datetime
-) -> Replay | Refusal | None:
-    body = {"store": place.id, "card": command.card, "reward": command.reward_id}
-    fingerprint = fingerprint_of(resources_of(session).get(Keyring), body)
-    assert command.idempotency_key is not None
-    return await claim_key(
-        session, place.merchant_id, scope=scope, key=command.idempotency_key, fingerprint=fingerprint, now=now
-    )
 
 
 async def _redeem(  # noqa: PLR0913 - one place gathers what the steps below share
@@ -183,7 +176,12 @@ def _redemption(
 
 
 async def _pay(
-    session: AsyncSession, card: PassObject, redemption: Redemption, decided: RedemptionGranted, *, now: datetime
+    session: AsyncSession,
+    card: PassObject,
+    redemption: Redemption,
+    decided: RedemptionGranted,
+    *,
+    now: datetime,
 ) -> None:
     """Take the price from the card: a banked reward, stamps or points. A kept threshold is remembered for an undo."""
     reward_id = str(redemption.reward_id)
@@ -205,7 +203,12 @@ async def _pay(
 
 
 def redemption_answer(
-    card: PassObject, rewards: list[RewardView], redemption: Redemption, reward: RewardView, *, stamps_needed: int
+    card: PassObject,
+    rewards: list[RewardView],
+    redemption: Redemption,
+    reward: RewardView,
+    *,
+    stamps_needed: int,
 ) -> dict[str, Any]:
     """Return the redemption with the state after it, JSON-ready."""
     given = {"id": str(reward.id), "kind": reward.kind, "threshold": reward.threshold, "title": reward.title}

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from app.modules.rewards.rules import CardTotals, RewardState, RewardView, describe_rewards, is_unlocked, next_reward
+from app.modules.rewards.rules import (
+    CardTotals,
+    RewardState,
+    RewardView,
+    describe_rewards,
+    is_unlocked,
+    next_reward,
+)
 
 
 def state_answer(

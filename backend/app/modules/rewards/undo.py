@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import StoreRef
 from app.kernel.errors import NotFound
+from app.kernel.idempotency import Replay
 from app.kernel.outcomes import Refusal
 from app.modules.cards.public import PassObject, get_card, lock_card
 from app.modules.merchants.public import get_merchant
@@ -19,6 +21,7 @@ from app.modules.points.public import PointsEvent, give_points_back
 from app.modules.rewards.hooks import VOIDED, VoidedContext
 from app.modules.rewards.models import Redemption
 from app.modules.rewards.queries import find_last_redemption, list_rewards, totals_of
+from app.modules.rewards.repeat import Repeatable, do_once
 from app.modules.rewards.rules import decide_void
 from app.modules.rewards.standing import settle_card
 from app.modules.rewards.state import state_answer
@@ -37,6 +40,12 @@ class VoidCommand:
     staff_pin: str | None = None
     staff: StaffRef | None = None
     force: bool = False
+    idempotency_key: str | None = None
+
+    def repeatable(self, route: str, pass_id: UUID) -> Repeatable:
+        """Return what makes this the same request again."""
+        body = {"target": self.target_id, "reason": self.reason, "force": self.force}
+        return Repeatable(route, self.idempotency_key, pass_id, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,9 @@ async def identify_voider(
     if command.staff is not None:
         return command.staff
     card = await get_card(session, store.merchant_id, pass_id)
-    return await check_pin(session, store, card=card, address=command.address, pin=command.staff_pin or "", now=now)
+    return await check_pin(
+        session, store, card=card, address=command.address, pin=command.staff_pin or "", now=now
+    )
 
 
 async def void_redemption(
@@ -69,7 +80,27 @@ async def void_redemption(
     staff = await identify_voider(session, store, found.pass_id, command=command, now=now)
     if isinstance(staff, Refusal):
         return staff
-    card = await lock_card(session, store.merchant_id, found.pass_id)
+    outcome = await do_once(
+        session,
+        store.merchant_id,
+        command.repeatable("void-redemption", found.pass_id),
+        staff=staff,
+        work=partial(_void, session, store, found.pass_id, command=command, staff=staff, now=now),
+        now=now,
+    )
+    return VoidGranted(outcome.answer) if isinstance(outcome, Replay) else outcome
+
+
+async def _void(
+    session: AsyncSession,
+    store: StoreRef,
+    pass_id: UUID,
+    *,
+    command: VoidCommand,
+    staff: StaffRef,
+    now: datetime,
+) -> VoidGranted | Refusal:
+    card = await lock_card(session, store.merchant_id, pass_id)
     redemption = await _find_redemption(session, store, command.target_id)
     last = await find_last_redemption(session, card.merchant_id, pass_id=card.id)
     refusal = decide_void(

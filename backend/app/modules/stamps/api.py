@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.dependencies import ClockDep, SessionDep, StoreDep
 from app.kernel.permissions import staff_pin
+from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.problems import error_responses
-from app.modules.visits.public import AWARD_ERRORS, AwardAnswer, IdempotencyHeader, StampRequest, answer_award
+from app.modules.visits.public import AWARD_ERRORS, AwardAnswer, StampRequest, answer_award
 
 router = APIRouter(tags=["At the till"])
 
@@ -20,7 +21,12 @@ router = APIRouter(tags=["At the till"])
     dependencies=[staff_pin("Give stamps", api_scope="stamps.give")],
 )
 async def post_stamp(
-    request: Request, store: StoreDep, body: StampRequest, session: SessionDep, clock: ClockDep, key: IdempotencyHeader = None
+    request: Request,
+    store: StoreDep,
+    body: StampRequest,
+    session: SessionDep,
+    clock: ClockDep,
+    key: IdempotencyHeader = None,
 ) -> Response:
     """Give one stamp, or as many as `quantity` says and the programme allows in one visit."""
     return await answer_award(

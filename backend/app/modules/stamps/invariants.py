@@ -13,5 +13,10 @@ async def stamps_equal_entries(session: AsyncSession) -> Sequence[Violation]:
     """Find cards whose stamp_count differs from the sum of their entries."""
     merchant_id = session.info["merchant_id"]
     return await check_balances(
-        session, merchant_id, invariant="stamps", ledger="stamp_event", amount="stamps_added", total="stamp_count"
+        session,
+        merchant_id,
+        invariant="stamps",
+        ledger="stamp_event",
+        amount="stamps_added",
+        total="stamp_count",
     )

@@ -36,7 +36,9 @@ class StampGranted:
     left_over: int
 
 
-def decide_stamp(state: StampState, policy: StampPolicy, *, quantity: int, now: datetime) -> StampGranted | Refusal:
+def decide_stamp(
+    state: StampState, policy: StampPolicy, *, quantity: int, now: datetime
+) -> StampGranted | Refusal:
     """Decide how many of the wanted stamps the card takes.
 
     quantity: at least 1. A visit that would overfill gives what fits and says what is left over; with carry_on a

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from app.dependencies import ClockDep, SessionDep, bind_store
 from app.kernel.permissions import staff_pin
 from app.kernel.web.problems import error_responses
+from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.present import present_json
 from app.kernel.web.proxies import client_address
 from app.modules.rewards.public import (
@@ -28,16 +29,26 @@ router = APIRouter(tags=["At the till"])
     "/visits/{visit_id}/void",
     status_code=201,
     response_model=VoidAnswer,
-    responses=error_responses(*PIN_ERRORS, "already_voided", "already_spent", "void_too_late", "manager_required"),
+    responses=error_responses(
+        *PIN_ERRORS, "already_voided", "already_spent", "void_too_late", "manager_required", "key_reused"
+    ),
     dependencies=[staff_pin("Take a visit back", api_scope="visits.void")],
 )
 async def post_void_visit(
-    request: Request, visit_id: UUID, body: VoidRequest, session: SessionDep, clock: ClockDep
+    request: Request,
+    visit_id: UUID,
+    body: VoidRequest,
+    session: SessionDep,
+    clock: ClockDep,
+    key: IdempotencyHeader = None,
 ) -> Response:
     """Take a visit back: staff the last one for 15 minutes, managers any time. Repeating it changes nothing."""
     store = await bind_store(request, session, body.store_id)
     staff = await recognise_giver(
         request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
     )
-    command = VoidCommand(visit_id, body.reason, client_address(request), body.staff_pin, staff, force=body.force)
+    address = client_address(request)
+    command = VoidCommand(
+        visit_id, body.reason, address, body.staff_pin, staff, force=body.force, idempotency_key=key
+    )
     return present_json(await void_visit(session, store, command, now=clock.now()), present_void)

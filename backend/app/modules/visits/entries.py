@@ -37,7 +37,11 @@ def build_rows(
     totals = CardTotals(totals.stamp_count, points_after, totals.banked, totals.kept)
     points, lots = _points_entries(loaded, granted, after=points_after, now=now)
     visit_id = new_id()
-    known = loaded.known_stores if context.store_id in loaded.known_stores else (*loaded.known_stores, context.store_id)
+    known = (
+        loaded.known_stores
+        if context.store_id in loaded.known_stores
+        else (*loaded.known_stores, context.store_id)
+    )
     return AwardRows(
         merchant_id=context.merchant_id,
         pass_id=context.pass_id,
@@ -62,20 +66,26 @@ def build_rows(
         source=context.source,
         amount_minor=_amount_minor(context.request.amount, loaded.currency),
         currency=loaded.currency,
-        explanation=[{"rule": line.rule, "points": str(line.points), "detail": line.detail} for line in granted.lines],
+        explanation=[
+            {"rule": line.rule, "points": str(line.points), "detail": line.detail} for line in granted.lines
+        ],
         stamps=stamps,
         points=points,
         lots=lots,
     )
 
 
-def _stamp_entries(loaded: LoadedAward, stamp: StampGranted | None) -> tuple[list[dict[str, Any]], CardTotals]:
+def _stamp_entries(
+    loaded: LoadedAward, stamp: StampGranted | None
+) -> tuple[list[dict[str, Any]], CardTotals]:
     totals = loaded.totals
     if stamp is None:
         return [], totals
     rule = {"stamps_needed": loaded.stamps_needed, "full_card": loaded.full_card}
     after = totals.stamp_count + stamp.stamps_added
-    entries = [{"id": str(new_id()), "kind": "earn", "amount": stamp.stamps_added, "after": after, "rule": rule}]
+    entries = [
+        {"id": str(new_id()), "kind": "earn", "amount": stamp.stamps_added, "after": after, "rule": rule}
+    ]
     banked = dict(totals.banked)
     if stamp.banked:
         reward = max(

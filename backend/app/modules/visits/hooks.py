@@ -50,6 +50,7 @@ class EarnedContext:
 
 EARN_GUARD: Veto[EarnContext] = Veto("EARN_GUARD", about="May refuse a visit before anything is given.")
 EARN_MODIFIER: Chain[EarnContext, EarnDraft] = Chain(
-    "EARN_MODIFIER", about="May add points to a visit, each with its line of explanation; rounding comes after."
+    "EARN_MODIFIER",
+    about="May add points to a visit, each with its line of explanation; rounding comes after.",
 )
 EARNED: Tell[EarnedContext] = Tell("EARNED", about="A visit was given.")

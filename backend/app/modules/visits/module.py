@@ -12,6 +12,11 @@ MODULE = Module(
     has_models=True,
     routers=("api:router",),
     permissions=(
-        Permission("visits.void", msg("Take visits and redemptions back"), roles=frozenset({"manager"}), api_scope=True),
+        Permission(
+            "visits.void",
+            msg("Take visits and redemptions back"),
+            roles=frozenset({"manager"}),
+            api_scope=True,
+        ),
     ),
 )

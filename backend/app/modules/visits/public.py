@@ -1,6 +1,6 @@
 """What other modules use of visits: giving one, taking one back, and the points at which they join in."""
 
-from app.modules.rewards.public import PIN_ERRORS, IdempotencyHeader, VoidCommand, VoidGranted
+from app.modules.rewards.public import PIN_ERRORS, VoidCommand, VoidGranted
 from app.modules.visits.hooks import EARN_GUARD, EARN_MODIFIER, EARNED, EarnContext, EarnedContext
 from app.modules.visits.models import Visit
 from app.modules.visits.presenting import answer_award, present_award
@@ -22,7 +22,6 @@ __all__ = [
     "EarnContext",
     "EarnDraft",
     "EarnedContext",
-    "IdempotencyHeader",
     "PointsRequest",
     "StampRequest",
     "Visit",

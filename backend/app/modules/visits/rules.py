@@ -32,7 +32,9 @@ class EarnDraft:
 
     def add(self, rule: str, points: Decimal, detail: str = "") -> EarnDraft:
         """Return the draft with one more line and its points."""
-        return replace(self, points=self.points + points, lines=(*self.lines, ExplanationLine(rule, points, detail)))
+        return replace(
+            self, points=self.points + points, lines=(*self.lines, ExplanationLine(rule, points, detail))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,10 @@ def check_request(policy: VisitPolicy, request: VisitRequest) -> Refusal | None:
 
 def decide_cap(state: VisitState, policy: VisitPolicy, *, now: datetime) -> Refusal | None:
     """Refuse the visit above the day's cap, by the store's calendar. 0 means no cap."""
-    if policy.visits_per_day and visits_on(state, local_day(now, policy.time_zone)) + 1 > policy.visits_per_day:
+    if (
+        policy.visits_per_day
+        and visits_on(state, local_day(now, policy.time_zone)) + 1 > policy.visits_per_day
+    ):
         return Refusal("daily_cap", retry_at=next_day_starts(now, policy.time_zone))
     return None
 

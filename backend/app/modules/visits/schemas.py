@@ -47,7 +47,11 @@ class AwardAnswer(CardStateAnswer):
     stamps_added: int
     stamps_left_over: int = Field(description="Asked for, and did not fit on the card or into the visit")
     points_added: int
-    stamp_refused: str | None = Field(description="Why a purchase brought no stamp along", examples=["too_soon"])
-    given_by: str | None = Field(description="Name of the staff member or key; null for the store's shared PIN")
+    stamp_refused: str | None = Field(
+        description="Why a purchase brought no stamp along", examples=["too_soon"]
+    )
+    given_by: str | None = Field(
+        description="Name of the staff member or key; null for the store's shared PIN"
+    )
     next_possible_at: datetime | None = Field(description="From when the next stamp is possible")
     explanation: list[ExplanationItem]

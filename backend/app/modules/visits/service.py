@@ -93,7 +93,9 @@ async def award_visit(
         raise NotFound("card")
     fingerprint = _fingerprint(session, store, command) if key else None
     if loaded.used_fingerprint is not None and fingerprint is not None:
-        return await _repeat(session, store, judge_stored(loaded.used_fingerprint, loaded.used_answer, fingerprint), staff)
+        return await _repeat(
+            session, store, judge_stored(loaded.used_fingerprint, loaded.used_answer, fingerprint), staff
+        )
     context = _context(store, command, loaded, staff=staff, now=now)
     granted = _decide(context)
     if isinstance(granted, Refusal):
@@ -102,12 +104,22 @@ async def award_visit(
     if not await write_award(session, rows):
         # The key was claimed between our load and our write: read what the other request answered.
         assert fingerprint is not None
-        again = await load_award(session, store.merchant_id, pass_id=card.id, store_id=store.id, scope=scope, key=key)
+        again = await load_award(
+            session, store.merchant_id, pass_id=card.id, store_id=store.id, scope=scope, key=key
+        )
         assert again is not None and again.used_fingerprint is not None
-        return await _repeat(session, store, judge_stored(again.used_fingerprint, again.used_answer, fingerprint), staff)
+        return await _repeat(
+            session, store, judge_stored(again.used_fingerprint, again.used_answer, fingerprint), staff
+        )
     await EARNED.tell(
         EarnedContext(
-            session, context, rows.visit_id, rows.stamps_added, rows.points_added, rows.amount_minor, rows.currency
+            session,
+            context,
+            rows.visit_id,
+            rows.stamps_added,
+            rows.points_added,
+            rows.amount_minor,
+            rows.currency,
         )
     )
     return AwardGranted(rows.answer, given_by=staff.name)
@@ -118,7 +130,9 @@ async def find_card_at(session: AsyncSession, store: StoreRef, text: str) -> Fou
     pass_id, number = read_card_text(text)
     if pass_id is None and number is None:
         raise NotFound("card")
-    card = await find_award_card(session, store.merchant_id, store_id=store.id, pass_id=pass_id, card_number=number)
+    card = await find_award_card(
+        session, store.merchant_id, store_id=store.id, pass_id=pass_id, card_number=number
+    )
     if card is not None and card.status == "merged":
         card = await find_award_card(
             session, store.merchant_id, store_id=store.id, pass_id=card.merged_into, card_number=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import StoreRef
 from app.kernel.errors import NotFound
+from app.kernel.idempotency import Replay
 from app.kernel.outcomes import Refusal
 from app.modules.cards.public import PassObject, lock_card
 from app.modules.merchants.public import get_merchant
@@ -21,6 +23,7 @@ from app.modules.rewards.public import (
     VoidedContext,
     VoidGranted,
     decide_void,
+    do_once,
     identify_voider,
     is_manager,
     list_rewards,
@@ -47,7 +50,27 @@ async def void_visit(
     staff = await identify_voider(session, store, found.pass_id, command=command, now=now)
     if isinstance(staff, Refusal):
         return staff
-    card = await lock_card(session, store.merchant_id, found.pass_id)
+    outcome = await do_once(
+        session,
+        store.merchant_id,
+        command.repeatable("void-visit", found.pass_id),
+        staff=staff,
+        work=partial(_void, session, store, found.pass_id, command=command, staff=staff, now=now),
+        now=now,
+    )
+    return VoidGranted(outcome.answer) if isinstance(outcome, Replay) else outcome
+
+
+async def _void(
+    session: AsyncSession,
+    store: StoreRef,
+    pass_id: UUID,
+    *,
+    command: VoidCommand,
+    staff: StaffRef,
+    now: datetime,
+) -> VoidGranted | Refusal:
+    card = await lock_card(session, store.merchant_id, pass_id)
     visit = await _find_visit(session, store, command.target_id)
     last = await _last_visit(session, card)
     refusal = decide_void(
@@ -108,13 +131,20 @@ async def _last_visit(session: AsyncSession, card: PassObject, *, with_stamps: b
 
 
 async def _take_back(
-    session: AsyncSession, card: PassObject, visit: Visit, *, staff: StaffRef, command: VoidCommand, now: datetime
+    session: AsyncSession,
+    card: PassObject,
+    visit: Visit,
+    *,
+    staff: StaffRef,
+    command: VoidCommand,
+    now: datetime,
 ) -> Refusal | None:
     stamps = await _entries(session, StampEvent, visit)
     points = await _entries(session, PointsEvent, visit)
     banked = [entry for entry in stamps if entry.kind == "bank"]
     is_banked_there = all(
-        int(card.rewards_banked.get(entry.rule["reward_id"], 0)) >= int(entry.rule["banked"]) for entry in banked
+        int(card.rewards_banked.get(entry.rule["reward_id"], 0)) >= int(entry.rule["banked"])
+        for entry in banked
     )
     # A banked reward that was redeemed since stays redeemed: only a force takes the stamps all the same.
     taken_back = [entry for entry in stamps if entry.kind != "bank" or is_banked_there]
