@@ -49,19 +49,19 @@ class TeamShown:
 async def get_first_team(request: Request, principal: MerchantDep, session: SessionDep) -> Response:
     """Lead to the team of the first store; the page itself leads to the others."""
     stores = await list_stores(session, principal.merchant_id)
-    return redirect(request, f"/dashboard/stores/{stores[0].id}/staff" if stores else "/dashboard/stores")
+    return redirect(request, f"/dashboard/staff/{stores[0].id}" if stores else "/dashboard/stores")
 
 
 @router.get("/devices", dependencies=[member("staff.view", api_key=False)])
 async def get_first_devices(request: Request, principal: MerchantDep, session: SessionDep) -> Response:
     """Lead to the devices of the first store."""
     stores = await list_stores(session, principal.merchant_id)
-    return redirect(request, f"/dashboard/stores/{stores[0].id}/devices" if stores else "/dashboard/stores")
+    return redirect(request, f"/dashboard/devices/{stores[0].id}" if stores else "/dashboard/stores")
 
 
 async def _store_tabs(session: AsyncSession, store: StoreRef, page: str) -> list[dict[str, Any]]:
     return [
-        {"name": row.name, "url": f"/dashboard/stores/{row.id}/{page}", "is_here": row.id == store.id}
+        {"name": row.name, "url": f"/dashboard/{page}/{row.id}", "is_here": row.id == store.id}
         for row in await list_stores(session, store.merchant_id)
         if row.closed_at is None or row.id == store.id
     ]
@@ -96,13 +96,13 @@ async def _team_page(
     return await render_member_page(request, session, "staff/team.html", context, status_code=status)
 
 
-@router.get("/stores/{store_id}/staff", dependencies=[member("staff.view", api_key=False)])
+@router.get("/staff/{store_id}", dependencies=[member("staff.view", api_key=False)])
 async def get_team(request: Request, store: MemberStoreDep, session: SessionDep, clock: ClockDep) -> Response:
     """List the team of a store."""
     return await _team_page(request, session, store, now=clock.now())
 
 
-@router.post("/stores/{store_id}/staff", dependencies=[member("staff.edit", api_key=False)])
+@router.post("/staff/{store_id}", dependencies=[member("staff.edit", api_key=False)])
 async def post_member(
     request: Request, store: MemberStoreDep, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> Response:
@@ -146,7 +146,7 @@ async def _add_member(
     return shown
 
 
-@router.post("/stores/{store_id}/staff/{staff_id}", dependencies=[member("staff.edit", api_key=False)])
+@router.post("/staff/{store_id}/members/{staff_id}", dependencies=[member("staff.edit", api_key=False)])
 async def post_member_change(
     request: Request,
     store: MemberStoreDep,
@@ -162,10 +162,10 @@ async def post_member_change(
         return await _team_page(request, session, store, now=clock.now(), shown=shown)
     change = service.MemberChange(form.data.name, form.data.role)
     await service.change_member(session, staff_id, change, by=principal, now=clock.now())
-    return redirect(request, f"/dashboard/stores/{store.id}/staff", flash=_("Saved."))
+    return redirect(request, f"/dashboard/staff/{store.id}", flash=_("Saved."))
 
 
-@router.post("/stores/{store_id}/staff/{staff_id}/leave", dependencies=[member("staff.edit", api_key=False)])
+@router.post("/staff/{store_id}/members/{staff_id}/leave", dependencies=[member("staff.edit", api_key=False)])
 async def post_leave(
     request: Request,
     store: MemberStoreDep,
@@ -177,10 +177,10 @@ async def post_leave(
     """Let a member go."""
     await service.end_membership(session, staff_id, by=principal, now=clock.now())
     flash = _("Their PINs and shifts have ended.")
-    return redirect(request, f"/dashboard/stores/{store.id}/staff", flash=flash)
+    return redirect(request, f"/dashboard/staff/{store.id}", flash=flash)
 
 
-@router.post("/stores/{store_id}/staff/{staff_id}/pin", dependencies=[member("staff.edit", api_key=False)])
+@router.post("/staff/{store_id}/members/{staff_id}/pin", dependencies=[member("staff.edit", api_key=False)])
 async def post_member_pin(
     request: Request,
     store: MemberStoreDep,
@@ -194,7 +194,7 @@ async def post_member_pin(
     return await _team_page(request, session, store, now=clock.now(), shown=TeamShown([drawn]))
 
 
-@router.post("/stores/{store_id}/pins", dependencies=[member("staff.edit", api_key=False)])
+@router.post("/staff/{store_id}/pins", dependencies=[member("staff.edit", api_key=False)])
 async def post_all_pins(
     request: Request, store: MemberStoreDep, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> Response:
@@ -203,7 +203,7 @@ async def post_all_pins(
     return await _team_page(request, session, store, now=clock.now(), shown=TeamShown(drawn))
 
 
-@router.post("/stores/{store_id}/shared-pin/{wish}", dependencies=[member("staff.edit", api_key=False)])
+@router.post("/staff/{store_id}/shared-pin/{wish}", dependencies=[member("staff.edit", api_key=False)])
 async def post_shared_pin(
     request: Request,
     store: MemberStoreDep,
@@ -216,7 +216,7 @@ async def post_shared_pin(
     now = clock.now()
     if wish == "remove":
         await service.remove_shared_pin(session, store, by=principal, now=now)
-        return redirect(request, f"/dashboard/stores/{store.id}/staff", flash=_("The shop PIN has ended."))
+        return redirect(request, f"/dashboard/staff/{store.id}", flash=_("The shop PIN has ended."))
     drawn = await service.rotate_shared_pin(session, store, by=principal, now=now)
     return await _team_page(request, session, store, now=now, shown=TeamShown([drawn]))
 
@@ -265,13 +265,13 @@ async def _devices_page(
     return await render_member_page(request, session, "staff/devices.html", context, status_code=status)
 
 
-@router.get("/stores/{store_id}/devices", dependencies=[member("staff.view", api_key=False)])
+@router.get("/devices/{store_id}", dependencies=[member("staff.view", api_key=False)])
 async def get_devices_page(request: Request, store: MemberStoreDep, session: SessionDep) -> Response:
     """List the devices of a store."""
     return await _devices_page(request, session, store)
 
 
-@router.post("/stores/{store_id}/devices", dependencies=[member("devices.edit", api_key=False)])
+@router.post("/devices/{store_id}", dependencies=[member("devices.edit", api_key=False)])
 async def post_device_form(
     request: Request, store: MemberStoreDep, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> Response:
@@ -312,6 +312,4 @@ async def post_revoke(
     """Shut a device out."""
     device = await devices.get_device(session, principal.merchant_id, device_id)
     await devices.revoke_device(session, device_id, by=principal, now=clock.now())
-    return redirect(
-        request, f"/dashboard/stores/{device.store_id}/devices", flash=_("The device is shut out.")
-    )
+    return redirect(request, f"/dashboard/devices/{device.store_id}", flash=_("The device is shut out."))

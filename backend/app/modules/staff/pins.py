@@ -284,7 +284,7 @@ async def warn_merchant(session: AsyncSession, store: StoreRef, *, store_name: s
                 _("%(num)s wrong PINs were typed at %(store)s within an hour.", num=wrong, store=store_name),
                 _("Stamps given on your staff devices go on as usual. Guessing is slowed down by itself."),
                 _("You can change all PINs, or switch PINs on customers' phones off, with one tap here:"),
-                f"{public_url}/dashboard/stores/{store.id}/staff",
+                f"{public_url}/dashboard/staff/{store.id}",
             ]
         )
         action_label = _("Open the team page")
