@@ -1,4 +1,4 @@
-"""A page form read with the same schema as its JSON twin; mistakes come back in plain words beside each field."""
+"""A page form read with the same schema as its JSON twin; mistakes come back in words beside the fields."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ async def read_form(
             continue
         texts = [value for value in form.getlist(name) if not isinstance(value, UploadFile)]
         values[name] = texts if name in lists else texts[-1] if texts else ""
-    raw = {name: (convert or {}).get(name, _same)(value) for name, value in values.items()}
+    converters = dict(convert or {})
+    raw = {name: converters[name](value) if name in converters else value for name, value in values.items()}
     known = {name: value for name, value in raw.items() if name in schema.model_fields}
     key = form.get("idempotency_key")
     found: FormInput[M] = FormInput(values, None, key=key[:200] if isinstance(key, str) and key else None)
@@ -63,10 +64,6 @@ async def read_form(
     except ValidationError as error:
         found.errors = {str(row["loc"][0]) if row["loc"] else "": _plain(row) for row in error.errors()}
     return found
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def whole(value: str) -> int | str:

@@ -33,7 +33,7 @@ IdempotencyHeader = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=KEY_LENGTH_MAX,
-        description="Repeat a request safely: the same key and body give the first answer again for 48 hours.",
+        description="Repeat a request safely: the same key and body give the first answer for 48 hours.",
         examples=["b0f3c1de-5a1e-4d0c-9d3a-3c6f2f0a7b11"],
     ),
 ]

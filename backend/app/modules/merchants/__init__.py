@@ -1,1 +1,1 @@
-"""Businesses and how they sign in: sign-up, sessions, reset, API keys. Not their staff and not their stores."""
+"""Businesses and how they sign in: sign-up, sessions, API keys. Neither their staff nor their stores."""

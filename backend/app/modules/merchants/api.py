@@ -103,7 +103,7 @@ async def post_session(
     clock: ClockDep,
     key: IdempotencyHeader = None,
 ) -> Response:
-    """Sign in and get the session cookie. A repeated request opens another session: a secret is not replayed."""
+    """Sign in and get the session cookie. A repeated request opens another session."""
     credentials = Credentials(body.email.strip(), body.password, address_key(client_address(request)))
     outcome = await sign_in(session, credentials, now=clock.now())
     return with_session(request, present_json(outcome, _session_answer), outcome)

@@ -25,7 +25,7 @@ _UNSET_TENANT = text("SELECT set_config('stempel.merchant_id', '', true)")
 
 
 async def authenticate_session(request: Request, session: AsyncSession) -> Principal | None:
-    """Return the member of the dashboard cookie, or None where it is missing, wrong, ended or of another tenant."""
+    """Return the member of the dashboard cookie, or None where it is missing, wrong or ended."""
     parts = parse_session_token(read_cookie(request, SESSION_COOKIE) or "")
     if parts is None:
         return None
@@ -57,7 +57,7 @@ async def authenticate_session(request: Request, session: AsyncSession) -> Princ
 
 
 async def authenticate_api_key(request: Request, session: AsyncSession) -> Principal | None:
-    """Return the API key of the Authorization header, None where there is none; raises for one that is not good.
+    """Return the API key of the Authorization header, or None where there is none; raises for a wrong one.
 
     A wrong key never falls back to a cookie: the caller would act as somebody it did not mean.
     """

@@ -20,7 +20,7 @@ MADE_AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class MadeMerchant:
-    """A merchant of a test. cookies: of the signed-in owner; headers: the same as a Cookie header, and the origin."""
+    """A merchant of a test. cookies: of the signed-in owner; headers: the same with the origin."""
 
     id: UUID
     owner_id: UUID

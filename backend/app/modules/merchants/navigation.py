@@ -1,4 +1,4 @@
-"""What the account contributes to the dashboard's navigation; kept light, because the worker loads it, too."""
+"""What the account contributes to the dashboard's navigation; light, because the worker loads it, too."""
 
 from __future__ import annotations
 

@@ -51,6 +51,6 @@ def window_start(now: datetime, window: timedelta) -> datetime:
 
 
 def slug_of(name: str) -> str:
-    """Return a readable name for addresses: ASCII letters, digits and dashes; "shop" where nothing is left."""
+    """Return a readable name for addresses: ASCII letters, digits, dashes; "shop" where nothing is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LENGTH_MAX].strip("-") or "shop"

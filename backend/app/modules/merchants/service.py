@@ -44,7 +44,7 @@ async def in_hash_thread(work: Callable[..., T], *values: Any) -> T:
 
 @dataclass(frozen=True, slots=True)
 class NewMerchant:
-    """What a business is made of. password_hash: Argon2id; time_zone and currency empty: the installation's."""
+    """What a business is made of. time_zone and currency empty: those of the installation."""
 
     name: str
     email: str

@@ -165,7 +165,7 @@ async def sign_in(session: AsyncSession, credentials: Credentials, *, now: datet
 
 
 async def find_member(session: AsyncSession, merchant_id: UUID, member_id: UUID) -> Member | None:
-    """Return who signs in under this id: the owner today; staff with an own sign-in are looked up here, too."""
+    """Return who signs in under this id: today the owner; staff with an own sign-in belong here, too."""
     merchant = (
         await session.execute(select(Merchant).where(Merchant.id == merchant_id))
     ).scalar_one_or_none()

@@ -21,8 +21,8 @@ async def make_store(
 ) -> StoreView:
     """Make a store with its default reward (10 stamps, 100 points).
 
-    over: fields of NewStore (name, program_id, time_zone…), of the programme (stamps_needed, cooldown_minutes,
-    points_per_unit, full_card…) and of the store (phone_pins, closed).
+    over: fields of NewStore (name, program_id, time_zone…), of the programme (stamps_needed,
+    cooldown_minutes, points_per_unit, full_card…) and of the store (phone_pins, closed).
     """
     new = {"name": "CoffeeLux Gare", **{name: value for name, value in over.items() if name in _NEW}}
     rules = {name: value for name, value in over.items() if name in _PROGRAM}

@@ -138,7 +138,7 @@ async def get_store_page(
     context = {
         **_store_frame(store, title=store.name, back=LIST_URL, back_label=_("Stores")),
         "panels": shown,
-        "summary": summary(store.program),
+        "summary": summary(store),
         "view": card_preview(store, palette=str(merchant.branding.get("palette", ""))),
         "sharing": await count_sharing_stores(session, store),
         "may_edit": principal.may("stores.edit"),

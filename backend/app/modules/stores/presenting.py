@@ -104,7 +104,7 @@ class ProgramForm(ProgramChanges):
     def to_changes(self) -> dict[str, Any]:
         """Return the columns to change; a palette replaces colours of its own."""
         changes = super().to_changes()
-        look = {name: changes.pop(name) for name in ("palette", "icon") if name in changes}
+        look: dict[str, Any] = {name: changes.pop(name) for name in ("palette", "icon") if name in changes}
         if look.get("palette"):
             look |= {"background_color": None, "foreground_color": None, "accent_color": None}
         return {**changes, "design": look} if look else changes
@@ -160,8 +160,9 @@ def card_preview(store: StoreView, *, palette: str) -> dict[str, Any]:
     }
 
 
-def summary(program: ProgramView) -> list[Mapping[str, str]]:
+def summary(store: StoreView) -> list[Mapping[str, str]]:
     """Return a programme's rules in words, the most telling first."""
+    program = store.program
     rows: list[Mapping[str, str]] = []
     if program.loyalty_type != "points":
         needed = program.stamps_needed
@@ -171,7 +172,7 @@ def summary(program: ProgramView) -> list[Mapping[str, str]]:
         rows.append({"label": _("Wait between stamps"), "text": _wait(program.cooldown_minutes)})
     if program.loyalty_type != "stamps":
         rate = plain_decimal(program.points_per_unit)
-        rows.append({"label": _("Points per unit of money"), "text": rate})
+        rows.append({"label": _("Points per %(currency)s", currency=store.currency), "text": rate})
     visits = program.visits_per_day
     rows.append({"label": _("Visits a day"), "text": _("at most %(count)d a card", count=visits)})
     rows.append({"label": _("Expiry"), "text": _expiry(program)})

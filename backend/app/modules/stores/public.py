@@ -62,7 +62,7 @@ class ProgramView:
 
 @dataclass(frozen=True)
 class ProgramChange:
-    """A programme was made (before is None) or changed, in the transaction at hand and with its row locked."""
+    """A programme was made (before is None) or changed, in the transaction at hand, its row locked."""
 
     session: AsyncSession
     principal: Principal
@@ -130,7 +130,7 @@ def store_view(store: Store, program: Program, *, currency: str, public_url: str
 
 
 async def get_store(session: AsyncSession, store: StoreKey | UUID, store_id: UUID | None = None) -> StoreView:
-    """Return a store of the bound tenant: get_store(session, ref) or get_store(session, merchant_id, store_id).
+    """Return a store of the bound tenant, by a reference or by (merchant_id, store_id).
 
     Raises NotFound for an unknown store and for another merchant's.
     """
@@ -166,7 +166,7 @@ async def get_program(session: AsyncSession, merchant_id: UUID, program_id: UUID
 
 
 async def lock_program(session: AsyncSession, merchant_id: UUID, program_id: UUID) -> Program:
-    """Lock a programme's row until the transaction ends, before its rewards or limits change; raises NotFound."""
+    """Lock a programme's row until the transaction ends, before its rewards change; raises NotFound."""
     row = (
         await session.execute(
             select(Program)
