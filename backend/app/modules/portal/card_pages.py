@@ -50,7 +50,6 @@ async def get_card_page(
         "customer": customer,
         "consent_text": consent_text(current().language),
         "panels": await _panels(request, session, card, clock=clock),
-        "code": Markup(qr_svg(card.card_number, title=_("Your card’s code"))),  # noqa: S704 (drawn by us)
         "errors": {},
         "values": {},
     }
@@ -113,6 +112,7 @@ async def card_state_context(session: AsyncSession, card: CardRef, *, clock: Clo
             }
             for reward in view.rewards
         ],
+        "code": Markup(qr_svg(view.barcode_text, title=_("Your card’s code"))),  # noqa: S704 (drawn by us)
         "history": await list_history(session, card.merchant_id, card.id),
         "zone": view.time_zone,
         "currency": merchant.currency,

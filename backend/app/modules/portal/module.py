@@ -19,6 +19,9 @@ MODULE = Module(
         "link_pages:router",
         "card_pages:router",
         "data_pages:router",
+        "till_pages:router",
+        "redeem_pages:router",
+        "void_pages:router",
     ),
     resources=(put_card_watcher,),
 )

@@ -1,0 +1,113 @@
+"""Giving a visit on the customer's phone: what the form brings, and what it is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.dependencies import StoreRef
+from app.kernel.errors import NotFound
+from app.kernel.i18n import gettext as _
+from app.kernel.money import to_minor
+from app.kernel.outcomes import Refusal
+from app.modules.portal.forms import form_key
+from app.modules.portal.presenting import RefusedText, refused_text
+from app.modules.stores.public import StoreView
+from app.modules.visits.public import AwardCommand, AwardGranted, award_visit
+from app.utils.validators import parse_amount
+
+QUANTITY_MAX = 100
+STAMP_ROUTE, POINTS_ROUTE = "stamp", "points"
+
+
+@dataclass(frozen=True, slots=True)
+class TillForm:
+    """What was typed. amount_text is shown again after a mistake; the PIN never is."""
+
+    card: str
+    staff_pin: str
+    quantity: int
+    amount: Decimal | None
+    amount_text: str
+    error: str = ""
+
+
+def read_till(form: Mapping[str, str], *, with_amount: bool, currency: str) -> TillForm:
+    """Read the form of the PIN pad; error says what cannot be used."""
+    text = form.get("amount", "").strip()
+    pin = form.get("staff_pin", "").strip()
+    quantity = _read_quantity(form.get("quantity", "1"))
+    amount: Decimal | None = None
+    error = ""
+    if not (pin.isascii() and pin.isdecimal() and 4 <= len(pin) <= 6):
+        error = _("A PIN has four to six digits.")
+    if quantity is None:
+        error = _("That number of stamps cannot be given.")
+    if with_amount:
+        try:
+            amount = read_amount(text, currency=currency)
+        except ValueError:
+            error = _("Please type the amount like 59.90.")
+    return TillForm(form.get("card", "")[:64], pin, quantity or 1, amount, text, error)
+
+
+def read_amount(text: str, *, currency: str) -> Decimal:
+    """Return the amount as people type it, with a comma or a point; raises ValueError."""
+    amount = parse_amount(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
+    to_minor(amount, currency)
+    return amount
+
+
+def _read_quantity(text: str) -> int | None:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 3):
+        return None
+    return int(text) if 1 <= int(text) <= QUANTITY_MAX else None
+
+
+async def give_visit(
+    session: AsyncSession,
+    store: StoreRef,
+    form: TillForm,
+    *,
+    raw: Mapping[str, str],
+    address: str,
+    now: datetime,
+) -> AwardGranted | Refusal:
+    """Award what the form asks for; an unknown card is a refusal here, because the page says it in place."""
+    command = AwardCommand(
+        card=form.card,
+        quantity=0 if form.amount is not None else form.quantity,
+        amount=form.amount,
+        route=POINTS_ROUTE if form.amount is not None else STAMP_ROUTE,
+        address=address,
+        source="customer_phone",
+        staff_pin=form.staff_pin,
+        idempotency_key=form_key(raw),
+    )
+    try:
+        return await award_visit(session, store, command, now=now)
+    except NotFound:
+        return Refusal("not_found")
+
+
+def explain_refusal(refusal: Refusal, view: StoreView, *, now: datetime) -> RefusedText:
+    """Return the refusal in plain words; an unknown card is named as such."""
+    if refusal.code == "not_found":
+        return RefusedText("not_found", _("We could not find this card here."))
+    return refused_text(refusal, now=now, zone=view.time_zone)
+
+
+def given_facts(granted: AwardGranted, view: StoreView, *, now: datetime) -> dict[str, Any]:
+    """Return what the result says: numbers of the answer, and why a purchase brought no stamp."""
+    answer = granted.answer
+    refused = answer.get("stamp_refused")
+    return {
+        "answer": answer,
+        "given_by": granted.given_by,
+        "stamp_refused": refused_text(Refusal(refused), now=now, zone=view.time_zone).text if refused else "",
+    }
