@@ -82,7 +82,7 @@ async def sign_up(client: httpx2.AsyncClient, email: str, **over: str) -> httpx2
 async def test_sign_up_ends_at_the_mailbox(
     client: httpx2.AsyncClient, process: Process, admin: Any, email: str
 ) -> None:
-    """The link's token makes the merchant once and signs its owner in; the GET of the link changes nothing."""
+    """The link's token makes the merchant once and signs the owner in; a GET of it changes nothing."""
     answer = await sign_up(client, email)
     ((kind, text),) = await mails_to(process, admin, email)
     token = token_of(text)

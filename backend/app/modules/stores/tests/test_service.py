@@ -23,3 +23,13 @@ async def test_a_stamp_store_comes_with_one_default_reward(database: Database) -
     assert store.program.stamps_needed == 10
     assert found == (merchant.id, store.id)
     assert store.stamp_url == f"http://testserver/stamp/{store.id}"
+
+
+async def test_default_rewards_speak_the_merchants_language(database: Database) -> None:
+    """The first rewards of a Luxembourgish merchant are in Luxembourgish, whoever made the store."""
+    merchant = await make_merchant(database, locale="lb")
+    store = await make_store(database, merchant, "hybrid")
+
+    async with tenant_scope(database, merchant.id) as session:
+        rewards = await list_program_rewards(session, merchant.id, store.program.id)
+    assert [reward.title for reward in rewards] == ["Een op d'Haus", "E klenge Merci"]
