@@ -11,6 +11,7 @@ from app.db.session import Database
 from app.installed import INSTALLED
 from app.kernel.adapters import Resources
 from app.kernel.clock import Clock, make_clock
+from app.kernel.i18n import install_catalogues
 from app.kernel.module import Module
 from app.kernel.registry import Registry
 from app.utils.security import Keyring
@@ -45,6 +46,8 @@ def build_process(
     registry = Registry(modules)
     registry.import_models()
     registry.bind()
+    # Mails and passes speak their reader's language in the worker, too.
+    install_catalogues(registry.locale_folders())
     resources = Resources()
     clock = clock or make_clock(settings.clock_file)
     database = Database(settings)

@@ -87,7 +87,7 @@ def render_html(mail: Mail, brand: Brand, *, locale: str) -> str:
                 brand=brand,
                 locale=translator.language,
                 paragraphs=split_text(mail.text),
-                action_label=mail.action_label or translator.gettext("Open"),
+                action_label=mail.action_label or translator.gettext("Open the link"),
                 copy_hint=translator.gettext(
                     "If the button does not work, copy this address into your browser:"
                 ),
