@@ -93,6 +93,8 @@ async def create_device(
     )
     pairing = _new_code(device, now=now)
     session.add(device)
+    # The page that answers lists it.
+    await session.flush()
     await _note(session, by, "device.added", device.id, now=now)
     return pairing
 

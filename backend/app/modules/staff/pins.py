@@ -153,7 +153,7 @@ async def check_pin(
     if blocked is not None:
         return blocked
     if row.is_shared or row.staff_id is not None:
-        return _staff_of(row)
+        return staff_of(row)
     if hasher.is_overloaded:
         raise Unavailable("too many PINs wait")
     attempt_id = await reserve_attempt(session, store, parameters)
@@ -242,7 +242,7 @@ async def find_staff_by_pin(
                 session, names, salt=row.pin_salt, pin=pin, is_shared=found.is_shared
             )
         hasher.remember(store.id, pin, verifier, now=now)
-        return _staff_of(found)
+        return staff_of(found)
     return None
 
 
@@ -264,7 +264,7 @@ def _reservations(session: AsyncSession) -> Database:
     return resources_of(session).get(ReservationDatabase)
 
 
-def _staff_of(row: Any) -> StaffRef:
+def staff_of(row: Any) -> StaffRef:
     if row.is_shared:
         return StaffRef(None, _("Shop PIN"), "cashier", "shared_pin")
     return StaffRef(row.staff_id, row.staff_name, row.staff_role, "pin")

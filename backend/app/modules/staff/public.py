@@ -19,6 +19,7 @@ from app.modules.staff.devices import (
     open_shift,
     pair_device,
 )
+from app.modules.staff.fast import find_remembered_pin, fold_pin, judge_pin, pin_address
 from app.modules.staff.pins import check_pin
 from app.modules.staff.rules import StaffRef, decide_manager
 from app.modules.staff.service import find_staff_names
@@ -34,8 +35,12 @@ __all__ = [
     "check_pin",
     "end_shift",
     "find_pairing",
+    "find_remembered_pin",
+    "fold_pin",
+    "judge_pin",
     "open_shift",
     "pair_device",
+    "pin_address",
     "staff_names",
 ]
 
