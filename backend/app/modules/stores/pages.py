@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from app.kernel.errors import Invalid
 from app.kernel.i18n import gettext as _
 from app.kernel.idempotency import Replay
 from app.kernel.outcomes import Refusal
+from app.kernel.permissions import Principal
 from app.kernel.points import STORE_SETTINGS, PageContext
 from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
@@ -128,16 +130,9 @@ async def get_store_page(
     """Show a store: its addresses, its programme, and what modules contribute."""
     store = await get_store(session, principal.merchant_id, store_id)
     merchant = await get_merchant(session, principal.merchant_id)
-    modules_on = frozenset(principal.extra.get("modules_on", ()))
-    page = PageContext(session, principal, clock.now(), modules_on, subject_id=store_id)
-    panels = sorted(await STORE_SETTINGS.gather(page), key=lambda panel: panel.order)
-    shown = [
-        {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}  # noqa: S704 (our own template)
-        for panel in panels
-    ]
     context = {
         **_store_frame(store, title=store.name, back=LIST_URL, back_label=_("Stores")),
-        "panels": shown,
+        "panels": await _panels(request, session, principal, store_id=store_id, now=clock.now()),
         "summary": summary(store),
         "view": card_preview(store, palette=str(merchant.branding.get("palette", ""))),
         "sharing": await count_sharing_stores(session, store),
@@ -145,6 +140,19 @@ async def get_store_page(
         "may_change_rules": principal.may("programme.edit"),
     }
     return await render_member_page(request, session, "stores/store.html", context)
+
+
+async def _panels(
+    request: Request, session: Any, principal: Principal, *, store_id: UUID, now: datetime
+) -> list[dict[str, Any]]:
+    """Return what other modules show on a store's page, rendered from their own templates."""
+    modules_on = frozenset(principal.extra.get("modules_on", ()))
+    page = PageContext(session, principal, now, modules_on, subject_id=store_id)
+    panels = sorted(await STORE_SETTINGS.gather(page), key=lambda panel: panel.order)
+    return [
+        {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}
+        for panel in panels
+    ]
 
 
 def _store_frame(store: StoreView, *, title: str, back: str, back_label: str) -> dict[str, Any]:
