@@ -242,7 +242,9 @@ async def test_control_without_the_lock_a_hundred_at_once_are_more(open_shop: An
     """The lock is what makes it one: without FOR UPDATE several get through, so that the test above can fail."""
     from app.modules.visits import statements
 
-    monkeypatch.setattr(statements, "LOAD", statements.LOAD.replace("FOR UPDATE OF card", ""))
+    for name in ("LOAD", "LOAD_WITH_PIN"):
+        unlocked = {by: sql.replace("FOR UPDATE OF card", "") for by, sql in getattr(statements, name).items()}
+        monkeypatch.setattr(statements, name, unlocked)
     shop = await open_shop(cooldown_minutes=10)
     card = await shop.card()
     assert (await shop.stamp(await shop.card())).status_code == 201  # the PIN is remembered from here on

@@ -16,7 +16,7 @@ from app.kernel.errors import NotFound
 from app.kernel.idempotency import Replay, fingerprint_of, judge_stored
 from app.kernel.outcomes import Refusal
 from app.modules.cards.public import CardRef
-from app.modules.staff.public import StaffRef, check_pin, staff_names
+from app.modules.staff.public import StaffRef, check_pin, find_remembered_pin, pin_address, staff_names
 from app.modules.stamps.public import StampPolicy
 from app.modules.visits.entries import build_rows
 from app.modules.visits.hooks import EARN_GUARD, EARN_MODIFIER, EARNED, EarnContext, EarnedContext
@@ -32,8 +32,10 @@ from app.modules.visits.rules import (
     finish_draft,
 )
 from app.modules.visits.statements import (
+    AwardKey,
     FoundCard,
     LoadedAward,
+    RememberedPin,
     find_award_card,
     load_award,
     write_award,
@@ -78,39 +80,33 @@ async def award_visit(
 
     Raises NotFound for an unknown card, another merchant's or another programme's: no PIN is looked at then.
     """
-    card = await find_card_at(session, store, command.card)
-    if card.status == "blocked":
-        return Refusal("card_blocked")
-    staff = command.staff or await _check_pin(session, store, command, card=card, now=now)
-    if isinstance(staff, Refusal):
-        return staff
-    scope = idempotency_scope(command.route, card.id, staff)
-    key = command.idempotency_key
-    loaded = await load_award(
-        session, store.merchant_id, pass_id=card.id, store_id=store.id, scope=scope, key=key
+    key = AwardKey(
+        command.route,
+        command.idempotency_key,
+        command.staff.id if command.staff and command.staff.via == "api_key" else None,
     )
-    if loaded is None or loaded.status != "active":
-        raise NotFound("card")
-    fingerprint = _fingerprint(session, store, command) if key else None
+    found = await _load(session, store, command, key=key, now=now)
+    if isinstance(found, Refusal):
+        return found
+    loaded, staff = found
+    fingerprint = _fingerprint(session, store, command) if key.key else None
     if loaded.used_fingerprint is not None and fingerprint is not None:
-        return await _repeat(
-            session, store, judge_stored(loaded.used_fingerprint, loaded.used_answer, fingerprint), staff
-        )
+        judged = judge_stored(loaded.used_fingerprint, loaded.used_answer, fingerprint)
+        return await _repeat(session, store, judged, staff)
     context = _context(store, command, loaded, staff=staff, now=now)
     granted = _decide(context)
     if isinstance(granted, Refusal):
         return granted
-    rows = build_rows(context, loaded, granted, scope=scope, key=key, fingerprint=fingerprint)
+    scope = key.scope(loaded.pass_id)
+    rows = build_rows(context, loaded, granted, scope=scope, key=key.key, fingerprint=fingerprint)
     if not await write_award(session, rows):
         # The key was claimed between our load and our write: read what the other request answered.
         assert fingerprint is not None
-        again = await load_award(
-            session, store.merchant_id, pass_id=card.id, store_id=store.id, scope=scope, key=key
-        )
-        assert again is not None and again.used_fingerprint is not None
-        return await _repeat(
-            session, store, judge_stored(again.used_fingerprint, again.used_answer, fingerprint), staff
-        )
+        again = await load_award(session, store.merchant_id, store_id=store.id, card=loaded.pass_id, key=key)
+        assert again is not None
+        assert again.used_fingerprint is not None
+        judged = judge_stored(again.used_fingerprint, again.used_answer, fingerprint)
+        return await _repeat(session, store, judged, staff)
     await EARNED.tell(
         EarnedContext(
             session,
@@ -123,6 +119,62 @@ async def award_visit(
         )
     )
     return AwardGranted(rows.answer, given_by=staff.name)
+
+
+async def _load(
+    session: AsyncSession, store: StoreRef, command: AwardCommand, *, key: AwardKey, now: datetime
+) -> tuple[LoadedAward, StaffRef] | Refusal:
+    """Find the card, learn who gives, lock and read: in this order, and in one statement where it can be.
+
+    It can be where a device or an API key was recognised before, or the PIN was right a few minutes ago. Otherwise
+    the card is found first and the PIN is computed without holding the card's lock.
+    """
+    pass_id, number = read_card_text(command.card)
+    wanted = pass_id or number
+    if wanted is None:
+        raise NotFound("card")
+    staff = command.staff
+    pin = _remembered(session, store, command, now=now) if staff is None else None
+    if staff is None and pin is None:
+        card = await find_card_at(session, store, command.card)
+        staff_or_refusal = await _check(session, store, command, card=card, now=now)
+        if isinstance(staff_or_refusal, Refusal):
+            return staff_or_refusal
+        staff, wanted = staff_or_refusal, card.id
+    loaded = await load_award(session, store.merchant_id, store_id=store.id, card=wanted, key=key, pin=pin)
+    if loaded is None:
+        # Not here, or merged into another card: that one is found the slow way, or the answer is not_found.
+        card = await find_card_at(session, store, command.card)
+        loaded = await load_award(
+            session, store.merchant_id, store_id=store.id, card=card.id, key=key, pin=pin
+        )
+        if loaded is None:
+            raise NotFound("card")
+    if loaded.status == "blocked":
+        return Refusal("card_blocked")
+    if staff is None:
+        # A remembered PIN that was changed since is an ordinary attempt: counted, then computed.
+        judged = loaded.staff or await _check_again(session, store, command, pass_id=loaded.pass_id, now=now)
+        if isinstance(judged, Refusal):
+            return judged
+        staff = judged
+    return loaded, staff
+
+
+async def _check_again(
+    session: AsyncSession, store: StoreRef, command: AwardCommand, *, pass_id: UUID, now: datetime
+) -> StaffRef | Refusal:
+    card = await find_card_at(session, store, str(pass_id))
+    return await _check(session, store, command, card=card, now=now)
+
+
+def _remembered(
+    session: AsyncSession, store: StoreRef, command: AwardCommand, *, now: datetime
+) -> RememberedPin | None:
+    verifier = find_remembered_pin(session, store.id, command.staff_pin, now=now)
+    if verifier is None:
+        return None
+    return RememberedPin(verifier, pin_address(session, command.address), now)
 
 
 async def find_card_at(session: AsyncSession, store: StoreRef, text: str) -> FoundCard:
@@ -165,15 +217,11 @@ def card_ref(card: FoundCard, merchant_id: UUID) -> CardRef:
     )
 
 
-def idempotency_scope(route: str, pass_id: UUID, staff: StaffRef) -> str:
-    """Return the scope of a key: the route and the card, or the API key that integrations use."""
-    holder = f"key:{staff.id}" if staff.via == "api_key" else f"card:{pass_id}"
-    return f"{route}|{holder}"
-
-
-async def _check_pin(
+async def _check(
     session: AsyncSession, store: StoreRef, command: AwardCommand, *, card: FoundCard, now: datetime
 ) -> StaffRef | Refusal:
+    if card.status == "blocked":
+        return Refusal("card_blocked")
     return await check_pin(
         session,
         store,

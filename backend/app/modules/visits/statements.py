@@ -16,7 +16,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.outcomes import Refusal
 from app.modules.rewards.public import CardTotals, RewardView
+from app.modules.staff.public import StaffRef, fold_pin, judge_pin
 
 FIND = """
 SELECT card.id, card.status, card.merged_into, card.program_id, card.customer_id, card.card_number,
@@ -26,7 +28,7 @@ JOIN store ON store.merchant_id = card.merchant_id AND store.id = $2 AND store.c
 WHERE card.merchant_id = $1 AND {by}
 """
 
-LOAD = """
+_LOAD = """
 SELECT card.id, card.program_id, card.status, card.stamp_count, card.points_balance, card.reward_unlocked,
        card.rewards_banked, card.rewards_kept, card.last_stamp_at, card.first_stamp_at, card.visits_day,
        card.visits_today, card.known_stores, card.customer_id,
@@ -38,16 +40,27 @@ SELECT card.id, card.program_id, card.status, card.stamp_count, card.points_bala
        (SELECT coalesce(jsonb_agg(jsonb_build_array(reward.id, reward.kind, reward.threshold, reward.title,
                                                     reward.active, reward.reward_kind)), '[]')
         FROM reward WHERE reward.merchant_id = card.merchant_id AND reward.program_id = card.program_id) AS rewards,
-       used.fingerprint AS used_fingerprint, used.answer AS used_answer
+       used.fingerprint AS used_fingerprint, used.answer AS used_answer{pin_columns}
 FROM pass_object card
 JOIN store ON store.merchant_id = card.merchant_id AND store.id = $3 AND store.program_id = card.program_id
+  AND store.closed_at IS NULL
 JOIN program ON program.merchant_id = card.merchant_id AND program.id = card.program_id
 JOIN merchant ON merchant.id = card.merchant_id
 LEFT JOIN idempotency_key used
-  ON used.merchant_id = card.merchant_id AND used.scope = $4 AND used.key = $5
-WHERE card.merchant_id = $1 AND card.id = $2
+  ON used.merchant_id = card.merchant_id AND used.scope = $4 || coalesce($6::text, 'card:' || card.id) AND used.key = $5
+{pin_joins}
+WHERE card.merchant_id = $1 AND {by} AND card.status IN ('active', 'blocked')
 FOR UPDATE OF card
 """
+
+_BY = {"id": "card.id = $2", "number": "card.card_number = $2"}
+_pin_columns, _pin_joins = fold_pin(address="$7", verifier="$8", now="$9")
+
+LOAD = {name: _LOAD.format(by=by, pin_columns="", pin_joins="") for name, by in _BY.items()}
+LOAD_WITH_PIN = {
+    name: _LOAD.format(by=by, pin_columns=", " + _pin_columns, pin_joins=_pin_joins)
+    for name, by in _BY.items()
+}
 
 # `go` is empty where somebody else claimed the key since the load: then nothing at all is written.
 WRITE = """
@@ -111,7 +124,10 @@ class FoundCard:
 
 @dataclass(frozen=True, slots=True)
 class LoadedAward:
-    """All that the decision needs, read under the card's lock. rewards include inactive ones (banked may wait)."""
+    """All that the decision needs, read under the card's lock. rewards include inactive ones (banked may wait).
+
+    staff: whose remembered PIN it is, or why not; None where none was given or it is no longer one.
+    """
 
     pass_id: UUID
     customer_id: UUID
@@ -141,6 +157,7 @@ class LoadedAward:
     rewards: tuple[RewardView, ...]
     used_fingerprint: bytes | None
     used_answer: dict[str, Any] | None
+    staff: StaffRef | Refusal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +222,54 @@ async def find_award_card(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RememberedPin:
+    """A PIN that this process found right a few minutes ago, to be looked at again in the load."""
+
+    verifier: bytes
+    address_key: bytes
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AwardKey:
+    """Which earlier use of an idempotency key counts. api_key_id: set for integrations, else the card is the holder."""
+
+    route: str
+    key: str | None
+    api_key_id: UUID | None = None
+
+    def scope(self, pass_id: UUID) -> str:
+        """Return the key's scope: the route and the card, or the API key that integrations use."""
+        return f"{self.route}|{self.holder or f'card:{pass_id}'}"
+
+    @property
+    def holder(self) -> str | None:
+        """Return the holder where it is not the card."""
+        return f"key:{self.api_key_id}" if self.api_key_id else None
+
+
 async def load_award(
-    session: AsyncSession, merchant_id: UUID, *, pass_id: UUID, store_id: UUID, scope: str, key: str | None
+    session: AsyncSession,
+    merchant_id: UUID,
+    *,
+    store_id: UUID,
+    card: UUID | str,
+    key: AwardKey,
+    pin: RememberedPin | None = None,
 ) -> LoadedAward | None:
-    """Lock the card and read all that the decision needs."""
+    """Lock the card (by id or number) and read all that the decision needs; None where it does not work here."""
     connection = await raw_connection(session)
-    row = await connection.fetchrow(LOAD, merchant_id, pass_id, store_id, scope, key)
+    by = "id" if isinstance(card, UUID) else "number"
+    arguments = [merchant_id, card, store_id, f"{key.route}|", key.key, key.holder]
+    if pin is None:
+        row = await connection.fetchrow(LOAD[by], *arguments)
+    else:
+        row = await connection.fetchrow(LOAD_WITH_PIN[by], *arguments, pin.address_key, pin.verifier, pin.now)
     if row is None:
         return None
     values = dict(row)
+    pin_values = {name: values.pop(name) for name in _PIN_NAMES} if pin is not None else None
     return LoadedAward(
         pass_id=values.pop("id"),
         totals=CardTotals(
@@ -226,8 +282,24 @@ async def load_award(
         modules_on=frozenset(values.pop("modules_on")),
         rewards=tuple(_reward(item) for item in values.pop("rewards")),
         used_answer=values.pop("used_answer"),
+        staff=judge_pin(pin_values) if pin_values is not None else None,
         **values,
     )
+
+
+_PIN_NAMES = (
+    "phone_pins",
+    "card_burst",
+    "card_day",
+    "new_cards_hour",
+    "new_cards_day",
+    "address_hour",
+    "is_known",
+    "is_shared",
+    "staff_id",
+    "staff_name",
+    "staff_role",
+)
 
 
 async def write_award(session: AsyncSession, rows: AwardRows) -> bool:
