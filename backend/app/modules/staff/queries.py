@@ -189,6 +189,15 @@ def versions_of(row: Any) -> tuple[int, ...]:
     return tuple(sorted(found, reverse=True))
 
 
+async def count_wrong_by_store(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> dict[UUID, int]:
+    """Count the wrong PINs of the last hour in each of the merchant's stores that had any."""
+    statement = _statement(
+        f"SELECT a.store_id, count(*) AS wrong {_wrong('true', ALERT)} GROUP BY a.store_id"
+    )
+    rows = await session.execute(statement, {"merchant_id": merchant_id, "now": now})
+    return {row.store_id: row.wrong for row in rows}
+
+
 async def count_wrong_lately(
     session: AsyncSession, merchant_id: UUID, store_id: UUID, *, now: datetime
 ) -> int:

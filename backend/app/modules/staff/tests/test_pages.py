@@ -10,7 +10,9 @@ from app.db.session import tenant_scope
 from app.kernel.audit import AuditEntry
 from app.modules.merchants.factories import make_merchant
 from app.modules.staff.factories import make_device, make_staff
+from app.modules.staff.models import PinAttempt
 from app.modules.stores.factories import make_store
+from app.modules.stores.public import get_store
 
 
 def fields(html: str, action: str) -> dict[str, str]:
@@ -66,6 +68,31 @@ async def test_member_is_changed_rotated_and_let_go(client, database, counter):
         "staff.added", "staff.changed", "staff.pin_rotated", "staff.left"
     }  # fmt: skip
     assert "Mari" not in str([entry.facts for entry in entries])
+
+
+async def test_guessing_is_shown_with_two_ways_to_end_it(client, database, clock, counter):
+    """At fifteen wrong PINs an hour the home and the team page say so; the team page has both buttons."""
+    merchant = await make_merchant(database)
+    store = await make_store(database, merchant)
+    await make_staff(database, store)
+    client.cookies.update(merchant.cookies)
+    url = f"/dashboard/staff/{store.id}"
+    for made, shown in ((14, False), (1, True)):
+        async with tenant_scope(database, merchant.id) as session:
+            for _attempt in range(made):
+                attempt = PinAttempt(
+                    merchant_id=merchant.id, store_id=store.id, new_card=True, at=clock.now()
+                )
+                session.add(attempt)
+        assert ("Wrong PINs this hour" in (await client.get("/dashboard")).text) is shown
+        page = await client.get(url)
+        assert ("Somebody is guessing PINs" in page.text) is shown
+    off = f"/dashboard/stores/{store.id}/phone-pins/off"
+    await client.post(off, data=fields(page.text, off))
+    async with tenant_scope(database, merchant.id) as session:
+        assert (await get_store(session, merchant.id, store.id)).phone_pins is False
+    renewed = await client.post(f"{url}/pins", data=fields(page.text, f"{url}/pins"))
+    assert len(re.findall(r"<code>[0-9]{6}</code>", renewed.text)) == 1
 
 
 async def test_devices_page_pairs_and_revokes(client, database, counter):
