@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
+from urllib.parse import urlencode
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -14,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.kernel.errors import CODES, AppError
 from app.kernel.i18n import gettext as _
@@ -39,6 +40,8 @@ STATUS_CODES = {401: "unauthenticated", 403: "forbidden", 404: "not_found", 405:
 STATUS_CODES |= {413: "too_large", 415: "unsupported_media_type", 422: "invalid", 429: "rate_limited"}
 STATUS_CODES |= {503: "unavailable"}
 
+MEMBER_PAGES = "/dashboard"
+SIGN_IN_PAGE = "/sign-in"
 ANY_ROUTE_CODES = ("invalid", "rate_limited", "unavailable")
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -179,7 +182,18 @@ def is_busy(error: BaseException) -> bool:
 
 async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
+    if error.code == "unauthenticated" and request.url.path.startswith(MEMBER_PAGES) and wants_page(request):
+        return _to_sign_in(request)
     return _answer(request, error.code, status=error.status, retry_at=error.retry_at, extra=error.extra)
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Send a person whose session is over to sign in, and back to the page they wanted."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = f"{SIGN_IN_PAGE}?{urlencode({'next': wanted})}" if request.method == "GET" else SIGN_IN_PAGE
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"hx-redirect": target})
+    return RedirectResponse(target, status_code=303)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

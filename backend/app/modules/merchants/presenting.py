@@ -107,6 +107,8 @@ def _who(entry: AuditEntry, viewer_id: UUID | None, key_names: Mapping[UUID, str
 def _details(facts: Mapping[str, Any]) -> str:
     parts = []
     for name, value in sorted(facts.items()):
+        if name.endswith("_id"):
+            continue
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         parts.append(shown if name == "fields" else f"{name}: {shown}")
     return " · ".join(parts)

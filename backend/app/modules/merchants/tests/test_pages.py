@@ -237,3 +237,15 @@ async def test_naughty_names_are_shown_as_text(
         text = (await client.get(page)).text
         assert "<script>alert" not in text
         assert "&lt;script&gt;alert(1)" in text
+
+
+async def test_dashboard_without_session_leads_to_sign_in(client: httpx2.AsyncClient) -> None:
+    """A person is sent to sign in and back; a program gets the refusal."""
+    page = await client.get("/dashboard/stores?x=1", headers={"accept": "text/html"})
+    program = await client.get("/dashboard/stores")
+
+    assert (page.status_code, page.headers["location"]) == (
+        303,
+        "/sign-in?next=%2Fdashboard%2Fstores%3Fx%3D1",
+    )
+    assert (program.status_code, program.json()["code"]) == (401, "unauthenticated")
