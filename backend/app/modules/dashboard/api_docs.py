@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.kernel.errors import CODES
+from app.kernel.permissions import Access, access_of
 
 METHODS = ("get", "post", "put", "patch", "delete")
 DEPTH_MAX = 6
@@ -58,12 +59,39 @@ class DocGroup:
     operations: tuple[DocOperation, ...]
 
 
-def build_docs(spec: Mapping[str, Any]) -> list[DocGroup]:
+def access_words(access: Access) -> str:
+    """Return who may make a call, from its access row."""
+    key = f" or an API key with the scope {access.permission}" if access.api_key else ""
+    words = {
+        "public": "Anybody.",
+        "card": "The holder of the card: cookie or signed token.",
+        "staff": f"A staff PIN, a paired device{key}.",
+        "device": "A paired staff device.",
+        "member": f"A signed-in member with the right {access.permission}{key}.",
+        "link": "The token of a mail or a pairing code.",
+        "operator": "The operator.",
+    }
+    return words.get(access.kind, "")
+
+
+def list_access(routes: Iterable[Any]) -> dict[tuple[str, str], str]:
+    """Return who may make each call, by method and path."""
+    found: dict[tuple[str, str], str] = {}
+    for route in routes:
+        access = access_of(route)
+        if access is not None:
+            for method in getattr(route, "methods", ()):
+                found[method, route.path] = access_words(access)
+    return found
+
+
+def build_docs(spec: Mapping[str, Any], access: Mapping[tuple[str, str], str]) -> list[DocGroup]:
     """Return the OpenAPI description grouped by tag, in the order of the routes."""
     groups: dict[str, list[DocOperation]] = {}
     for path, method, operation in _operations(spec):
         tag = (operation.get("tags") or ["Other"])[0]
-        groups.setdefault(tag, []).append(_operation(spec, path, method, operation))
+        who = access.get((method.upper(), path), "")
+        groups.setdefault(tag, []).append(_operation(spec, path, method, operation=operation, who=who))
     return [DocGroup(name, _anchor(name), tuple(operations)) for name, operations in groups.items()]
 
 
@@ -84,7 +112,9 @@ def _anchor(*parts: str) -> str:
     return "-".join(part for part in kept.split("-") if part)
 
 
-def _operation(spec: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> DocOperation:
+def _operation(
+    spec: Mapping[str, Any], path: str, method: str, *, operation: Mapping[str, Any], who: str
+) -> DocOperation:
     schema = _body_schema(operation.get("requestBody", {}))
     return DocOperation(
         anchor=_anchor(method, path),
@@ -92,7 +122,7 @@ def _operation(spec: Mapping[str, Any], path: str, method: str, operation: Mappi
         path=path,
         title=str(operation.get("summary", path)),
         text=str(operation.get("description", "")),
-        access=str(operation.get("x-access", "")),
+        access=who,
         parameters=tuple(_parameter(spec, parameter) for parameter in operation.get("parameters", [])),
         body=tuple(_fields(spec, schema)) if schema else (),
         example=_pretty(example_of(spec, schema)) if schema else "",

@@ -9,7 +9,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.permissions import public
 from app.kernel.web.cookies import settings_of
 from app.kernel.web.templates import render
-from app.modules.dashboard.api_docs import build_docs, error_table
+from app.modules.dashboard.api_docs import build_docs, error_table, list_access
 from app.modules.dashboard.landing import ExampleCard, ExampleReward, read_demo
 
 router = APIRouter(include_in_schema=False)
@@ -56,7 +56,8 @@ async def get_docs(request: Request) -> HTMLResponse:
     state = request.app.state
     if not hasattr(state, "api_docs"):
         # The routes do not change while the process runs.
-        state.api_docs = build_docs(request.app.openapi())
+        routes = [route for _module, router in state.registry.routers() for route in router.routes]
+        state.api_docs = build_docs(request.app.openapi(), list_access(routes))
     context = {
         "groups": state.api_docs,
         "errors": error_table(),

@@ -111,7 +111,7 @@ SPEC = {
 
 def test_a_call_is_described_with_fields_example_and_codes() -> None:
     """References are followed, also one that leads back to itself; problems show their codes."""
-    (group,) = build_docs(SPEC)
+    (group,) = build_docs(SPEC, {("POST", "/stamp/{store_id}"): "A staff PIN."})
     (call,) = group.operations
 
     assert (group.name, call.method, call.path, call.title) == (
@@ -120,6 +120,7 @@ def test_a_call_is_described_with_fields_example_and_codes() -> None:
         "/stamp/{store_id}",
         "Give a stamp",
     )
+    assert call.access == "A staff PIN."
     fields = {field.name: (field.kind, field.required) for field in call.body}
     assert fields["pass_id"] == ("string", True)
     assert fields["kind"] == ("a | b or null", False)

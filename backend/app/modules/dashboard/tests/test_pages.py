@@ -395,6 +395,7 @@ async def test_the_docs_show_calls_and_codes(client: httpx2.AsyncClient) -> None
     for path in ("/stamp/{store_id}", "/points/{store_id}", "/passes/create"):
         assert path in page.text
     assert 'id="error-pin_wrong"' in page.text
+    assert "A staff PIN, a paired device or an API key with the scope stamps.give." in page.text
     assert "cdn" not in page.text
     assert "style=" not in page.text
     assert re.findall(r"<script(?![^>]*src=)", page.text) == []
