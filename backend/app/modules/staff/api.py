@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -12,8 +14,9 @@ from app.config import Settings
 from app.dependencies import ClockDep, MerchantDep, SessionDep, StoreRef, member
 from app.kernel.adapters import resources_of
 from app.kernel.idempotency import Replay
+from app.kernel.outcomes import Refusal
+from app.kernel.permissions import Principal, signed_link
 from app.kernel.permissions import device as device_row
-from app.kernel.permissions import signed_link
 from app.kernel.web.cookies import set_cookie
 from app.kernel.web.limits import rate_limit
 from app.kernel.web.once import IdempotencyHeader, Once, answer_once
@@ -85,26 +88,34 @@ async def post_staff(
     key: IdempotencyHeader = None,
 ) -> Response:
     """Add a person. The PIN is drawn by the system and shown in this answer only; an analyst has none."""
+    once = Once(f"staff:{store.id}", key, body.model_dump())
+    outcome, pin = await _add_member(session, store, principal, body, once=once, now=clock.now())
+    return present_json(outcome, lambda answer: {**answer, "pin": pin})
+
+
+async def _add_member(  # noqa: PLR0913 - the parts of one request
+    session: AsyncSession,
+    store: StoreRef,
+    principal: Principal,
+    body: StaffRequest,
+    *,
+    once: Once,
+    now: datetime,
+) -> tuple[Mapping[str, Any] | Replay | Refusal, str | None]:
+    """Add the member once, and return the PIN beside the answer: what is kept of the answer never holds it."""
     drawn: list[service.DrawnPin] = []
 
     async def work() -> service.DrawnPin:
         made = await service.create_member(
-            session, store, name=body.name, role=body.role, by=principal, now=clock.now()
+            session, store, name=body.name, role=body.role, by=principal, now=now
         )
         drawn.append(made)
         return made
 
-    once = Once(f"staff:{store.id}", key, body.model_dump())
     outcome = await answer_once(
-        session,
-        principal,
-        once,
-        work=work,
-        answer=lambda made: {"id": made.staff_id, "pin": None},
-        now=clock.now(),
+        session, principal, once, work=work, answer=lambda made: {"id": made.staff_id, "pin": None}, now=now
     )
-    pin = drawn[0].pin if drawn else None
-    return present_json(outcome, lambda answer: {**answer, "pin": pin})
+    return outcome, drawn[0].pin if drawn else None
 
 
 @router.patch(

@@ -157,18 +157,23 @@ async def post_shift(
     if device is None:
         return redirect(request, HOME)
     try:
-        pin = TypeAdapter(Pin).validate_python(staff_pin)
+        pin = TypeAdapter(Pin).validate_python(staff_pin.strip())
     except ValidationError:
-        return await _show_shift(
-            request, session, device, error=_("A PIN has four to six digits."), status_code=422
-        )
+        error = _("A PIN has four to six digits.")
+        return await _show_shift(request, session, device, error=error, status_code=422)
     outcome = await open_shift(session, device, pin=pin, now=clock.now())
-    if not isinstance(outcome, Refusal):
-        return redirect(request, HOME)
-    if outcome.code == "device_revoked":
+    if isinstance(outcome, Refusal):
+        return await _refuse_shift(request, session, device, outcome)
+    return redirect(request, HOME)
+
+
+async def _refuse_shift(
+    request: Request, session: AsyncSession, device: DeviceSession, refusal: Refusal
+) -> Response:
+    if refusal.code == "device_revoked":
         return redirect(request, HOME, flash=_("Too many wrong PINs: pair this device again."), kind="danger")
     store = await get_store(session, device.store)
-    error = presenting.refused_text(outcome, time_zone=store.time_zone)
+    error = presenting.refused_text(refusal, time_zone=store.time_zone)
     return await _show_shift(request, session, device, error=error, status_code=403)
 
 
