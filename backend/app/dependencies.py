@@ -28,7 +28,8 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
-def get_clock(request: Request) -> Clock:
+# These two do nothing slow and are async all the same: FastAPI sends plain functions through its thread pool.
+async def get_clock(request: Request) -> Clock:
     """Return the process's clock."""
     clock: Clock = request.app.state.clock
     return clock
@@ -51,7 +52,7 @@ def member(permission: str, *, api_key: bool = True, note: str = "") -> params.D
     return Depends(MemberRow(Access("member", permission=permission, api_key=api_key, note=note)))
 
 
-def get_principal(request: Request) -> Principal:
+async def get_principal(request: Request) -> Principal:
     """Return who the access row recognised; only for routes with a member row."""
     principal: Principal = request.state.principal
     return principal

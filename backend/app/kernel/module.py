@@ -22,6 +22,7 @@ class Module:
     name: also its folder under app/modules. needs: modules it calls, all earlier in INSTALLED.
     switchable: a feature that a merchant may switch off; foundation modules are always on.
     routers: "file:attribute" inside the module's folder, imported by the web process only.
+    hot_routers: the same, matched before all others: the routes of the till, asked far more often than any page.
     models: tables are imported from models.py when has_models. jobs and pollers run in the worker.
     resources: functions that put long-lived objects (a mail transport, a PIN cache) into the process.
     """
@@ -32,6 +33,7 @@ class Module:
     layer: str = "feature"
     switchable: bool = False
     routers: tuple[str, ...] = ()
+    hot_routers: tuple[str, ...] = ()
     has_models: bool = False
     hooks: tuple[On, ...] = ()
     offers: tuple[Offer, ...] = ()

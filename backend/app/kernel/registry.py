@@ -72,13 +72,14 @@ class Registry:
                 importlib.import_module(f"{module.package_name}.models")
 
     def routers(self) -> list[tuple[Module, APIRouter]]:
-        """Import and return every module's routers in order."""
+        """Import and return every module's routers in order, the hot ones first."""
+        specs = [(module, spec) for module in self.modules for spec in module.hot_routers]
+        specs += [(module, spec) for module in self.modules for spec in module.routers]
         found: list[tuple[Module, APIRouter]] = []
-        for module in self.modules:
-            for spec in module.routers:
-                file, _, attribute = spec.partition(":")
-                router = getattr(importlib.import_module(f"{module.package_name}.{file}"), attribute or "router")
-                found.append((module, router))
+        for module, spec in specs:
+            file, _, attribute = spec.partition(":")
+            router = getattr(importlib.import_module(f"{module.package_name}.{file}"), attribute or "router")
+            found.append((module, router))
         return found
 
     def template_folders(self) -> list[Path]:

@@ -15,7 +15,7 @@ MODULE = Module(
     layer="foundation",
     needs=("stores", "cards", "stamps"),
     has_models=True,
-    routers=("api:router",),
+    hot_routers=("api:router",),
     hooks=(On(CARD_MERGED, move_merged_points),),
     offers=(
         Offer(INVARIANT, "points", points_equal_entries),

@@ -15,7 +15,7 @@ MODULE = Module(
     layer="foundation",
     needs=("stores", "cards"),
     has_models=True,
-    routers=("api:router",),
+    hot_routers=("api:router",),
     hooks=(On(CARD_MERGED, move_merged_stamps),),
     offers=(Offer(INVARIANT, "stamps", stamps_equal_entries),),
     permissions=(Permission("stamps.give", msg("Give stamps through an API key"), api_scope=True),),
