@@ -14,7 +14,7 @@ from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.i18n import current, msg, ngettext
 from app.kernel.i18n import gettext as _
-from app.kernel.points import HOME_TILE, PageContext
+from app.kernel.points import HOME_TILE, PageContext, Tile
 from app.modules.dashboard.queries import (
     FEED_SHOWN,
     Figures,
@@ -30,6 +30,9 @@ from app.modules.dashboard.rules import Span, change_of, home_spans
 from app.modules.messaging.public import messaging_ready
 from app.modules.staff.public import staff_names
 from app.modules.stores.public import StoreView
+
+# What a module contributes below this order stands above the figures: somebody should look at it now.
+URGENT_BELOW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ def _tile(label: str, now: int, before: int, about: str) -> ShownTile:
     )
 
 
+def _contributed(tile: Tile) -> ShownTile:
+    return ShownTile(tile.label, tile.value, compared=tile.note or None, url=tile.url or None)
+
+
 async def home_page(page: PageContext, stores: Sequence[StoreView], *, time_zone: str) -> dict[str, Any]:
     """Return the home page's values."""
     session, merchant_id = page.session, page.principal.merchant_id
@@ -110,10 +117,8 @@ async def home_page(page: PageContext, stores: Sequence[StoreView], *, time_zone
     return {
         "today": figure_tiles(figures.today, figures.today_before, kinds),
         "week": figure_tiles(figures.week, figures.week_before, kinds),
-        "more": [
-            ShownTile(_(tile.label), tile.value, compared=tile.note or None, url=tile.url or None)
-            for tile in contributed
-        ],
+        "urgent": [_contributed(tile) for tile in contributed if tile.order < URGENT_BELOW],
+        "more": [_contributed(tile) for tile in contributed if tile.order >= URGENT_BELOW],
         "feed": await feed_items(page, stores, time_zone=time_zone),
         "checklist": []
         if progress.has_visit

@@ -22,6 +22,14 @@ from app.modules.messaging.service import Mail
 TEMPLATES = Path(__file__).parent / "templates"
 PRODUCT_NAME = "Stempel"
 PRODUCT_COLOR = "#0b5c46"
+# The backgrounds of the palettes in static/css/card.css; a test compares them.
+PALETTE_COLORS = {
+    "forest": PRODUCT_COLOR,
+    "plum": "#2b1733",
+    "night": "#16243f",
+    "brick": "#8c2f23",
+    "paper": "#fbf8f1",
+}
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 # Read as a plain table: the merchants module sends its mails through this one, so it must not be needed here.
@@ -47,9 +55,9 @@ class Brand:
 
 def brand_of(name: str, branding: Mapping[str, Any]) -> Brand:
     """Return the look of a merchant; a colour that is none gives the product's."""
-    wishes = (branding.get(key) for key in ("color", "background_color", "primary_color"))
-    color = next((wish for wish in wishes if isinstance(wish, str) and _HEX.fullmatch(wish)), PRODUCT_COLOR)
-    return Brand(name, color, is_merchant=True)
+    wish = PALETTE_COLORS.get(str(branding.get("palette"))) or branding.get("background_color")
+    is_color = isinstance(wish, str) and _HEX.fullmatch(wish) is not None
+    return Brand(name, str(wish) if is_color else PRODUCT_COLOR, is_merchant=True)
 
 
 async def find_brand(session: AsyncSession, merchant_id: UUID) -> Brand:

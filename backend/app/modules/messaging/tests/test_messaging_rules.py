@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.modules.messaging.layout import Brand, brand_of, render_html
+from app.modules.messaging.layout import PALETTE_COLORS, Brand, brand_of, render_html
 from app.modules.messaging.rules import (
     Part,
     claim_free_at,
@@ -19,6 +19,7 @@ from app.modules.messaging.rules import (
 )
 from app.modules.messaging.service import Mail
 from app.modules.messaging.smtp import SmtpServer, build_message, to_address
+from app.modules.wallets.public import PALETTES
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -120,6 +121,25 @@ def test_html_escapes_what_people_typed() -> None:
 def test_words_stand_out_on_the_shops_colour(color: str, ink: str) -> None:
     """Dark colours carry white words, light ones dark words."""
     assert Brand("X", color).ink == ink
+
+
+@pytest.mark.parametrize(
+    ("branding", "color"),
+    [
+        ({}, "#0b5c46"),
+        ({"palette": "brick"}, "#8c2f23"),
+        ({"palette": "own", "background_color": "#123456"}, "#123456"),
+        ({"palette": "own", "background_color": "blue"}, "#0b5c46"),
+    ],
+)
+def test_a_mail_wears_the_shops_colour(branding: dict[str, str], color: str) -> None:
+    """A palette, else the shop's own colour, else the product's."""
+    assert brand_of("X", branding).color == color
+
+
+def test_the_palettes_are_those_of_the_cards() -> None:
+    """A mail and a card of one palette have the same background."""
+    assert {name: colors.background for name, colors in PALETTES.items()} == PALETTE_COLORS
 
 
 def test_an_address_with_umlauts_goes_by_ascii_domain() -> None:
