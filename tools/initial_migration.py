@@ -29,8 +29,8 @@ from app.kernel.web.limit_rows import limit_ddl  # noqa: E402 - the path comes f
 TARGET = ROOT / "backend/app/db/migrations/versions/0001_foundation.sql"
 
 
-def main() -> None:
-    """Render every table, index and right in dependency order."""
+def render() -> str:
+    """Return every table, index and right in dependency order."""
     Registry(INSTALLED).import_models()
     dialect = postgresql.dialect()
     statements = [
@@ -48,7 +48,12 @@ def main() -> None:
     statements += [f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {SYSTEM_ROLE}"]
     statements += queue_ddl()
     statements += limit_ddl()
-    TARGET.write_text(";;\n\n".join(statement.strip().rstrip(";") for statement in statements) + ";;\n")
+    return ";;\n\n".join(statement.strip().rstrip(";") for statement in statements) + ";;\n"
+
+
+def main() -> None:
+    """Write the migration."""
+    TARGET.write_text(render())
 
 
 if __name__ == "__main__":
