@@ -6,12 +6,11 @@ import ipaddress
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from typing import Annotated
 
 
 def default_data_dir() -> Path:
@@ -25,37 +24,63 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STEMPEL_", extra="ignore", frozen=True)
 
-    database_url: str = Field("", description="Login of the runtime role (stempel_app); empty: embedded PostgreSQL.")
-    database_system_url: str = Field("", description="Login of the role for the few cross-tenant reads (stempel_system).")
+    database_url: str = Field(
+        "", description="Login of the runtime role (stempel_app); empty: embedded PostgreSQL."
+    )
+    database_system_url: str = Field("", description="Login for the few cross-tenant reads (stempel_system).")
     database_admin_url: str = Field("", description="Owner login, used by migrate, backup and doctor only.")
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections per process and role.")
-    database_pgbouncer: bool = Field(default=False, description="PgBouncer in transaction mode stands in front.")
+    database_pgbouncer: bool = Field(
+        default=False, description="PgBouncer in transaction mode stands in front."
+    )
     database_allow_async_commit: bool = Field(
         default=False, description="Test databases only: accept synchronous_commit=off; refused otherwise."
     )
-    redis_url: str = Field("", description="Optional; makes limits and fan-out cheaper, never the source of truth.")
+    redis_url: str = Field(
+        "", description="Optional; makes limits and fan-out cheaper, never the source of truth."
+    )
     public_url: str = Field("http://localhost:8000", description="The one address customers and wallets use.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Further host names answered besides the one in STEMPEL_PUBLIC_URL, comma separated."
+        default=(),
+        description="Further host names answered besides the one in STEMPEL_PUBLIC_URL, comma separated.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Addresses or networks whose X-Forwarded-* headers are believed, comma separated."
+        default=(),
+        description="Addresses or networks whose X-Forwarded-* headers are believed, comma separated.",
     )
-    data_dir: Path = Field(default_factory=default_data_dir, description="Folder for keys, uploads and the database.")
-    secrets_dir: Path | None = Field(default=None, description="Folder of the key files; default: data_dir/secrets.")
-    demo: bool = Field(default=False, description="Demo mode: mailbox page, stand-ins, demo shops. Never for real data.")
-    lan: bool = Field(default=False, description="Demo over plain HTTP on the local network: cookies without Secure.")
-    clock_file: Path | None = Field(default=None, description="Demo only: a file with a clock offset in seconds.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder for keys, uploads and the database."
+    )
+    secrets_dir: Path | None = Field(
+        default=None, description="Folder of the key files; default: data_dir/secrets."
+    )
+    demo: bool = Field(
+        default=False, description="Demo mode: mailbox page, stand-ins, demo shops; no real data."
+    )
+    lan: bool = Field(
+        default=False, description="Demo over plain HTTP on the local network: cookies without Secure."
+    )
+    clock_file: Path | None = Field(
+        default=None, description="Demo only: a file with a clock offset in seconds."
+    )
     sign_up: Literal["open", "closed"] = Field("open", description="Who may sign up as a merchant.")
-    smtp_url: str = Field("", description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; empty: no mail.")
+    smtp_url: str = Field(
+        "", description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; empty: no mail."
+    )
     mail_from: str = Field("Stempel <stempel@localhost>", description="Sender of service mails.")
     metrics_token: str = Field("", description="Bearer token for /metrics; empty: loopback only.")
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
-    web_processes: int = Field(1, ge=1, le=64, description="Web processes; above 1 limits are kept in PostgreSQL.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe line written."
+    )
+    web_processes: int = Field(
+        1, ge=1, le=64, description="Web processes; above 1 limits are kept in PostgreSQL."
+    )
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
-    body_limit_bytes: int = Field(1_000_000, ge=10_000, description="Largest request body; more is refused with 413.")
+    body_limit_bytes: int = Field(
+        1_000_000, ge=10_000, description="Largest request body; more is refused with 413."
+    )
     default_currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of a new merchant.")
     default_time_zone: str = Field("Europe/Luxembourg", description="IANA time zone of a new merchant.")
 
@@ -77,12 +102,16 @@ class Settings(BaseSettings):
     def _refuse_unsafe_values(self) -> Settings:
         parts = urlsplit(self.public_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("STEMPEL_PUBLIC_URL must be an http(s) address such as https://cards.example.com")
+            raise ValueError(
+                "STEMPEL_PUBLIC_URL must be an http(s) address such as https://cards.example.com"
+            )
         if not self.demo:
             if self.clock_file is not None:
                 raise ValueError("STEMPEL_CLOCK_FILE moves the clock and is accepted in demo mode only")
             if self.lan:
-                raise ValueError("STEMPEL_LAN sends cookies over plain HTTP and is accepted in demo mode only")
+                raise ValueError(
+                    "STEMPEL_LAN sends cookies over plain HTTP and is accepted in demo mode only"
+                )
             if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
                 raise ValueError("STEMPEL_PUBLIC_URL must be https outside demo mode")
         return self

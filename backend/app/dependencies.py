@@ -49,7 +49,10 @@ class MemberRow(AccessRow):
 
 def member(permission: str, *, api_key: bool = True, note: str = "") -> params.Depends:
     """Return the row of a route for dashboard members holding the permission, and API keys with it as a scope."""
-    return Depends(MemberRow(Access("member", permission=permission, api_key=api_key, note=note)))
+    row: params.Depends = Depends(
+        MemberRow(Access("member", permission=permission, api_key=api_key, note=note))
+    )
+    return row
 
 
 async def get_principal(request: Request) -> Principal:

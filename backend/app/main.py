@@ -14,7 +14,9 @@ from app.kernel.web.setup import install_web
 from app.process import Process, build_process
 
 
-def create_app(settings: Settings, *, process: Process | None = None, modules: Sequence[Module] = INSTALLED) -> FastAPI:
+def create_app(
+    settings: Settings, *, process: Process | None = None, modules: Sequence[Module] = INSTALLED
+) -> FastAPI:
     """Build the web application.
 
     process: an opened one (tests); otherwise one is built here and opened at start-up.

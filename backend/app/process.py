@@ -40,7 +40,11 @@ class Process:
 
 
 def build_process(
-    settings: Settings, *, modules: Sequence[Module] = INSTALLED, clock: Clock | None = None, keyring: Keyring | None = None
+    settings: Settings,
+    *,
+    modules: Sequence[Module] = INSTALLED,
+    clock: Clock | None = None,
+    keyring: Keyring | None = None,
 ) -> Process:
     """Assemble a process without touching the database yet."""
     registry = Registry(modules)

@@ -46,7 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="stempel-test-"))
     server = EmbeddedPostgres(
         folder / "pg",
-        settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"},
+        settings={
+            "fsync": "off",
+            "synchronous_commit": "off",
+            "full_page_writes": "off",
+            "max_connections": "200",
+        },
     )
     server.start()
     _run.update(server=server, folder=folder)
@@ -104,7 +109,9 @@ def settings(admin_url: str, database_name: str, tmp_path_factory: pytest.TempPa
     """Return the settings of the process under test: demo mode, so that its aids are there."""
     return Settings(
         database_url=_with_database(admin_url, database_name, user="stempel_app", password="app"),
-        database_system_url=_with_database(admin_url, database_name, user="stempel_system", password="system"),
+        database_system_url=_with_database(
+            admin_url, database_name, user="stempel_system", password="system"
+        ),
         database_admin_url=admin_url,
         database_allow_async_commit=True,
         data_dir=tmp_path_factory.mktemp("data"),

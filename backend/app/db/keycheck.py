@@ -25,7 +25,7 @@ class ForeignKeys(Exception):
 
 async def check_keys(session: AsyncSession, keyring: Keyring) -> None:
     """Record the keys of a fresh database, recognise those of a used one; raises ForeignKeys."""
-    stored = {row.name: row.value for row in (await session.execute(select(KeyCheck.name, KeyCheck.value))).all()}
+    stored = await _stored(session)
     mine = keyring.check_values()
     for name, value in stored.items():
         if name not in mine or not same(mine[name], value):
@@ -38,6 +38,11 @@ async def check_keys(session: AsyncSession, keyring: Keyring) -> None:
         await session.execute(insert(KeyCheck).values(fresh).on_conflict_do_nothing())
         # Another container may have been first with other keys: then ours must not be used.
         if not stored:
-            first = {row.name: row.value for row in (await session.execute(select(KeyCheck.name, KeyCheck.value))).all()}
+            first = await _stored(session)
             if any(not same(first[name], value) for name, value in mine.items()):
                 raise ForeignKeys("Another process has just set up this database with other keys.")
+
+
+async def _stored(session: AsyncSession) -> dict[str, bytes]:
+    rows = await session.execute(select(KeyCheck.name, KeyCheck.value))
+    return {row.name: row.value for row in rows}

@@ -32,7 +32,9 @@ async def find_lookup(session: AsyncSession, kind: str, key: str) -> tuple[UUID,
     return (row[0], row[1]) if row else None
 
 
-async def add_lookup(session: AsyncSession, kind: str, key: str, *, merchant_id: UUID, target_id: UUID) -> bool:
+async def add_lookup(
+    session: AsyncSession, kind: str, key: str, *, merchant_id: UUID, target_id: UUID
+) -> bool:
     """Claim a key; False where somebody holds it already."""
     statement = (
         insert(Lookup)

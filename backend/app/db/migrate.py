@@ -73,9 +73,13 @@ def _run_alembic(connection: Connection) -> None:
 
 async def _ensure_roles(connection: AsyncConnection, passwords: dict[str, str]) -> None:
     for role, password in passwords.items():
-        known = (await connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": role})).first()
+        known = (
+            await connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": role})
+        ).first()
         if known is None:
-            await connection.execute(text(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"))
+            await connection.execute(
+                text(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE")
+            )
         if password:
             quoted = password.replace("'", "''")
             await connection.execute(text(f"ALTER ROLE {role} PASSWORD '{quoted}'".replace(":", "\\:")))

@@ -26,7 +26,9 @@ async def ensure_partitions(connection: AsyncConnection, now: datetime) -> int:
     Needs the owner's login. Ids outside all months land in the default partition and stay readable.
     """
     made = 0
-    existing = set((await connection.execute(text("SELECT relname FROM pg_class WHERE relkind = 'r'"))).scalars())
+    existing = set(
+        (await connection.execute(text("SELECT relname FROM pg_class WHERE relkind = 'r'"))).scalars()
+    )
     for table in PARTITIONED:
         if f"{table}_default" not in existing:
             await connection.execute(text(f"CREATE TABLE {table}_default PARTITION OF {table} DEFAULT"))

@@ -57,7 +57,8 @@ def protect(table: str, *, tenant_column: str = "merchant_id") -> list[str]:
         f"GRANT {APP_GRANTS.get(table, ALL)} ON {table} TO {APP_ROLE}",
     ]
     for command in SYSTEM_GRANTS.get(table, ()):
-        statements.append(f"CREATE POLICY system_{command.lower()} ON {table} FOR {command} TO {SYSTEM_ROLE} USING (true)")
+        policy = f"CREATE POLICY system_{command.lower()} ON {table} FOR {command}"
+        statements.append(f"{policy} TO {SYSTEM_ROLE} USING (true)")
         statements.append(f"GRANT {command} ON {table} TO {SYSTEM_ROLE}")
     return statements
 

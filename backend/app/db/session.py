@@ -73,11 +73,15 @@ class Database:
         async with self.engine.connect() as connection:
             row = (await connection.execute(text(_SAFETY_QUERY))).one()
         if row.is_super or row.bypasses:
-            raise UnsafeDatabase("STEMPEL_DATABASE_URL signs in as a superuser; row-level security would not hold.")
+            raise UnsafeDatabase(
+                "STEMPEL_DATABASE_URL signs in as a superuser; row-level security would not hold."
+            )
         if not self.settings.database_allow_async_commit:
             for name in ("synchronous_commit", "fsync", "full_page_writes"):
                 if getattr(row, name) == "off":
-                    raise UnsafeDatabase(f"PostgreSQL runs with {name}=off; an acknowledged stamp could be lost.")
+                    raise UnsafeDatabase(
+                        f"PostgreSQL runs with {name}=off; an acknowledged stamp could be lost."
+                    )
 
     async def aclose(self) -> None:
         """Close all connections."""

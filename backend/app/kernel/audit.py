@@ -30,7 +30,7 @@ class AuditEntry(TenantRow, Base):
     at: Mapped[datetime] = mapped_column(info=NONE)
 
 
-async def record_audit(
+async def record_audit(  # noqa: PLR0913 - an audit line has this many parts
     session: AsyncSession,
     principal: Principal,
     *,

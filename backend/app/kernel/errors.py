@@ -24,12 +24,18 @@ CODES: dict[str, ErrorCode] = {
     "forbidden": ErrorCode(403, msg("You may not do this.")),
     "csrf": ErrorCode(403, msg("This form has expired. Please load the page again.")),
     "card_blocked": ErrorCode(403, msg("This card is blocked. Please ask the shop.")),
-    "pins_off": ErrorCode(403, msg("PINs on customers' phones are switched off here. Please use the staff device.")),
+    "pins_off": ErrorCode(
+        403, msg("PINs on customers' phones are switched off here. Please use the staff device.")
+    ),
     "device_revoked": ErrorCode(403, msg("This device is no longer paired with the shop.")),
     "manager_required": ErrorCode(403, msg("Only a manager may do this.")),
-    "sign_up_closed": ErrorCode(403, msg("Sign-up is closed here. Please ask whoever runs this installation.")),
+    "sign_up_closed": ErrorCode(
+        403, msg("Sign-up is closed here. Please ask whoever runs this installation.")
+    ),
     "not_found": ErrorCode(404, msg("We could not find that.")),
-    "wallet_unavailable": ErrorCode(404, msg("This wallet is not set up here yet. The card in the browser works.")),
+    "wallet_unavailable": ErrorCode(
+        404, msg("This wallet is not set up here yet. The card in the browser works.")
+    ),
     "method_not_allowed": ErrorCode(405, msg("This address does not take that kind of request.")),
     "conflict": ErrorCode(409, msg("Somebody changed this at the same moment. Please try again.")),
     "too_soon": ErrorCode(409, msg("It is too soon for the next stamp.")),

@@ -48,7 +48,9 @@ def fingerprint_of(keyring: Keyring, body: Mapping[str, object]) -> bytes:
     return keyring.mac("token", "idempotency", json.dumps(body, sort_keys=True, default=str))
 
 
-def judge_stored(stored_fingerprint: bytes, answer: dict[str, Any] | None, fingerprint: bytes) -> Replay | Refusal:
+def judge_stored(
+    stored_fingerprint: bytes, answer: dict[str, Any] | None, fingerprint: bytes
+) -> Replay | Refusal:
     """Decide what a used key means: the same body replays the answer, another body is refused."""
     if not same(stored_fingerprint, fingerprint) or answer is None:
         return Refusal("key_reused")
@@ -74,7 +76,9 @@ async def claim_key(
     row = (
         await session.execute(
             select(IdempotencyKey.fingerprint, IdempotencyKey.answer).where(
-                IdempotencyKey.merchant_id == merchant_id, IdempotencyKey.scope == scope, IdempotencyKey.key == key
+                IdempotencyKey.merchant_id == merchant_id,
+                IdempotencyKey.scope == scope,
+                IdempotencyKey.key == key,
             )
         )
     ).one()
@@ -87,7 +91,11 @@ async def store_answer(
     """Keep the granted answer under a key claimed in this transaction; state and ids only, no names."""
     await session.execute(
         update(IdempotencyKey)
-        .where(IdempotencyKey.merchant_id == merchant_id, IdempotencyKey.scope == scope, IdempotencyKey.key == key)
+        .where(
+            IdempotencyKey.merchant_id == merchant_id,
+            IdempotencyKey.scope == scope,
+            IdempotencyKey.key == key,
+        )
         .values(answer=answer)
     )
 
@@ -96,6 +104,8 @@ async def release_key(session: AsyncSession, merchant_id: UUID, *, scope: str, k
     """Give back a key claimed in this transaction: a refusal is not kept, the same request may come again."""
     await session.execute(
         delete(IdempotencyKey).where(
-            IdempotencyKey.merchant_id == merchant_id, IdempotencyKey.scope == scope, IdempotencyKey.key == key
+            IdempotencyKey.merchant_id == merchant_id,
+            IdempotencyKey.scope == scope,
+            IdempotencyKey.key == key,
         )
     )

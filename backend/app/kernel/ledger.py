@@ -86,4 +86,6 @@ async def check_balances(
 ) -> list[Violation]:
     """Return every card of the tenant whose total differs from its entries."""
     rows = await session.execute(text(balance_check_sql(ledger=ledger, amount=amount, total=total)))
-    return [Violation(invariant, merchant_id, row.id, f"total {row.total}, entries {row.entries}") for row in rows]
+    return [
+        Violation(invariant, merchant_id, row.id, f"total {row.total}, entries {row.entries}") for row in rows
+    ]

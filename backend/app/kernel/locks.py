@@ -16,7 +16,9 @@ def lock_number(name: str, *parts: object) -> int:
 
 async def lock_name(session: AsyncSession, name: str, *parts: object) -> None:
     """Hold the named lock until the transaction ends; waits at most the role's lock_timeout."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number(name, *parts)})
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number(name, *parts)}
+    )
 
 
 async def try_lock_name(session: AsyncSession, name: str, *parts: object) -> bool:

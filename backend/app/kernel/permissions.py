@@ -66,7 +66,7 @@ class Access:
 
 
 class AccessRow:
-    """The dependency that carries the row and enforces it."""
+    """The dependency that carries the row; MemberRow in app.dependencies enforces it itself."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -79,44 +79,53 @@ class OpenRow(AccessRow):
         """Let the request through; the row says who is expected."""
 
 
+def _row(row: OpenRow) -> params.Depends:
+    depends: params.Depends = Depends(row)
+    return depends
+
+
 def public(note: str = "") -> params.Depends:
     """Return the row of a route anybody may call; it shows nothing personal and changes nothing of value."""
-    return Depends(OpenRow(Access("public", note=note)))
+    return _row(OpenRow(Access("public", note=note)))
 
 
 def card_holder(note: str = "") -> params.Depends:
     """Return the row of a route for the holder of a card (cookie or signed link), checked by CustomerDep."""
-    return Depends(OpenRow(Access("card", note=note)))
+    return _row(OpenRow(Access("card", note=note)))
 
 
 def staff_pin(note: str = "", *, api_scope: str = "") -> params.Depends:
     """Return the row of a route whose use case asks for a staff PIN, a paired device or an API key."""
-    return Depends(OpenRow(Access("staff", permission=api_scope, note=note, api_key=bool(api_scope))))
+    return _row(OpenRow(Access("staff", permission=api_scope, note=note, api_key=bool(api_scope))))
 
 
 def device(note: str = "") -> params.Depends:
     """Return the row of a route for a paired staff device, checked by the staff module's DeviceDep."""
-    return Depends(OpenRow(Access("device", note=note)))
+    return _row(OpenRow(Access("device", note=note)))
 
 
 def signed_link(note: str = "") -> params.Depends:
     """Return the row of a route opened by a single-use token from a mail or a pairing code."""
-    return Depends(OpenRow(Access("link", note=note)))
+    return _row(OpenRow(Access("link", note=note)))
 
 
 def operator(note: str = "") -> params.Depends:
     """Return the row of a route for the operator (metrics token or loopback)."""
-    return Depends(OpenRow(Access("operator", note=note)))
+    return _row(OpenRow(Access("operator", note=note)))
 
 
 def access_of(route: Any) -> Access | None:
     """Return the access row of a route, or None where its author forgot it."""
-    rows = [d.dependency.access for d in getattr(route, "dependencies", []) if isinstance(d.dependency, AccessRow)]
+    rows = [
+        d.dependency.access for d in getattr(route, "dependencies", []) if isinstance(d.dependency, AccessRow)
+    ]
     assert len(rows) <= 1, f"{route.path} has two access rows"
     return rows[0] if rows else None
 
 
-async def authenticate(request: Request, session: AsyncSession, *, kinds: tuple[str, ...]) -> Principal | None:
+async def authenticate(
+    request: Request, session: AsyncSession, *, kinds: tuple[str, ...]
+) -> Principal | None:
     """Return the principal of the first kind of credential that the request carries and that is good."""
     for kind in kinds:
         authenticator = AUTHENTICATOR.find(kind)

@@ -98,7 +98,9 @@ class PersonalData:
 
 
 # Called with (session, merchant id, customer id) in a tenant transaction.
-PERSONAL_DATA: Keyed[PersonalData] = Keyed("PERSONAL_DATA", about="Export and erasure of what a module knows.")
+PERSONAL_DATA: Keyed[PersonalData] = Keyed(
+    "PERSONAL_DATA", about="Export and erasure of what a module knows."
+)
 
 
 class Exporter(Protocol):

@@ -37,7 +37,9 @@ class Registry:
                 raise ManifestError(f"{module.name}: unknown layer {module.layer}")
             missing = set(module.needs) - seen
             if missing:
-                raise ManifestError(f"{module.name} needs {', '.join(sorted(missing))}, listed later or not at all")
+                raise ManifestError(
+                    f"{module.name} needs {', '.join(sorted(missing))}, listed later or not at all"
+                )
             for permission in module.permissions:
                 if permission.name in permissions:
                     raise ManifestError(f"permission {permission.name} is declared twice")

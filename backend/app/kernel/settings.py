@@ -38,7 +38,9 @@ class MerchantSetting(Base):
 S = TypeVar("S", bound=ModuleSettings)
 
 
-async def get_settings(session: AsyncSession, kind: type[S], *, merchant_id: UUID, store_id: UUID | None = None) -> S:
+async def get_settings(
+    session: AsyncSession, kind: type[S], *, merchant_id: UUID, store_id: UUID | None = None
+) -> S:
     """Return the section's values: defaults, overlaid by the merchant's, overlaid by the store's."""
     scopes = [merchant_id] if store_id is None else [merchant_id, store_id]
     rows = await session.execute(
@@ -66,6 +68,9 @@ async def save_settings(
     await session.execute(
         statement.on_conflict_do_update(
             index_elements=["merchant_id", "scope_id", "section"],
-            set_={"values": MerchantSetting.values.op("||")(statement.excluded["values"]), "updated_at": func.now()},
+            set_={
+                "values": MerchantSetting.values.op("||")(statement.excluded["values"]),
+                "updated_at": func.now(),
+            },
         )
     )

@@ -101,7 +101,9 @@ class Keyring:
             finally:
                 os.unlink(temporary)
         stored = json.loads(path.read_text())
-        return cls({name: {int(v): unb64(key) for v, key in versions.items()} for name, versions in stored.items()})
+        return cls(
+            {name: {int(v): unb64(key) for v, key in versions.items()} for name, versions in stored.items()}
+        )
 
     @classmethod
     def for_tests(cls) -> Keyring:

@@ -15,7 +15,9 @@ TEXT_LENGTH_MAX = 2_000
 EMAIL_LENGTH_MAX = 254
 
 # One address, no display name, no quoting games; the mailbox proves the rest.
-_EMAIL = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}", re.UNICODE)
+_EMAIL = re.compile(
+    r"[^\s@<>()\[\]\\,;:\"]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}", re.UNICODE
+)
 _PHONE = re.compile(r"\+?[0-9]{5,15}")
 
 
@@ -26,10 +28,11 @@ def clean_text(value: str) -> str:
     """
     value = value.encode("utf-8", "ignore").decode("utf-8")
     value = unicodedata.normalize("NFC", value)
-    kept = [
-        c for c in value if c == "\n" or (unicodedata.category(c) not in {"Cc", "Cs", "Cn"} and c not in _DIRECTION_MARKS)
-    ]
-    return "".join(kept).strip()
+    return "".join(symbol for symbol in value if symbol == "\n" or _is_shown(symbol)).strip()
+
+
+def _is_shown(symbol: str) -> bool:
+    return unicodedata.category(symbol) not in {"Cc", "Cs", "Cn"} and symbol not in _DIRECTION_MARKS
 
 
 # Overrides and isolates let a name reorder the text around it; joiners (emoji, Persian) stay.
@@ -91,7 +94,10 @@ def _known_time_zone(value: str) -> str:
 
 Line = Annotated[str, AfterValidator(clean_line), StringConstraints(max_length=NAME_LENGTH_MAX)]
 Name = Annotated[
-    str, StringConstraints(max_length=NAME_LENGTH_MAX), AfterValidator(clean_line), StringConstraints(min_length=1)
+    str,
+    StringConstraints(max_length=NAME_LENGTH_MAX),
+    AfterValidator(clean_line),
+    StringConstraints(min_length=1),
 ]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH_MAX), AfterValidator(clean_text)]
 Email = Annotated[str, StringConstraints(max_length=EMAIL_LENGTH_MAX), AfterValidator(clean_email)]

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from app.config import Settings
+from app.db.session import tenant_scope
 from app.dependencies import StoreRef
 from app.kernel.clock import FixedClock
 from app.kernel.jobs.runner import JobRunner
@@ -40,7 +41,6 @@ from app.modules.rewards.public import (
 from app.modules.staff.public import StaffRef
 from app.modules.stores.factories import make_store
 from app.modules.visits.public import AwardCommand, award_visit, void_visit
-from app.db.session import tenant_scope
 from app.process import Process, build_process
 from app.utils.security import Keyring
 from tests.fixtures import START

@@ -243,7 +243,9 @@ async def test_control_without_the_lock_a_hundred_at_once_are_more(open_shop: An
     from app.modules.visits import statements
 
     for name in ("LOAD", "LOAD_WITH_PIN"):
-        unlocked = {by: sql.replace("FOR UPDATE OF card", "") for by, sql in getattr(statements, name).items()}
+        unlocked = {
+            by: sql.replace("FOR UPDATE OF card", "") for by, sql in getattr(statements, name).items()
+        }
         monkeypatch.setattr(statements, name, unlocked)
     shop = await open_shop(cooldown_minutes=10)
     card = await shop.card()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 from fastapi import Request
@@ -31,6 +32,6 @@ async def recognise_giver(
 
 def giver_of(principal: Principal) -> StaffRef:
     """Return an API key or a dashboard member as a giver; both act with a manager's rights where their scope fits."""
-    via = "api_key" if principal.kind == "api_key" else "member"
+    via: Literal["api_key", "member"] = "api_key" if principal.kind == "api_key" else "member"
     role = "manager" if principal.kind == "api_key" else principal.role or "cashier"
     return StaffRef(id=principal.id, name=str(principal.extra.get("name", "")), role=role, via=via)

@@ -13,10 +13,10 @@ from app.modules.rewards.hooks import (
     REDEEMED,
     REWARD_KIND,
     TENDER,
+    VOIDED,
     RedeemedContext,
     RewardKind,
     Tender,
-    VOIDED,
     VoidedContext,
 )
 from app.modules.rewards.models import Redemption, Reward

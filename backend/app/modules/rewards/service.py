@@ -149,7 +149,7 @@ async def _explain(
     return refusal
 
 
-def _redemption(
+def _redemption(  # noqa: PLR0913 - the parts of one row
     card: PassObject,
     place: StoreView,
     reward: RewardView,

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.dependencies import ClockDep, SessionDep, bind_store
 from app.kernel.permissions import staff_pin
-from app.kernel.web.problems import error_responses
 from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.present import present_json
+from app.kernel.web.problems import error_responses
 from app.kernel.web.proxies import client_address
 from app.modules.rewards.public import (
     PIN_ERRORS,

@@ -10,8 +10,7 @@ from uuid import UUID
 from app.kernel.errors import Invalid
 from app.kernel.money import to_minor
 from app.modules.points.public import PointsPolicy, lot_expiry
-from app.modules.rewards.public import CardTotals, is_unlocked
-from app.modules.rewards.public import state_answer
+from app.modules.rewards.public import CardTotals, is_unlocked, state_answer
 from app.modules.stamps.public import StampGranted, next_stamp_at
 from app.modules.visits.hooks import EarnContext
 from app.modules.visits.rules import VisitGranted, local_day, visits_on
