@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import email
 import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import Message
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from sqlalchemy import select
 
 from app.config import Settings
@@ -22,6 +29,7 @@ from app.db.session import tenant_scope
 from app.kernel.adapters import Resources
 from app.kernel.clock import FixedClock
 from app.kernel.jobs import JobContext, TryAgain
+from app.kernel.jobs.runner import JobRunner
 from app.modules.messaging.jobs import blank_old_content, send_message
 from app.modules.messaging.models import OutboxMessage
 from app.modules.messaging.public import messaging_ready, queue_mail
@@ -396,3 +404,122 @@ def test_where_mail_goes(
 
     assert messaging_ready(chosen) is ready
     assert isinstance(resources.get(MailTransport), kind)
+
+
+def certificate_for_loopback(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return the contexts of a server with a fresh certificate and of a client that trusts it alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail on loopback")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return server, ssl.create_default_context(cafile=str(folder / "cert.pem"))
+
+
+@pytest.fixture
+def secure(inbox: Inbox, tmp_path: Path) -> Iterator[tuple[SmtpServer, ssl.SSLContext]]:
+    """Return a server that takes mail only over STARTTLS and after a sign-in, and whom to trust for it."""
+
+    def sign_in(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (b"shop", b"plum"), handled=False)
+
+    server_context, client_context = certificate_for_loopback(tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(
+        inbox,
+        hostname="127.0.0.1",
+        port=port,
+        tls_context=server_context,
+        require_starttls=True,
+        auth_required=True,
+        authenticator=sign_in,
+        auth_exclude_mechanism=["LOGIN"],
+    )
+    controller.start()
+    yield SmtpServer("127.0.0.1", port, user="shop", password="plum", tls="required"), client_context
+    controller.stop()
+
+
+async def test_a_mail_goes_over_starttls_after_signing_in(
+    job: JobContext, inbox: Inbox, secure: tuple[SmtpServer, ssl.SSLContext]
+) -> None:
+    """Encrypted, with the certificate checked, and signed in."""
+    server, trust = secure
+    job.resources.put(MailTransport, SmtpTransport(server, tls_context=trust))
+
+    await send_message(job, message_id=await queue(job))
+
+    assert len(inbox.messages) == 1
+
+
+async def test_a_wrong_password_fails_no_mail(
+    job: JobContext, inbox: Inbox, secure: tuple[SmtpServer, ssl.SSLContext]
+) -> None:
+    """The operator's mistake is tried again until it is put right; 535 is not about the message."""
+    server, trust = secure
+    job.resources.put(MailTransport, SmtpTransport(replace(server, password="wrong"), tls_context=trust))
+    message_id = await queue(job)
+
+    with pytest.raises(TryAgain, match="535"):
+        await send_message(job, message_id=message_id)
+
+    assert (await row_of(job, message_id)).status == "waiting"
+    assert inbox.messages == []
+
+
+async def test_a_server_that_is_not_trusted_gets_nothing(
+    job: JobContext, inbox: Inbox, secure: tuple[SmtpServer, ssl.SSLContext]
+) -> None:
+    """Somebody else's certificate ends the conversation before the password is said."""
+    job.resources.put(MailTransport, SmtpTransport(secure[0]))
+    message_id = await queue(job)
+
+    with pytest.raises(TryAgain):
+        await send_message(job, message_id=message_id)
+
+    assert inbox.messages == []
+
+
+async def test_the_worker_finds_the_mail_in_the_queue(process: Process) -> None:
+    """What was queued with the fact is sent by the worker, here into the demo's mailbox."""
+    merchant_id = new_id()
+    async with tenant_scope(process.database, merchant_id) as session:
+        message_id = await queue_mail(
+            session,
+            merchant_id=merchant_id,
+            recipient=RECIPIENT,
+            kind="sign_up",
+            locale="de",
+            subject="x",
+            text="x",
+            now=process.clock.now(),
+        )
+    runner = JobRunner(
+        process.database, process.registry, process.settings, process.clock, resources=process.resources
+    )
+
+    await runner.drain()
+
+    async with tenant_scope(process.database, merchant_id) as session:
+        row = (await session.scalars(select(OutboxMessage).where(OutboxMessage.id == message_id))).one()
+    assert row.status == "sent"
