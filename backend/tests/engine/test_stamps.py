@@ -224,10 +224,12 @@ async def test_fifty_at_once_with_one_key_are_one_stamp(open_shop: Any) -> None:
 
 
 async def test_a_hundred_at_once_within_the_cooldown_are_one_stamp(open_shop: Any) -> None:
-    """A hundred simultaneous stamps on one card give one; the others are told that it is too soon."""
+    """A hundred simultaneous stamps on one card give one; the others are told that it is too soon.
+
+    The process has not seen the PIN before: it is computed once, and nobody is blocked.
+    """
     shop = await open_shop(cooldown_minutes=10)
     card = await shop.card()
-    assert (await shop.stamp(await shop.card())).status_code == 201  # the PIN is remembered from here on
 
     answers = await asyncio.gather(*(shop.stamp(card) for _ in range(100)))
 

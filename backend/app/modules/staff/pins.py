@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -64,6 +65,7 @@ class PinHasher:
         self._pool = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="pin")
         self._waiting = 0
         self._key = secrets.token_bytes(32)
+        self._same: dict[bytes, asyncio.Lock] = {}
         self._remembered: OrderedDict[bytes, tuple[bytes, datetime]] = OrderedDict()
 
     @property
@@ -86,6 +88,22 @@ class PinHasher:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._waiting -= 1
+
+    @asynccontextmanager
+    async def one_at_a_time(self, store_id: UUID, pin: str) -> AsyncIterator[None]:
+        """Let requests with the same PIN of a store go one after the other.
+
+        Without it a queue of honest customers would each reserve an attempt for the same right PIN, because none
+        has been remembered yet; the first is computed, the others find it remembered.
+        """
+        name = self._name(store_id, pin)
+        lock = self._same.setdefault(name, asyncio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._same.pop(name, None)
 
     def find_remembered(self, store_id: UUID, pin: str, *, now: datetime) -> bytes | None:
         """Return the stored verifier that this PIN led to a few minutes ago."""
@@ -143,18 +161,27 @@ async def check_pin(
         raise NotFound("card")
     hasher = resources_of(session).get(PinHasher)
     parameters = _parameters(session, store, card=card, address=address, now=now)
-    remembered = hasher.find_remembered(store.id, pin, now=now)
-    row = (await session.execute(queries.PIN_STATE, parameters | {"verifier": remembered})).one_or_none()
-    if row is None:
-        raise NotFound("store")
-    if not row.phone_pins:
-        return Refusal("pins_off")
-    blocked = decide_gate(queries.gate_of(row))
-    if blocked is not None:
-        return blocked
-    if row.is_shared or row.staff_id is not None:
-        return staff_of(row)
-    if hasher.is_overloaded:
+    async with hasher.one_at_a_time(store.id, pin):
+        remembered = hasher.find_remembered(store.id, pin, now=now)
+        row = (await session.execute(queries.PIN_STATE, parameters | {"verifier": remembered})).one_or_none()
+        if row is None:
+            raise NotFound("store")
+        if not row.phone_pins:
+            return Refusal("pins_off")
+        blocked = decide_gate(queries.gate_of(row))
+        if blocked is not None:
+            return blocked
+        if row.is_shared or row.staff_id is not None:
+            return staff_of(row)
+        return await _evaluate(session, store, row=row, parameters=parameters, pin=pin)
+
+
+async def _evaluate(
+    session: AsyncSession, store: StoreRef, *, row: Any, parameters: dict[str, Any], pin: str
+) -> StaffRef | Refusal:
+    """Reserve an attempt, compute the PIN, refund the attempt where it was right."""
+    now: datetime = parameters["now"]
+    if resources_of(session).get(PinHasher).is_overloaded:
         raise Unavailable("too many PINs wait")
     attempt_id = await reserve_attempt(session, store, parameters)
     if attempt_id is None:
