@@ -92,9 +92,18 @@ class Registry:
         """Return the catalogue folders of all modules that have one."""
         return [folder for module in self.modules if (folder := module_folder(module) / "locale").is_dir()]
 
-    def permissions(self) -> dict[str, Permission]:
-        """Return every declared permission by name."""
-        return {permission.name: permission for module in self.modules for permission in module.permissions}
+    def permissions(self, *, modules_on: frozenset[str] | None = None) -> dict[str, Permission]:
+        """Return the declared permissions by name.
+
+        modules_on: leave out those of switchable modules that are not among them; a right of a module that a
+        merchant has switched off is nobody's, and so its pages and endpoints are closed.
+        """
+        return {
+            permission.name: permission
+            for module in self.modules
+            if modules_on is None or not module.switchable or module.name in modules_on
+            for permission in module.permissions
+        }
 
 
 def module_folder(module: Module) -> Path:

@@ -45,7 +45,7 @@ async def authenticate_session(request: Request, session: AsyncSession) -> Princ
         merchant_id,
         row.member_id,
         role=row.role,
-        scopes=permissions_of(session, row.role),
+        scopes=permissions_of(session, row.role, modules_on=frozenset(merchant.modules_on)),
         extra={
             "modules_on": frozenset(merchant.modules_on),
             "name": merchant.name,
@@ -74,15 +74,15 @@ async def authenticate_api_key(request: Request, session: AsyncSession) -> Princ
         raise Unauthenticated
     await limiter_of(request).enforce("api_key", str(key.id))
     merchant = await _merchant(session, key.merchant_id)
-    offered = resources_of(session).get(Registry).permissions()
+    offered = resources_of(session).get(Registry).permissions(modules_on=frozenset(merchant.modules_on))
     scopes = frozenset(name for name in key.scopes if name in offered and offered[name].api_scope)
     extra = {"modules_on": frozenset(merchant.modules_on), "name": key.name, "merchant_name": merchant.name}
     return Principal("api_key", key.merchant_id, key.id, scopes=scopes, extra=extra)
 
 
-def permissions_of(session: AsyncSession, role: str) -> frozenset[str]:
-    """Return the permissions a role holds; the owner holds all."""
-    declared = resources_of(session).get(Registry).permissions().values()
+def permissions_of(session: AsyncSession, role: str, *, modules_on: frozenset[str]) -> frozenset[str]:
+    """Return the permissions a role holds in the modules that are on; the owner holds all of them."""
+    declared = resources_of(session).get(Registry).permissions(modules_on=modules_on).values()
     return frozenset(p.name for p in declared if role == "owner" or role in p.roles)
 
 

@@ -16,6 +16,9 @@ from app.modules.stores.public import ProgramView, StoreView
 from app.modules.wallets.public import CardView
 
 
+PICTURED_FIELDS = frozenset({"stamps", "points", "holder"})
+
+
 def theme_url(merchant_id: UUID, program_id: UUID, design_version: int) -> str:
     """Return the address of a programme's colours; the version makes it cacheable for ever."""
     return f"/theme/{program_id}.css?{urlencode({'m': str(merchant_id), 'v': design_version})}"
@@ -70,6 +73,8 @@ def card_page(view: CardView) -> dict[str, Any]:
     return {
         "view": view,
         "picture": picture_of(view),
+        # What modules add; stamps and points are in the picture, the name stands below.
+        "facts": [field for field in view.fields if field.key not in PICTURED_FIELDS],
         "shop": {"name": view.merchant_name, "logo_url": view.logo_url, "url": f"/card/{view.pass_id}"},
         "theme_url": theme_url(view.merchant_id, view.program_id, view.design_version),
     }
