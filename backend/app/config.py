@@ -68,6 +68,22 @@ class Settings(BaseSettings):
         "", description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; empty: no mail."
     )
     mail_from: str = Field("Stempel <stempel@localhost>", description="Sender of service mails.")
+    google_service_account: Path | None = Field(
+        default=None, description="File with the JSON key of Google Wallet's service account."
+    )
+    google_issuer_id: str = Field(
+        "",
+        pattern="^[0-9]{0,30}$",
+        description="Issuer id of the Google Wallet console; merchants may have their own.",
+    )
+    google_api_url: str = Field(
+        "https://walletobjects.googleapis.com/walletobjects/v1",
+        description="Base address of Google's REST API.",
+    )
+    google_callback_keys_url: str = Field(
+        "https://pay.google.com/gp/m/issuer/keys",
+        description="Where Google publishes the keys of its callbacks.",
+    )
     metrics_token: str = Field("", description="Bearer token for /metrics; empty: loopback only.")
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -80,6 +96,25 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
     body_limit_bytes: int = Field(
         1_000_000, ge=10_000, description="Largest request body; more is refused with 413."
+    )
+    apple_certificate: str = Field(
+        "",
+        description="File of the Apple pass certificate: .p12, PEM or .cer; empty: merchants bring theirs.",
+    )
+    apple_key: str = Field("", description="PEM file of its private key, where the certificate is no .p12.")
+    apple_key_password: str = Field(
+        "", repr=False, description="Password of the .p12 or of the encrypted key."
+    )
+    apple_wwdr: str = Field(
+        "", description="File of the Apple WWDR certificate that issued the pass certificate: .cer or PEM."
+    )
+    apple_pass_type: str = Field(
+        "", description="Pass type identifier (pass.com.example.loyalty); empty: read from the certificate."
+    )
+    apple_team: str = Field("", description="Apple team identifier; empty: read from the certificate.")
+    apns_url: str = Field("https://api.push.apple.com", description="Address of Apple's push service.")
+    apns_ca_file: str = Field(
+        "", description="PEM file of further authorities that may vouch for the push service."
     )
     default_currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="Currency of a new merchant.")
     default_time_zone: str = Field("Europe/Luxembourg", description="IANA time zone of a new merchant.")

@@ -17,6 +17,7 @@ WITHOUT_TENANT = {
     "key_check": "recognises the keys this database was made with",
     "sign_in_limit": "counts attempts on unknown e-mails like on known ones; keys are HMACs",
     "update_counter": "one counter for Apple's update tags, across merchants",
+    "google_pace": "an issuer's pace; merchants may share the operator's issuer",
     "rate_limit": "counts by HMAC; unlogged",
     "pgqueuer": "the queue; ids of rows, never what is in them",
     "pgqueuer_log": "the queue's log",

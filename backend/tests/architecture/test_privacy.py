@@ -40,6 +40,7 @@ IDS_ONLY = {
     "card_refresh": "a mark that lives for seconds",
     "card_link": "hashes of links, by card id",
     "pin_attempt": "attempts by card id and HMAC of the address; swept",
+    "google_object": "hashes of what Google was sent, by card id",
     "apple_device_registration": "device ids of wallets, by card",
 }
 

@@ -23,6 +23,15 @@ CREATE TABLE card_refresh (
 	CONSTRAINT pk_card_refresh PRIMARY KEY (merchant_id, pass_id)
 );;
 
+CREATE TABLE google_pace (
+	issuer_id TEXT NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	failures BIGINT DEFAULT '0' NOT NULL, 
+	paused_until TIMESTAMP WITH TIME ZONE, 
+	fault TEXT, 
+	CONSTRAINT pk_google_pace PRIMARY KEY (issuer_id)
+);;
+
 CREATE TABLE key_check (
 	name TEXT NOT NULL, 
 	value BYTEA NOT NULL, 
@@ -183,6 +192,54 @@ CREATE INDEX ix_customer_created ON customer (merchant_id, created_at);;
 CREATE INDEX ix_customer_email ON customer (merchant_id, lower(email));;
 
 CREATE UNIQUE INDEX uq_customer_verified_email ON customer (merchant_id, lower(email)) WHERE email_verified_at IS NOT NULL;;
+
+CREATE TABLE google_account (
+	merchant_id UUID NOT NULL, 
+	issuer_id TEXT NOT NULL, 
+	service_email TEXT NOT NULL, 
+	sealed BYTEA NOT NULL, 
+	updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_google_account PRIMARY KEY (merchant_id), 
+	CONSTRAINT fk_google_account_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE google_class (
+	merchant_id UUID NOT NULL, 
+	program_id UUID NOT NULL, 
+	class_id TEXT NOT NULL, 
+	sent JSONB NOT NULL, 
+	updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_google_class PRIMARY KEY (merchant_id, program_id), 
+	CONSTRAINT fk_google_class_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE google_nonce (
+	merchant_id UUID NOT NULL, 
+	nonce_hash BYTEA NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_google_nonce PRIMARY KEY (merchant_id, nonce_hash), 
+	CONSTRAINT fk_google_nonce_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_google_nonce_merchant_id_expires_at ON google_nonce (merchant_id, expires_at);;
+
+CREATE TABLE google_object (
+	merchant_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	object_id TEXT NOT NULL, 
+	sent JSONB DEFAULT '{}' NOT NULL, 
+	busy_until TIMESTAMP WITH TIME ZONE, 
+	notified JSONB DEFAULT '[]' NOT NULL, 
+	silenced BIGINT DEFAULT '0' NOT NULL, 
+	message JSONB, 
+	wanted_at TIMESTAMP WITH TIME ZONE, 
+	saves BIGINT DEFAULT '0' NOT NULL, 
+	deletions BIGINT DEFAULT '0' NOT NULL, 
+	last_event_at TIMESTAMP WITH TIME ZONE, 
+	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	CONSTRAINT pk_google_object PRIMARY KEY (merchant_id, pass_id), 
+	CONSTRAINT fk_google_object_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
 
 CREATE TABLE idempotency_key (
 	merchant_id UUID NOT NULL, 
@@ -595,6 +652,10 @@ CREATE POLICY system_delete ON card_refresh FOR DELETE TO stempel_system USING (
 
 GRANT DELETE ON card_refresh TO stempel_system;;
 
+GRANT SELECT, INSERT, UPDATE, DELETE ON google_pace TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON google_pace TO stempel_system;;
+
 GRANT SELECT, INSERT ON key_check TO stempel_app;;
 
 GRANT SELECT, INSERT ON key_check TO stempel_system;;
@@ -696,6 +757,46 @@ CREATE POLICY tenant ON customer TO stempel_app USING (merchant_id = (SELECT nul
 CREATE POLICY owner ON customer TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON customer TO stempel_app;;
+
+ALTER TABLE google_account ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE google_account FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON google_account TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON google_account TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON google_account TO stempel_app;;
+
+ALTER TABLE google_class ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE google_class FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON google_class TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON google_class TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON google_class TO stempel_app;;
+
+ALTER TABLE google_nonce ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE google_nonce FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON google_nonce TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON google_nonce TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON google_nonce TO stempel_app;;
+
+ALTER TABLE google_object ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE google_object FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON google_object TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON google_object TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON google_object TO stempel_app;;
 
 ALTER TABLE idempotency_key ENABLE ROW LEVEL SECURITY;;
 
