@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -16,7 +17,7 @@ from app.kernel.web.static import FOREVER, StaticFiles
 from app.modules.cards.public import CardHolderDep, card_token
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import get_program
-from app.modules.wallets.public import card_colors, card_view, readable_on
+from app.modules.wallets.public import CardView, card_colors, card_view, readable_on
 
 SHORT = "public, max-age=300"
 
@@ -50,15 +51,22 @@ async def get_manifest(
     The start address carries the card's token, because an installed app may have a cookie jar of its own.
     """
     view = await card_view(session, card.merchant_id, card.id, locale=current().language, now=clock.now())
-    static: StaticFiles = request.app.state.static
+    start_url = f"/card/{card.id}?t={card_token(keyring_of(request), card)}"
+    response = json_response(card_manifest(view, request.app.state.static, start_url=start_url))
+    response.headers["content-type"] = "application/manifest+json"
+    return response
+
+
+def card_manifest(view: CardView, static: StaticFiles, *, start_url: str) -> dict[str, Any]:
+    """Return what a browser needs to install the card as an app."""
     sizes = {"192x192": "img/icon-192.png", "512x512": "img/icon-512.png"}
     icons = [{"src": static.url(name), "sizes": size, "type": "image/png"} for size, name in sizes.items()]
     maskable = {"src": static.url("img/icon-maskable-512.png"), "sizes": "512x512", "type": "image/png"}
-    manifest = {
-        "id": f"/card/{card.id}",
+    return {
+        "id": f"/card/{view.pass_id}",
         "name": view.merchant_name,
         "short_name": view.merchant_name[:12],
-        "start_url": f"/card/{card.id}?t={card_token(keyring_of(request), card)}",
+        "start_url": start_url,
         "scope": "/",
         "display": "standalone",
         "lang": view.locale,
@@ -66,9 +74,6 @@ async def get_manifest(
         "theme_color": view.colors.background,
         "icons": [*icons, {**maskable, "purpose": "maskable"}],
     }
-    response = json_response(manifest)
-    response.headers["content-type"] = "application/manifest+json"
-    return response
 
 
 @router.get("/sw.js", dependencies=[public("The service worker that shows a card without a network.")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,8 +17,8 @@ from app.kernel.permissions import public
 from app.kernel.web.forms import redirect
 from app.kernel.web.limits import rate_limit
 from app.kernel.web.templates import render
-from app.modules.cards.public import create_card_once, remember_card
-from app.modules.customers.public import consent_text
+from app.modules.cards.public import CardRef, create_card_once, remember_card
+from app.modules.customers.public import CustomerDetails, consent_text
 from app.modules.merchants.public import get_merchant
 from app.modules.portal.forms import FormDep, FormErrors, form_key, read_join
 from app.modules.portal.pages import find_card_here
@@ -49,18 +50,22 @@ async def post_join(
     details = read_join(form, locale=current().language, today=clock.now().date())
     if isinstance(details, FormErrors):
         return await _show(request, session, view, mistakes=details)
-    key = form_key(form)
+    card = await _create(session, view, details, key=form_key(form), now=clock.now())
+    response = redirect(request, f"/card/{card.id}")
+    remember_card(request, response, card)
+    return response
+
+
+async def _create(
+    session: AsyncSession, store: StoreView, details: CustomerDetails, *, key: str | None, now: datetime
+) -> CardRef:
     repeat = ("form", key) if key else None
-    made = await create_card_once(session, view, details, source="join_page", repeat=repeat, now=clock.now())
+    made = await create_card_once(session, store, details, source="join_page", repeat=repeat, now=now)
     # The form went back in the browser and came again with other details: that is a new card.
     if isinstance(made, Refusal):
-        made = await create_card_once(
-            session, view, details, source="join_page", repeat=None, now=clock.now()
-        )
+        made = await create_card_once(session, store, details, source="join_page", repeat=None, now=now)
     assert not isinstance(made, Refusal)
-    response = redirect(request, f"/card/{made.card.id}")
-    remember_card(request, response, made.card)
-    return response
+    return made.card
 
 
 async def _show(

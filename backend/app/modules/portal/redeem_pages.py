@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from app.modules.customers.public import consent_text, get_customer
 from app.modules.portal.forms import FormDep, form_key
 from app.modules.portal.pages import PageCardDep, find_card_here, unknown_card
 from app.modules.portal.presenting import RefusedText, card_page, refused_text
-from app.modules.portal.queries import find_redemption
+from app.modules.portal.queries import RedemptionView, find_redemption
 from app.modules.rewards.public import RedeemCommand, redeem_reward
 from app.modules.staff.public import staff_names
 from app.modules.stores.public import StoreView, get_store, list_program_stores
@@ -148,10 +148,16 @@ async def get_redeemed(
     redemption = await find_redemption(session, card.merchant_id, redemption_id)
     if redemption is None or redemption.pass_id != card.id:
         raise NotFound("redemption")
-    now = clock.now()
+    context = await _redeemed_context(session, card, redemption, now=clock.now())
+    return render(request, "portal/redeemed.html", context)
+
+
+async def _redeemed_context(
+    session: AsyncSession, card: CardRef, redemption: RedemptionView, *, now: datetime
+) -> dict[str, Any]:
     view = await card_view(session, card.merchant_id, card.id, locale=current().language, now=now)
     names = await staff_names(session, card.merchant_id, [redemption.staff_id] if redemption.staff_id else [])
-    context = {
+    return {
         **card_page(view),
         "redemption": redemption,
         "given_by": names.get(redemption.staff_id) if redemption.staff_id else None,
@@ -163,4 +169,3 @@ async def get_redeemed(
         "values": {},
         "errors": {},
     }
-    return render(request, "portal/redeemed.html", context)
