@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import Settings
 from app.db.session import set_tenant
 from app.kernel.adapters import resources_of
+from app.kernel.errors import NotFound
 from app.kernel.i18n import use_language
 from app.kernel.outcomes import Refusal
 from app.modules.cards.mails import compose_card_link, compose_no_card
@@ -144,7 +145,10 @@ async def _load_link(session: AsyncSession, text: str, *, now: datetime) -> Card
     if parts is None:
         return None
     merchant_id, link_id, secret = parts
-    await set_tenant(session, merchant_id)
+    try:
+        await set_tenant(session, merchant_id)
+    except NotFound:
+        return None
     statement = (
         select(CardLink).where(CardLink.merchant_id == merchant_id, CardLink.id == link_id).with_for_update()
     )

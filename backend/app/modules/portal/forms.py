@@ -82,7 +82,8 @@ def read_join(form: Mapping[str, str], *, locale: str, today: date) -> CustomerD
     try:
         birthday = read_birthday(form, today=today)
     except ValueError:
-        errors["birthday"] = _(MESSAGES["birthday"])
+        wrong = MESSAGES["birthday"]
+        errors["birthday"] = _(wrong)
     if errors:
         return FormErrors(form, errors)
     consent = is_ticked(form, "email_consent")

@@ -15,7 +15,6 @@ from app.kernel.web.problems import refusal_text
 from app.modules.stores.public import ProgramView, StoreView
 from app.modules.wallets.public import CardView
 
-
 PICTURED_FIELDS = frozenset({"stamps", "points", "holder"})
 
 

@@ -1,0 +1,11 @@
+"""What cards contributes to the dashboard's navigation."""
+
+from __future__ import annotations
+
+from app.kernel.i18n import msg
+from app.kernel.points import NavItem, PageContext
+
+
+def nav_items(page: PageContext) -> list[NavItem]:
+    """Contribute the line of the customers."""
+    return [NavItem(msg("Customers"), "/dashboard/customers", "users", "customers.view", 20)]
