@@ -71,6 +71,7 @@ run_checks() {
     check "ruff check" "$bin/ruff" check .
     check "ruff format" "$bin/ruff" format --check .
     check "mypy" "$bin/mypy"
+    check "project rules" "$bin/python" -m tools.lint
     if [ -f .importlinter ]; then check "lint-imports" "$bin/lint-imports" --config .importlinter; fi
     if [ -z "$failed_checks" ]; then return 0; fi
     say "Failed:${failed_checks%,}"

@@ -39,7 +39,7 @@ IMPURE_STANDARD = frozenset(
     {"asyncio", "os", "socket", "subprocess", "pathlib", "random", "secrets", "threading", "urllib"}
 )
 HTTP_CLIENTS = frozenset({"httpx2", "httpx", "requests", "aiohttp", "pycurl", "aiosmtplib"})
-HTTP_FILES = re.compile(r"(^|/)(jobs|smtp|adapters?|[a-z_]+_adapter)(\.py|/)")
+HTTP_FILES = re.compile(r"(^|/)(jobs|smtp|client|adapters?|[a-z_]+_adapter)(\.py|/)")
 
 
 def _functions(file: SourceFile) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
