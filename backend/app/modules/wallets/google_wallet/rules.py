@@ -1,0 +1,78 @@
+"""Ids, hashes of what was sent, and the budget of notifications. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+# Google shows at most three notifications for a pass in 24 hours and refuses more.
+NOTIFICATIONS_MAX = 3
+NOTIFICATION_WINDOW = timedelta(hours=24)
+# The last one is kept for what the holder would be sorry to miss.
+NOTIFICATIONS_ORDINARY = 2
+HASH_LENGTH = 16
+_OBJECT = re.compile(r"([0-9]{1,30})\.c-([0-9a-f]{32})-([0-9a-f]{32})")
+# Fields whose change Google may announce, and which are worth it.
+NOTIFIED_FIELDS = frozenset({"loyaltyPoints", "secondaryLoyaltyPoints"})
+
+
+def class_id(issuer_id: str, merchant_id: UUID, program_id: UUID) -> str:
+    """Return the id of a programme's class."""
+    return f"{issuer_id}.p-{merchant_id.hex}-{program_id.hex}"
+
+
+def object_id(issuer_id: str, merchant_id: UUID, pass_id: UUID) -> str:
+    """Return the id of a card's object; it begins with the merchant, as everything that leads back to us."""
+    return f"{issuer_id}.c-{merchant_id.hex}-{pass_id.hex}"
+
+
+def read_object_id(text: str) -> tuple[str, UUID, UUID] | None:
+    """Return issuer, merchant and card of an object id that we made, or None."""
+    found = _OBJECT.fullmatch(text)
+    return (found[1], UUID(found[2]), UUID(found[3])) if found else None
+
+
+def hash_fields(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return a short hash of each top-level field: enough to see what changed, and nothing to read."""
+    return {name: _hash(value) for name, value in body.items()}
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_LENGTH]
+
+
+def changed_fields(body: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a PATCH has to carry: fields that differ, and None for those that are gone."""
+    hashes = hash_fields(body)
+    changed = {name: value for name, value in body.items() if sent.get(name) != hashes[name]}
+    return changed | {name: None for name in sent if name not in body}
+
+
+def recent(notified: Sequence[str], *, now: datetime) -> list[str]:
+    """Return the notifications that still count."""
+    return [at for at in notified if now - datetime.fromisoformat(at) < NOTIFICATION_WINDOW]
+
+
+def notifications_left(notified: Sequence[str], *, now: datetime) -> int:
+    """Return how many notifications Google still shows for the pass."""
+    return max(0, NOTIFICATIONS_MAX - len(recent(notified, now=now)))
+
+
+def may_notify(notified: Sequence[str], *, is_important: bool, now: datetime) -> bool:
+    """Tell whether a change is announced; an ordinary one leaves the last notification for a reward."""
+    used = len(recent(notified, now=now))
+    return used < (NOTIFICATIONS_MAX if is_important else NOTIFICATIONS_ORDINARY)
+
+
+def merge_messages(waiting: Mapping[str, Any] | None, header: str, body: str) -> dict[str, str]:
+    """Return the one message that says what is waiting and what is new; a repeat adds nothing."""
+    if not waiting or waiting["body"] == body:
+        return {"header": header, "body": body}
+    lines = [line for line in waiting["body"].split("\n") if line != body]
+    return {"header": header, "body": "\n".join([*lines[-2:], body])}

@@ -1,0 +1,188 @@
+"""Classes and objects as Google's own description of its API wants them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from io import BytesIO
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from PIL import Image
+
+from app.modules.wallets.google_wallet.images import (
+    HERO_SIZE,
+    draw_picture,
+    picture_token,
+    read_picture,
+    stamps_picture,
+)
+from app.modules.wallets.google_wallet.save_link import (
+    JWT_LENGTH_MAX,
+    LinkTooLong,
+    make_jwt,
+    save_url,
+    skinny_jwt,
+)
+from app.modules.wallets.google_wallet.tests.builders import (
+    ISSUER,
+    NOW,
+    make_account,
+    make_bodies,
+    make_view,
+    problems_of,
+)
+from app.modules.wallets.hooks import PassField
+from app.modules.wallets.rules import PALETTES
+from app.utils.security import Keyring
+
+ODD_NAMES = (
+    "Anna Müller",
+    "",
+    " ",
+    "x" * 500,
+    "Ω≈ç√ 日本語 العربية",
+    "👩‍👩‍👧‍👦" * 30,
+    "<script>alert(1)</script>",
+    '"}]},{',
+    "a\ud800b",
+    "%s{{7*7}}${x}",
+)
+REQUIRED = {
+    "LoyaltyClass": {"id", "issuerName", "programName", "programLogo", "reviewStatus"},
+    "LoyaltyObject": {"id", "classId", "state"},
+}
+SAMPLES = list(
+    itertools.product(("stamps", "points", "hybrid"), ("en", "fr", "de", "lb"), range(len(ODD_NAMES)))
+)
+
+
+@pytest.mark.parametrize(("loyalty_type", "locale", "name"), SAMPLES)
+def test_every_body_is_what_google_describes(loyalty_type: str, locale: str, name: int) -> None:
+    """Known fields, right types and words, required fields there, texts never empty, ids in Google's alphabet."""
+    odd = ODD_NAMES[name]
+    view = make_view(
+        loyalty_type=loyalty_type,
+        locale=locale,
+        merchant_name=odd,
+        program_name=odd,
+        customer_name=odd,
+        store_names=(odd,) * 30,
+        points_balance=-5,
+        fields=tuple(PassField(f"tier.{i}", odd, odd) for i in range(20)),
+    )
+    bodies = {
+        "LoyaltyClass": make_bodies().class_body(view),
+        "LoyaltyObject": make_bodies().object_body(view, card_token="secret"),
+    }
+
+    for kind, body in bodies.items():
+        assert problems_of(kind, body) == []
+        assert set(body) >= REQUIRED[kind]
+        assert re.fullmatch(rf"{ISSUER}\.[A-Za-z0-9._-]+", body["id"])
+        assert all(value not in ("", None) for value in body.values())
+    assert bodies["LoyaltyClass"]["reviewStatus"] == "UNDER_REVIEW"
+    assert len(bodies["LoyaltyObject"]["textModulesData"]) <= 10
+    assert all("." not in module["id"] for module in bodies["LoyaltyObject"]["textModulesData"])
+    assert len(bodies["LoyaltyObject"]["accountId"]) <= 20
+    assert ("secondaryLoyaltyPoints" in bodies["LoyaltyObject"]) == (loyalty_type == "hybrid")
+    assert len(bodies["LoyaltyObject"]["loyaltyPoints"]["label"]) <= 9
+
+
+def test_the_check_itself_can_fail() -> None:
+    """The control: a wrong type, an unknown field and an unknown word are each found."""
+    body = make_bodies().object_body(make_view())
+
+    assert problems_of("LoyaltyObject", body | {"accountId": 5})
+    assert problems_of("LoyaltyObject", body | {"acountId": "x"})
+    assert problems_of("LoyaltyObject", body | {"state": "OPEN"})
+
+
+def test_a_name_and_the_link_that_opens_the_card_wait_until_the_holder_asks() -> None:
+    """Before the pass is wanted, Google is told neither; afterwards both."""
+    before = make_bodies().object_body(make_view())
+    after = make_bodies().object_body(make_view(), card_token="secret")
+
+    assert "accountName" not in before
+    assert "Müller" not in str(before)
+    assert "?t=" not in str(before)
+    assert after["accountName"] == "Anna Müller"
+    assert "?t=secret" in str(after)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("active", "ACTIVE"), ("blocked", "INACTIVE"), ("merged", "EXPIRED"), ("erased", "EXPIRED")],
+)
+def test_a_cards_state_is_the_passes(status: str, state: str) -> None:
+    """A card that is gone ends the pass; an erased one keeps nothing but its ids."""
+    body = make_bodies().object_body(make_view(status=status), card_token="secret")
+
+    assert body["state"] == state
+    assert (set(body) == {"id", "classId", "state", "accountId"}) == (status == "erased")
+
+
+def test_google_gets_a_callback_address_only_when_it_is_https() -> None:
+    """Google refuses the class otherwise; a stand-in takes any address."""
+    to_google = make_bodies(api_url="https://walletobjects.googleapis.com/walletobjects/v1")
+    plain = type(to_google)(to_google.account, "http://localhost:8000", to_google.keyring)
+
+    assert to_google.class_body(make_view())["callbackOptions"] == {
+        "url": "https://cards.example.com/google/callbacks"
+    }
+    assert "callbackOptions" not in plain.class_body(make_view())
+
+
+def test_the_save_link_is_signed_and_short() -> None:
+    """RS256 by the service account, the documented claims, two ids and no more, far below the limit."""
+    account = make_account()
+    body = make_bodies().object_body(make_view())
+    token = skinny_jwt(account, object_id=body["id"], class_id=body["classId"], now=NOW)
+    public_key = load_pem_private_key(account.private_key.encode(), None).public_key()
+
+    assert jwt.get_unverified_header(token)["alg"] == "RS256"
+    claims = jwt.decode(token, public_key, algorithms=["RS256"], audience="google")
+    assert claims == {
+        "iss": account.client_email,
+        "aud": "google",
+        "typ": "savetowallet",
+        "iat": int(NOW.timestamp()),
+        "origins": [],
+        "payload": {"loyaltyObjects": [{"id": body["id"], "classId": body["classId"]}]},
+    }
+    assert len(token) <= 1_100 < JWT_LENGTH_MAX
+    assert save_url(token).startswith("https://pay.google.com/gp/v/save/ey")
+
+
+def test_a_link_that_browsers_would_cut_is_refused() -> None:
+    """The fat JWT of a whole object is measured."""
+    body = make_bodies().object_body(make_view(), card_token="x" * 100)
+    with pytest.raises(LinkTooLong):
+        make_jwt(make_account(), body, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("count", "needed"), [(0, 1), (1, 1), (7, 10), (10, 10), (3, 17), (99, 100), (5, 500)]
+)
+def test_the_stamps_are_drawn(count: int, needed: int) -> None:
+    """A PNG of Google's size, small, and different for each count."""
+    png = draw_picture(stamps_picture(PALETTES["plum"], count=count, needed=needed))
+    image = Image.open(BytesIO(png))
+
+    assert (image.format, image.size) == ("PNG", HERO_SIZE)
+    assert len(png) < 60_000
+    other = 0 if count else 1
+    assert png != draw_picture(stamps_picture(PALETTES["plum"], count=other, needed=needed))
+
+
+def test_a_pictures_address_cannot_be_made_up() -> None:
+    """Only what we signed is drawn, and it names no card."""
+    keyring = Keyring.for_tests()
+    picture = stamps_picture(PALETTES["night"], count=3, needed=10)
+    token = picture_token(keyring, picture)
+
+    assert read_picture(keyring, token) == picture
+    assert read_picture(Keyring.for_tests(), token) is None
+    for wrong in ("", ".", "x.y", token[:-1], "A" + token[1:], token * 9, "é.é"):
+        assert read_picture(keyring, wrong) is None, wrong
