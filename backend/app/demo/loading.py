@@ -72,6 +72,7 @@ async def load_into(process: Process, *, seed: int, progress: Progress, now: dat
             if merchant_id is None:
                 merchant_id = await _load_business(session, business, seed=seed, now=now, step=step)
             merchants.append(await _describe(session, process, business, merchant_id=merchant_id, seed=seed))
+    progress(steps, steps, "Made the demo shops")
     return {"merchants": merchants}
 
 
