@@ -433,6 +433,38 @@ async def test_lowering_the_number_makes_a_card_over_it_full_and_unlocked(
     assert (await shop.stamp(card)).json()["code"] == "card_full"
 
 
+async def test_the_nightly_check_names_a_card_whose_total_is_not_its_entries(
+    open_shop: Any, clock: Any, process: Any, admin_url: str
+) -> None:
+    """With the totals true it finds nothing of this shop; with one stamp added by hand it names that card."""
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from app.db.session import to_async_url
+    from app.kernel.jobs import JobContext
+    from app.kernel.upkeep import check_all
+
+    shop = await open_shop()
+    card = await shop.card()
+    await shop.stamp(card)
+    context = JobContext(process.database, process.settings, clock, process.registry, process.resources)
+    before = await check_all(context)
+    engine = create_async_engine(to_async_url(admin_url))
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE pass_object SET stamp_count = 9 WHERE id = :id"), {"id": card.id}
+        )
+    await engine.dispose()
+
+    after = await check_all(context)
+
+    assert [found for found in before["stamps"] if found.merchant_id == shop.merchant.id] == []
+    found = [violation for violation in after["stamps"] if violation.merchant_id == shop.merchant.id]
+    assert [(violation.subject_id, violation.detail) for violation in found] == [
+        (card.id, "total 9, entries 1")
+    ]
+
+
 def full_id(text: str) -> Any:
     """Return the id behind its text."""
     from uuid import UUID

@@ -1,0 +1,59 @@
+"""The worker's work for every installation: proving the ledgers nightly, forgetting keys kept long enough."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from prometheus_client import Gauge
+from sqlalchemy import delete, text
+
+from app.kernel.idempotency import KEPT_FOR, IdempotencyKey
+from app.kernel.jobs.definition import JobContext, Periodic
+from app.kernel.ledger import INVARIANT, Violation
+from app.kernel.observability import get_logger
+
+VIOLATIONS_LOGGED_MAX = 20
+
+VIOLATIONS = Gauge(
+    "stempel_invariant_violations", "Broken promises found by the last nightly check.", ["invariant"]
+)
+log = get_logger("stempel.upkeep")
+
+
+async def check_all(context: JobContext) -> dict[str, list[Violation]]:
+    """Prove every module's invariants for every merchant, one short transaction each; log and count what is broken."""
+    async with context.session() as session:
+        merchants = (await session.execute(text("SELECT id FROM merchant ORDER BY id"))).scalars().all()
+    found: dict[str, list[Violation]] = {name: [] for name, _check in INVARIANT.items()}
+    for merchant_id in merchants:
+        for name, check in INVARIANT.items():
+            async with context.tenant(merchant_id) as session:
+                found[name].extend(await check(session))
+    for name, violations in found.items():
+        VIOLATIONS.labels(name).set(len(violations))
+        for broken in violations[:VIOLATIONS_LOGGED_MAX]:
+            log.error(
+                "invariant broken",
+                invariant=broken.invariant,
+                merchant_id=str(broken.merchant_id),
+                subject_id=str(broken.subject_id),
+                detail=broken.detail,
+            )
+    return found
+
+
+async def _check_nightly(context: JobContext) -> None:
+    await check_all(context)
+
+
+async def _forget_keys(context: JobContext) -> None:
+    async with context.session() as session:
+        await session.execute(
+            delete(IdempotencyKey).where(IdempotencyKey.created_at <= context.clock.now() - KEPT_FOR)
+        )
+
+
+check_nightly = Periodic(
+    "kernel.check_invariants", every=timedelta(hours=24), run=_check_nightly, timeout=timedelta(minutes=30)
+)
+forget_keys = Periodic("kernel.forget_keys", every=timedelta(hours=1), run=_forget_keys)
