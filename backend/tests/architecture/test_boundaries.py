@@ -28,10 +28,6 @@ MODELS_OF_OTHERS = {
     "app/modules/cards/people.py": "lists customers with their cards and programmes for the dashboard",
     "app/modules/cards/factories.py": "makes a card with a balance and the entries behind it",
 }
-# Surfaces that call another module's use cases where its public.py does not offer them.
-USE_CASES_OF_OTHERS = {
-    "app/modules/dashboard/wizard.py": "the first steps call the use cases of the pages they stand for",
-}
 # Programs stand above all modules: a command is where a handler would be, the demo writes a year in bulk.
 PROGRAMS = ("app/commands/", "app/demo/", "app/installed.py")
 
@@ -56,9 +52,7 @@ def is_entered_through_public(file: SourceFile, module: str, part: str) -> bool:
         return True
     if part == "models":
         return file.path in MODELS_OF_OTHERS
-    if part == "factories":
-        return file.name == "factories"
-    return file.path in USE_CASES_OF_OTHERS
+    return part == "factories" and file.name == "factories"
 
 
 def trespasses(files: list[SourceFile]) -> list[str]:
@@ -115,9 +109,6 @@ def test_every_exception_is_still_needed() -> None:
     for path in MODELS_OF_OTHERS:
         targets = [target_of(name) for _, name in imports_of(files[path])]
         assert any(t and t[1] == "models" and t[0] != owner_of(files[path]) for t in targets), path
-    for path in USE_CASES_OF_OTHERS:
-        targets = [target_of(name) for _, name in imports_of(files[path])]
-        assert any(t and t[1] != "public" and t[0] != owner_of(files[path]) for t in targets), path
 
 
 def test_manifests_name_what_is_used() -> None:

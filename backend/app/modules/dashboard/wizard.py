@@ -18,11 +18,9 @@ from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
 from app.kernel.idempotency import claim_key, fingerprint_of, store_answer
 from app.kernel.permissions import Principal
-from app.modules.rewards.config import change_reward
-from app.modules.rewards.public import RewardView, list_rewards
-from app.modules.staff.service import DrawnPin, create_member
-from app.modules.stores.public import StoreView, list_stores
-from app.modules.stores.service import NewStore, change_program, create_store
+from app.modules.rewards.public import RewardView, change_reward, list_rewards
+from app.modules.staff.public import DrawnPin, create_member
+from app.modules.stores.public import NewStore, StoreView, change_program, create_store, list_stores
 from app.utils.security import Keyring
 from app.utils.validators import Name, OptionalLine
 

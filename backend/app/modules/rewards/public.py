@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.cards.public import get_card_row
+from app.modules.rewards.config import change_reward
 from app.modules.rewards.giver import giver_of, recognise_giver
 from app.modules.rewards.hooks import (
     REDEEMED,
@@ -82,6 +83,7 @@ __all__ = [
     "VoidRequest",
     "VoidedContext",
     "card_state",
+    "change_reward",
     "decide_void",
     "describe_rewards",
     "do_once",

@@ -22,17 +22,19 @@ from app.modules.staff.devices import (
 from app.modules.staff.fast import find_remembered_pin, fold_pin, judge_pin, pin_address
 from app.modules.staff.pins import check_pin
 from app.modules.staff.rules import StaffRef, decide_manager
-from app.modules.staff.service import find_staff_names
+from app.modules.staff.service import DrawnPin, create_member, find_staff_names
 
 __all__ = [
     "DEVICE_COOKIE",
     "DEVICE_COOKIE_AGE",
     "DeviceDep",
     "DeviceSession",
+    "DrawnPin",
     "MaybeDeviceDep",
     "StaffRef",
     "check_manager",
     "check_pin",
+    "create_member",
     "end_shift",
     "find_pairing",
     "find_remembered_pin",

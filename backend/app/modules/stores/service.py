@@ -21,7 +21,8 @@ from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.models import Program, Store
-from app.modules.stores.public import (
+from app.modules.stores.rules import DEFAULT_STAMPS_NEEDED, expiry_since, may_become
+from app.modules.stores.views import (
     PROGRAM_CHANGED,
     ProgramChange,
     ProgramView,
@@ -32,7 +33,6 @@ from app.modules.stores.public import (
     lock_program,
     program_view,
 )
-from app.modules.stores.rules import DEFAULT_STAMPS_NEEDED, expiry_since, may_become
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring
 
