@@ -1,11 +1,13 @@
 """The manifest of wallets."""
 
-from app.kernel.hooks import On
+from app.kernel.hooks import Offer, On
 from app.kernel.module import Module
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED
 from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
-from app.modules.wallets.hooks import PASS_FIELDS
+from app.modules.wallets.google_wallet.adapters import prepare_google
+from app.modules.wallets.google_wallet.output import GoogleOutput
+from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS
 from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
 from app.modules.wallets.service import on_card_changed, on_card_merged, on_program_changed
 
@@ -24,6 +26,8 @@ MODULE = Module(
         On(PASS_FIELDS, points_field, order=20),
         On(PASS_FIELDS, holder_field, order=30),
     ),
+    offers=(Offer(OUTPUT, "google", GoogleOutput()),),
+    resources=(prepare_google,),
     jobs=(refresh_card, mark_program),
     pollers=(poll_marks,),
 )

@@ -1,0 +1,267 @@
+"""The Google rendering of a card: brings class and object up to date, with as few requests as it takes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import Settings
+from app.db.session import Database, tenant_scope
+from app.kernel.adapters import Resources, resources_of
+from app.kernel.jobs import GiveUp, JobContext, TryAgain
+from app.modules.cards.public import card_token
+from app.modules.customers.public import get_customer
+from app.modules.wallets.google_wallet.accounts import GoogleAccount, find_account
+from app.modules.wallets.google_wallet.adapters import Answer, GoogleClient, fault_of
+from app.modules.wallets.google_wallet.bodies import BodyMaker
+from app.modules.wallets.google_wallet.models import GoogleObjectRow
+from app.modules.wallets.google_wallet.pace import PacedGoogle
+from app.modules.wallets.google_wallet.rules import (
+    NOTIFIED_FIELDS,
+    changed_fields,
+    hash_fields,
+    may_notify,
+    recent,
+)
+from app.modules.wallets.google_wallet.rules import object_id as make_object_id
+from app.modules.wallets.google_wallet.store import (
+    SentObject,
+    find_sent_class,
+    lease_object,
+    note_pass_id,
+    release_object,
+    write_class,
+    write_object,
+)
+from app.modules.wallets.queries import find_card_with_holder
+from app.modules.wallets.view import card_view
+from app.utils.security import Keyring
+
+CLASSES, OBJECTS = "/loyaltyClass", "/loyaltyObject"
+BUSY_WAIT = timedelta(seconds=3)
+SETTLED = frozenset({"merged", "erased"})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was read for one card, before anybody is called."""
+
+    account: GoogleAccount
+    program_id: UUID
+    class_body: dict[str, Any]
+    object_body: dict[str, Any]
+    class_sent: dict[str, str]
+    known: SentObject
+    is_reward: bool = False
+    status: str = "active"
+
+
+@dataclass
+class CardSync:
+    """One card's way to Google; made for one run."""
+
+    database: Database
+    google: PacedGoogle
+    merchant_id: UUID
+    pass_id: UUID
+    now: datetime
+    notified: list[str] = field(default_factory=list)
+    silenced: bool = False
+
+    def _tenant(self) -> AbstractAsyncContextManager[AsyncSession]:
+        return tenant_scope(self.database, self.merchant_id)
+
+    async def run(self) -> None:
+        """Send what changed; raises TryAgain or GiveUp. No transaction is open while Google is asked."""
+        plan = await self._plan()
+        if plan is None:
+            return
+        try:
+            await self._ensure_class(plan)
+            sent = await self._send_object(plan)
+            await self._send_message(plan)
+        except BaseException:
+            async with self._tenant() as session:
+                await release_object(session, self.merchant_id, self.pass_id)
+            raise
+        async with self._tenant() as session:
+            values: dict[str, Any] = {
+                "sent": sent,
+                "updated_at": self.now,
+                "object_id": plan.object_body["id"],
+            }
+            await release_object(session, self.merchant_id, self.pass_id, **values)
+            await note_pass_id(session, self.merchant_id, self.pass_id, plan.object_body["id"])
+
+    async def _plan(self) -> Plan | None:
+        async with self._tenant() as session:
+            account = await find_account(session, self.merchant_id)
+            if account is None:
+                return None
+            resources = resources_of(session)
+            maker = BodyMaker(account, resources.get(Settings).public_url, resources.get(Keyring))
+            found = await find_card_with_holder(session, self.merchant_id, self.pass_id)
+            if found is None:
+                return None
+            card = found[0]
+            locale = (await get_customer(session, self.merchant_id, card.customer_id)).locale
+            # The lease comes before the card is read: what another worker sends meanwhile is older than this.
+            object_id = make_object_id(account.issuer_id, self.merchant_id, self.pass_id)
+            known = await lease_object(session, self.merchant_id, self.pass_id, object_id=object_id)
+        if known is None:
+            raise TryAgain("another worker has this card", BUSY_WAIT)
+        async with self._tenant() as session:
+            view = await card_view(session, self.merchant_id, self.pass_id, locale=locale, now=self.now)
+            token = card_token(maker.keyring, card) if known.wanted_at else None
+            body = maker.class_body(view)
+            plan = Plan(
+                account=account,
+                program_id=view.program_id,
+                class_body=body,
+                object_body=maker.object_body(view, card_token=token),
+                class_sent=await find_sent_class(
+                    session, self.merchant_id, view.program_id, class_id=body["id"]
+                ),
+                known=known,
+                is_reward=view.reward_unlocked,
+                status=view.status,
+            )
+            if view.status in SETTLED and not known.sent:
+                # Google never heard of this card, and need not hear that it has ended.
+                await release_object(session, self.merchant_id, self.pass_id)
+                return None
+        return plan
+
+    async def _ensure_class(self, plan: Plan) -> None:
+        body = plan.class_body
+        changed = changed_fields(body, plan.class_sent)
+        if not changed:
+            return
+        await self._put(plan.account, CLASSES, body, changed, is_known=bool(plan.class_sent))
+        async with self._tenant() as session:
+            await write_class(
+                session,
+                self.merchant_id,
+                plan.program_id,
+                class_id=body["id"],
+                sent=hash_fields(body),
+                now=self.now,
+            )
+
+    async def _send_object(self, plan: Plan) -> dict[str, str]:
+        body, known = plan.object_body, plan.known
+        changed = changed_fields(body, known.sent)
+        hashes = hash_fields(body)
+        if not changed:
+            return hashes
+        self.notified = recent(known.notified, now=self.now)
+        is_news = bool(known.sent) and bool(NOTIFIED_FIELDS & set(changed)) and known.wanted_at is not None
+        if is_news and plan.status == "active":
+            changed |= await self._ask_for_notification(plan)
+        await self._put(plan.account, OBJECTS, body, changed, is_known=bool(known.sent), plan=plan)
+        return hashes
+
+    async def _ask_for_notification(self, plan: Plan) -> dict[str, str]:
+        """Return the flag that makes Google announce this change, where the day's budget allows it.
+
+        It is counted before the request: an answer that is lost must not give away a notification twice.
+        """
+        async with self._tenant() as session:
+            if not may_notify(self.notified, is_important=plan.is_reward, now=self.now):
+                await write_object(
+                    session, self.merchant_id, self.pass_id, silenced=GoogleObjectRow.silenced + 1
+                )
+                return {}
+            self.notified = [*self.notified, self.now.isoformat()]
+            await write_object(session, self.merchant_id, self.pass_id, notified=self.notified)
+        return {"notifyPreference": "NOTIFY_ON_UPDATE"}
+
+    async def _put(
+        self,
+        account: GoogleAccount,
+        kind: str,
+        body: dict[str, Any],
+        changed: dict[str, Any],
+        *,
+        is_known: bool,
+        plan: Plan | None = None,
+    ) -> None:
+        """Insert what is new and patch what is known; whatever Google says to that is followed once each way."""
+        whole = {name: value for name, value in body.items() if value is not None}
+        if not is_known:
+            answer = await self._ask(account, "POST", kind, whole)
+            if answer.status == 404 and plan is not None:
+                answer = await self._insert_with_class(plan, whole)
+            if answer.status == 409:  # an answer of ours was lost, or somebody opened a fat link
+                answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", whole)
+            return _check(answer)
+        # A change of a class must say that it waits for review, every time.
+        must = {"reviewStatus": "UNDER_REVIEW"} if kind == CLASSES else {}
+        answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", changed | must)
+        if answer.status == 403 and "notifyPreference" in changed:
+            quiet = {name: value for name, value in changed.items() if name != "notifyPreference"}
+            answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", quiet)
+        if answer.status == 404:
+            answer = await self._ask(account, "POST", kind, whole)
+            if answer.status == 404 and plan is not None:
+                answer = await self._insert_with_class(plan, whole)
+            if answer.status == 409:
+                answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", whole)
+        return _check(answer)
+
+    async def _insert_with_class(self, plan: Plan, whole: dict[str, Any]) -> Answer:
+        """Insert a class that we thought was there, and then the object."""
+        await self._put(plan.account, CLASSES, plan.class_body, {}, is_known=False)
+        return await self._ask(plan.account, "POST", OBJECTS, whole)
+
+    async def _send_message(self, plan: Plan) -> None:
+        """Put the waiting message on the pass; over the day's budget without a sound."""
+        message = plan.known.message
+        if not message or plan.status != "active":
+            return
+        budget = self.notified or recent(plan.known.notified, now=self.now)
+        is_loud = plan.known.wanted_at is not None and may_notify(budget, is_important=False, now=self.now)
+        if is_loud:
+            self.notified = [*budget, self.now.isoformat()]
+            async with self._tenant() as session:
+                await write_object(session, self.merchant_id, self.pass_id, notified=self.notified)
+        path = f"{OBJECTS}/{plan.object_body['id']}/addMessage"
+        kind = "TEXT_AND_NOTIFY" if is_loud else "TEXT"
+        answer = await self._ask(
+            plan.account, "POST", path, {"message": dict(message) | {"messageType": kind}}
+        )
+        if answer.status == 403:
+            quiet = dict(message) | {"messageType": "TEXT"}
+            answer = await self._ask(plan.account, "POST", path, {"message": quiet})
+        _check(answer)
+        async with self._tenant() as session:
+            await write_object(session, self.merchant_id, self.pass_id, message=None)
+
+    async def _ask(self, account: GoogleAccount, method: str, path: str, body: dict[str, Any]) -> Answer:
+        return await self.google.call(account, method, path, body=body, now=self.now)
+
+
+def _check(answer: Answer) -> None:
+    """Accept a success; raises GiveUp for a body that Google will never take."""
+    if answer.status >= 400:
+        raise GiveUp(f"Google: {fault_of(answer).code} ({answer.status})")
+
+
+class GoogleOutput:
+    """The entry in the registry of outputs."""
+
+    async def update(self, context: JobContext, *, merchant_id: UUID, pass_id: UUID) -> None:
+        """Bring the card's object up to date; safe to repeat; raises TryAgain or GiveUp."""
+        await sync_card(context.resources, merchant_id, pass_id, now=context.clock.now())
+
+
+async def sync_card(resources: Resources, merchant_id: UUID, pass_id: UUID, *, now: datetime) -> None:
+    """Send a card to Google; the job's way and that of a tap on the button."""
+    database = resources.get(Database)
+    google = PacedGoogle(resources.get(GoogleClient), database)
+    await CardSync(database, google, merchant_id, pass_id, now).run()
