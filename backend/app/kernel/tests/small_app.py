@@ -16,6 +16,7 @@ from app.db.session import Database
 from app.kernel.adapters import Resources
 from app.kernel.clock import FixedClock
 from app.kernel.errors import NotFound
+from app.kernel.i18n import _Installed
 from app.kernel.outcomes import Refusal
 from app.kernel.registry import Registry
 from app.kernel.web.csrf import csrf_exempt
@@ -60,7 +61,10 @@ def make_app(*, clock: FixedClock | None = None, **values: Any) -> FastAPI:
     app.state.resources = Resources()
     app.state.resources.put(Keyring, Keyring.for_tests())
     app.state.database = Database(settings)
+    # The texts in effect are the process's: those of a worker's other tests must not go with this small registry.
+    installed = _Installed.catalogues
     install_web(app, settings, registry)
+    _Installed.catalogues, _Installed.translators = installed, {}
     app.state.templates.loader.loaders.insert(0, _one_template())
     _add_routes(app)
     _add_failing_routes(app)
