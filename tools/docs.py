@@ -236,7 +236,7 @@ def render_permissions(app: FastAPI) -> str:
         access = row_of(route)
         if access is None:
             raise ValueError(f"{route.path} has no access row")
-        methods = ", ".join(sorted(set(route.methods) - {"HEAD"}))
+        methods = ", ".join(sorted(set(route.methods) - {"HEAD"})) or "HEAD"
         permission = f"`{access.permission}`" if access.permission and access.kind == "member" else ""
         scope = f"`{access.permission}`" if access.api_key else ""
         lines.append(f"| {methods} | `{route.path}` | {WHO[access.kind]} | {permission} | {scope} |\n")
