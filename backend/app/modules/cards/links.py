@@ -18,6 +18,7 @@ from app.kernel.outcomes import Refusal
 from app.modules.cards.mails import compose_card_link, compose_no_card
 from app.modules.cards.merging import merge_cards
 from app.modules.cards.models import CardLink, PassObject
+from app.modules.cards.people import count_links
 from app.modules.cards.queries import (
     CardRef,
     find_card,
@@ -41,6 +42,9 @@ from app.utils.security import b64, hash_token, new_token, same, unb64
 CONFIRM, OPEN = "confirm", "open"
 LINK_AGE = timedelta(days=7)
 LINK_LENGTH_MAX = 120
+# Links an address gets within the window, whoever asks for them.
+LINKS_MAX = 6
+LINKS_WINDOW = timedelta(hours=1)
 UNUSABLE = Refusal("link_unusable")  # one answer for every reason a link cannot be used
 _ID_LENGTH = 22
 
@@ -220,6 +224,15 @@ async def _hand_over(session: AsyncSession, card: CardRef, owner_id: UUID) -> No
         .values(customer_id=owner_id)
         .execution_options(synchronize_session=False)
     )
+
+
+async def may_write_to(session: AsyncSession, merchant_id: UUID, email: str, *, now: datetime) -> bool:
+    """Tell whether the address may get another link: whoever types addresses must not flood a mailbox.
+
+    The cards are made all the same, and the pages say the same.
+    """
+    sent = await count_links(session, merchant_id, email, expire_after=now + LINK_AGE - LINKS_WINDOW)
+    return sent < LINKS_MAX
 
 
 async def void_card_links(session: AsyncSession, card: CardRef, *, now: datetime) -> None:

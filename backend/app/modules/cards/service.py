@@ -13,7 +13,7 @@ from app.kernel.errors import NotFound
 from app.modules.cards.access import card_token
 from app.modules.cards.balances import lock_card, raise_revision
 from app.modules.cards.hooks import CARD_CHANGED, CARD_JOINED, CardChanged, CardJoined
-from app.modules.cards.links import CONFIRM, send_card_link, void_card_links
+from app.modules.cards.links import CONFIRM, may_write_to, send_card_link, void_card_links
 from app.modules.cards.models import PassObject
 from app.modules.cards.queries import (
     CardRef,
@@ -92,6 +92,8 @@ async def _greet(session: AsyncSession, card: CardRef, email: str, *, now: datet
     existing = None
     if owner is not None and owner.id != card.customer_id:
         existing = await find_card_in_program(session, card.merchant_id, owner.id, card.program_id)
+    if not await may_write_to(session, card.merchant_id, email, now=now):
+        return owner is not None
     if existing is None:
         await send_card_link(session, card, purpose=CONFIRM, now=now)
     else:

@@ -6,8 +6,11 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db.session import tenant_scope
+from app.kernel.points import PERSONAL_DATA
+from app.modules.cards import access
 from app.modules.cards.factories import make_card
 from app.modules.cards.models import PassObject
+from app.modules.cards.public import find_card
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.merchants.factories import make_merchant
 from app.modules.messaging.models import OutboxMessage
@@ -206,21 +209,6 @@ async def test_an_unknown_store_is_not_found(client):
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-async def test_the_apple_pass_says_why_it_is_not_there(client, database, store):
-    """404 wallet_unavailable for the holder, 401 for anybody else."""
-    card = await make_card(database, store)
-
-    mine = await client.get(f"/passes/apple/{card.id}?t={card.token}")
-    stranger = await client.get(f"/passes/apple/{card.id}")
-
-    assert (mine.status_code, mine.json()["code"], mine.json()["reason"]) == (
-        404,
-        "wallet_unavailable",
-        "not_configured",
-    )
-    assert (stranger.status_code, stranger.json()["code"]) == (401, "unauthenticated")
-
-
 async def test_only_the_cards_own_token_opens_it(client, database, merchant, store):
     """Another card's token, a changed one, a card number, a revoked one: all 401."""
     card, other = await make_card(database, store), await make_card(database, store)
@@ -238,7 +226,7 @@ async def test_only_the_cards_own_token_opens_it(client, database, merchant, sto
         str(card.id),
         card.token + "A",
     ):
-        response = await client.get(f"/passes/apple/{card.id}", params={"t": text})
+        response = await client.get(f"/passes/{card.id}", params={"t": text})
         assert response.status_code == 401, text
 
     async with tenant_scope(database, merchant.id) as session:
@@ -247,7 +235,7 @@ async def test_only_the_cards_own_token_opens_it(client, database, merchant, sto
             .where(PassObject.merchant_id == merchant.id, PassObject.id == card.id)
             .values(token_version=2)
         )
-    assert (await client.get(f"/passes/apple/{card.id}?t={card.token}")).status_code == 401
+    assert (await client.get(f"/passes/{card.id}?t={card.token}")).status_code == 401
 
 
 async def test_every_card_has_its_own_number(client, database, merchant, store):
@@ -258,3 +246,48 @@ async def test_every_card_has_its_own_number(client, database, merchant, store):
     async with tenant_scope(database, merchant.id) as session:
         distinct = await session.scalar(select(func.count(func.distinct(PassObject.card_number))))
     assert distinct == 20
+
+
+async def test_a_mailbox_is_not_flooded(client, database, merchant, store):
+    """Ten cards with one typed address: ten equal answers, and six mails in an hour."""
+    answers = [await create(client, store, email="victim@example.com") for _ in range(10)]
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({frozenset(answer.json()) for answer in answers}) == 1
+    assert len(await rows(database, merchant, PassObject)) == 10
+    assert len(await rows(database, merchant, OutboxMessage)) == 6
+
+
+async def test_without_the_mac_any_claim_would_open_a_card(client, database, store, monkeypatch):
+    """The control of the tests above: the guard taken away, a forged token is let in."""
+    card = await make_card(database, store)
+    forged = card.token[:-2] + ("AA" if card.token[-2:] != "AA" else "BB")
+    assert (await client.get(f"/passes/{card.id}", params={"t": forged})).status_code == 401
+
+    monkeypatch.setattr(access, "same", lambda left, right: True)
+
+    assert (await client.get(f"/passes/{card.id}", params={"t": forged})).status_code == 200
+
+
+async def test_erasing_ends_the_cards_and_keeps_the_ledger(client, database, merchant, store):
+    """Every offer of PERSONAL_DATA run: no token, no number, no name; the entries still balance."""
+    card = await make_card(database, store, name="Ada", email="ada@example.com", email_consent=True, stamps=3)
+
+    async with tenant_scope(database, merchant.id) as session:
+        for _name, handler in PERSONAL_DATA.items():
+            await handler.erase(session, merchant.id, card.customer_id)
+
+    assert (await client.get(f"/passes/{card.id}?t={card.token}")).status_code == 401
+    async with tenant_scope(database, merchant.id) as session:
+        assert await find_card(session, merchant.id, card.card_number) is None
+    [customer] = await rows(database, merchant, Customer)
+    assert (customer.id, customer.name, customer.email, customer.email_consent) == (
+        card.customer_id,
+        None,
+        None,
+        False,
+    )
+    [row] = await rows(database, merchant, PassObject)
+    assert (row.status, row.stamp_count) == ("erased", 3)
+    [record] = await rows(database, merchant, ConsentRecord)
+    assert record.customer_id == card.customer_id
