@@ -25,6 +25,8 @@ from app.kernel.money import Money
 
 LANGUAGES: dict[str, str] = {"en": "English", "fr": "Français", "de": "Deutsch", "lb": "Lëtzebuergesch"}
 DEFAULT_LANGUAGE = "en"
+# English is the second language of the shops this is made for: day before month, 24 hours.
+FORMATS_OF = {"en": "en_GB"}
 ACCEPT_LANGUAGE_LENGTH_MAX = 500
 KERNEL_LOCALE_FOLDER = Path(__file__).parent.parent / "locale"
 
@@ -87,7 +89,7 @@ class Translator:
     @cached_property
     def locale(self) -> Locale:
         """Return Babel's locale of the language."""
-        return Locale.parse(self.language)
+        return Locale.parse(FORMATS_OF.get(self.language, self.language))
 
     def _find(self, context: str | None, singular: str, plural: str | None, count: int) -> str:
         forms = self._catalogues.entries(self.language).get((context, singular))

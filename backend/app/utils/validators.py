@@ -67,7 +67,7 @@ def parse_amount(value: Any) -> Decimal:
     """Return a JSON number or a plain decimal string as a Decimal; raises ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise ValueError("amount must be a number")
-    text = repr(value) if isinstance(value, float) else str(value).strip()
+    text = repr(value) if isinstance(value, float) else str(value)
     if len(text) > 40:
         raise ValueError("amount is too long")
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,4})?", text, re.ASCII):

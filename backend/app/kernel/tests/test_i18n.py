@@ -57,7 +57,7 @@ def test_texts_come_from_the_catalogue_and_fall_back_to_english(french):
 @pytest.mark.parametrize(
     ("language", "number", "percent", "money", "day", "moment"),
     [
-        ("en", "1,234.5", "26%", "€5,990.90", "Feb 1, 2026", "Feb 1, 2026, 12:30:00\u202fAM"),
+        ("en", "1,234.5", "26%", "€5,990.90", "1 Feb 2026", "1 Feb 2026, 00:30:00"),
         ("fr", "1\u202f234,5", "26\xa0%", "5\u202f990,90\xa0€", "1 févr. 2026", "1 févr. 2026, 00:30:00"),
         ("de", "1.234,5", "26\xa0%", "5.990,90\xa0€", "01.02.2026", "01.02.2026, 00:30:00"),
         ("lb", "1.234,5", "26\xa0%", "5.990,90\xa0€", "1. Feb. 2026", "1. Feb. 2026 00:30:00"),

@@ -180,7 +180,7 @@ async def test_a_refusal_is_a_problem_with_its_time(app):
         "title": "It is too soon for the next stamp.",
         "status": 409,
         "code": "too_soon",
-        "retry_at": "2026-03-02T09:05:00+00:00",
+        "retry_at": "2026-03-02T09:05:00Z",
         "left": 3,
     }
 

@@ -70,7 +70,7 @@ def problem_body(
         "code": code,
     }
     if retry_at is not None:
-        body["retry_at"] = retry_at.isoformat()
+        body["retry_at"] = retry_at.isoformat().replace("+00:00", "Z")
     return {**(extra or {}), **body}
 
 

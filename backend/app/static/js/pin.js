@@ -1,6 +1,7 @@
 // Turns the PIN field of components/pin_pad.html into a pad. Without this file the field and its button do the same work.
 
 const DIGITS_MIN = 4;
+const DOTS_SHOWN = 6; // PINs have six digits unless the shop chose four
 
 function build(pin) {
   pin.dataset.ready = "1";
@@ -13,7 +14,7 @@ function build(pin) {
 
   const show = () => {
     input.value = input.value.replace(/\D/g, "").slice(0, longest);
-    const shown = length || Math.max(DIGITS_MIN, input.value.length);
+    const shown = length || Math.max(DOTS_SHOWN, input.value.length);
     dots.replaceChildren(
       ...Array.from({ length: shown }, (_, index) => {
         const dot = document.createElement("span");
