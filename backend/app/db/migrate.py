@@ -18,11 +18,14 @@ from app.kernel.clock import SystemClock
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-# Limits of the runtime roles, kept at the role so that they also hold behind PgBouncer.
-ROLE_LIMITS = {
+# Limits and habits of the runtime roles, kept at the role so that they also hold behind PgBouncer.
+ROLE_SETTINGS = {
     "lock_timeout": "3s",
     "statement_timeout": "15s",
     "idle_in_transaction_session_timeout": "30s",
+    # Our statements look up by key: one plan serves all values, and planning each time cost more than running.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
 }
 MIGRATION_LOCK = 7_316_104_529
 
@@ -83,5 +86,5 @@ async def _ensure_roles(connection: AsyncConnection, passwords: dict[str, str]) 
         if password:
             quoted = password.replace("'", "''")
             await connection.execute(text(f"ALTER ROLE {role} PASSWORD '{quoted}'".replace(":", "\\:")))
-        for name, value in ROLE_LIMITS.items():
+        for name, value in ROLE_SETTINGS.items():
             await connection.execute(text(f"ALTER ROLE {role} SET {name} = '{value}'"))

@@ -102,7 +102,9 @@ async def award_visit(
     if not await write_award(session, rows):
         # The key was claimed between our load and our write: read what the other request answered.
         assert fingerprint is not None
-        again = await load_award(session, store.merchant_id, store_id=store.id, card=loaded.pass_id, key=key)
+        again = await load_award(
+            session, store.merchant_id, store_id=store.id, pass_id=loaded.pass_id, key=key
+        )
         assert again is not None
         assert again.used_fingerprint is not None
         judged = judge_stored(again.used_fingerprint, again.used_answer, fingerprint)
@@ -130,23 +132,26 @@ async def _load(
     the card is found first and the PIN is computed without holding the card's lock.
     """
     pass_id, number = read_card_text(command.card)
-    wanted = pass_id or number
-    if wanted is None:
+    if pass_id is None and number is None:
         raise NotFound("card")
     staff = command.staff
     pin = _remembered(session, store, command, now=now) if staff is None else None
-    if staff is None and pin is None:
+    if pass_id is None or (staff is None and pin is None):
         card = await find_card_at(session, store, command.card)
-        staff_or_refusal = await _check(session, store, command, card=card, now=now)
-        if isinstance(staff_or_refusal, Refusal):
-            return staff_or_refusal
-        staff, wanted = staff_or_refusal, card.id
-    loaded = await load_award(session, store.merchant_id, store_id=store.id, card=wanted, key=key, pin=pin)
+        pass_id = card.id
+        if staff is None and pin is None:
+            checked = await _check(session, store, command, card=card, now=now)
+            if isinstance(checked, Refusal):
+                return checked
+            staff = checked
+    loaded = await load_award(
+        session, store.merchant_id, store_id=store.id, pass_id=pass_id, key=key, pin=pin
+    )
     if loaded is None:
         # Not here, or merged into another card: that one is found the slow way, or the answer is not_found.
         card = await find_card_at(session, store, command.card)
         loaded = await load_award(
-            session, store.merchant_id, store_id=store.id, card=card.id, key=key, pin=pin
+            session, store.merchant_id, store_id=store.id, pass_id=card.id, key=key, pin=pin
         )
         if loaded is None:
             raise NotFound("card")
