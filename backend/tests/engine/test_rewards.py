@@ -275,6 +275,28 @@ async def test_an_undo_repeated_with_its_key_answers_the_same(open_shop: Any) ->
     assert without.json()["code"] == "already_voided"
 
 
+async def test_undoing_a_visit_of_a_card_that_was_joined_to_another_takes_it_from_there(
+    open_shop: Any, clock: Any
+) -> None:
+    """After two cards became one, the undo takes the stamp and the points from the one that is left."""
+    from app.modules.cards.public import merge_cards
+
+    shop = await open_shop("hybrid", cooldown_minutes=0)
+    old, duplicate = await shop.card(), await shop.card()
+    await shop.points(old, "20")
+    visit = (await shop.points(duplicate, "30")).json()["visit_id"]
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        await merge_cards(
+            session, shop.merchant.id, source_id=duplicate.id, target_id=old.id, now=clock.now()
+        )
+
+    undone = (await shop.void("visits", visit, pin=shop.manager_pin)).json()
+
+    assert (undone["pass_id"], undone["stamp_count"], undone["points_balance"]) == (str(old.id), 1, 20)
+    assert ((await shop.row(duplicate)).stamp_count, (await shop.row(duplicate)).points_balance) == (0, 0)
+    assert await shop.violations() == []
+
+
 async def test_another_stores_visit_is_not_found(open_shop: Any) -> None:
     """A visit of another merchant's store cannot be taken back here."""
     shop, other = await open_shop(), await open_shop()

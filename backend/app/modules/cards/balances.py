@@ -26,6 +26,14 @@ async def lock_card(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> 
     return card
 
 
+async def lock_card_now(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> PassObject:
+    """Return the row of the card that this one is today, locked: itself, or the card it was joined to."""
+    card = await lock_card(session, merchant_id, pass_id)
+    while card.status == "merged" and card.merged_into is not None:
+        card = await lock_card(session, merchant_id, card.merged_into)
+    return card
+
+
 async def get_card_row(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> PassObject:
     """Return the card's row as it stands, without a lock; raises NotFound."""
     card = await session.scalar(

@@ -22,15 +22,24 @@ from app.modules.cards.access import (
     read_card_token,
     remember_card,
 )
-from app.modules.cards.balances import get_card_row, lock_card, lock_cards, raise_revision, reward_numbers
+from app.modules.cards.balances import (
+    get_card_row,
+    lock_card,
+    lock_card_now,
+    lock_cards,
+    raise_revision,
+    reward_numbers,
+)
 from app.modules.cards.hooks import (
     CARD_CHANGED,
     CARD_JOINED,
     CARD_MERGED,
+    SAVE_LINK,
     CardChanged,
     CardJoined,
     CardMerged,
     MergedBalance,
+    SaveLinkContext,
 )
 from app.modules.cards.joining import create_card_once
 from app.modules.cards.links import consume_card_link, find_card_link, send_card_link, send_my_card
@@ -61,6 +70,8 @@ __all__ = [
     "CardRef",
     "CreatedCard",
     "MergedBalance",
+    "SAVE_LINK",
+    "SaveLinkContext",
     "PassObject",
     "DeviceCardDep",
     "TierChanged",
@@ -79,6 +90,7 @@ __all__ = [
     "get_card",
     "get_card_row",
     "lock_card",
+    "lock_card_now",
     "raise_revision",
     "reward_numbers",
     "PassObject",
@@ -88,6 +100,7 @@ __all__ = [
     "presented_tokens",
     "list_cards_of_customer",
     "lock_card",
+    "lock_card_now",
     "lock_cards",
     "merge_cards",
     "raise_revision",

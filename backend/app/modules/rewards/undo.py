@@ -15,7 +15,7 @@ from app.dependencies import StoreRef
 from app.kernel.errors import NotFound
 from app.kernel.idempotency import Replay
 from app.kernel.outcomes import Refusal
-from app.modules.cards.public import PassObject, get_card, lock_card
+from app.modules.cards.public import PassObject, get_card, lock_card_now
 from app.modules.merchants.public import get_merchant
 from app.modules.points.public import PointsEvent, give_points_back
 from app.modules.rewards.hooks import VOIDED, VoidedContext
@@ -100,7 +100,7 @@ async def _void(
     staff: StaffRef,
     now: datetime,
 ) -> VoidGranted | Refusal:
-    card = await lock_card(session, store.merchant_id, pass_id)
+    card = await lock_card_now(session, store.merchant_id, pass_id)
     redemption = await _find_redemption(session, store, command.target_id)
     last = await find_last_redemption(session, card.merchant_id, pass_id=card.id)
     refusal = decide_void(

@@ -14,7 +14,7 @@ from app.dependencies import StoreRef
 from app.kernel.errors import NotFound
 from app.kernel.idempotency import Replay
 from app.kernel.outcomes import Refusal
-from app.modules.cards.public import PassObject, lock_card
+from app.modules.cards.public import PassObject, lock_card_now
 from app.modules.merchants.public import get_merchant
 from app.modules.points.public import PointsEvent, take_points
 from app.modules.rewards.public import (
@@ -70,7 +70,7 @@ async def _void(
     staff: StaffRef,
     now: datetime,
 ) -> VoidGranted | Refusal:
-    card = await lock_card(session, store.merchant_id, pass_id)
+    card = await lock_card_now(session, store.merchant_id, pass_id)
     visit = await _find_visit(session, store, command.target_id)
     last = await _last_visit(session, card)
     refusal = decide_void(
