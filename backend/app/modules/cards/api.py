@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import ClockDep, SessionDep, bind_store
 from app.kernel.errors import AppError
@@ -16,6 +18,7 @@ from app.kernel.web.present import present_json
 from app.kernel.web.problems import error_responses
 from app.kernel.web.proxies import address_key, client_address
 from app.modules.cards.access import CardHolderDep
+from app.modules.cards.hooks import SAVE_LINK, SaveLinkContext
 from app.modules.cards.joining import create_card_once
 from app.modules.cards.schemas import PassCreated, PassCreateRequest
 from app.modules.cards.service import CreatedCard
@@ -53,18 +56,29 @@ async def post_create_pass(
     store = await get_store(session, await bind_store(request, session, body.store_id))
     repeat = (address_key(client_address(request)), key) if key else None
     outcome = await create_card_once(session, store, details, source="api", repeat=repeat, now=clock.now())
-    return present_json(outcome, lambda made: present_created(request, made))
+    links: list[str] = []
+    if isinstance(outcome, CreatedCard):
+        links = await SAVE_LINK.gather(_asked(session, outcome, now=clock.now()))
+    return present_json(outcome, lambda made: present_created(request, made, save_links=links))
 
 
-def present_created(request: Request, made: CreatedCard) -> PassCreated:
-    """Return the answer for a fresh card; its addresses are built from the one configured address."""
+def _asked(session: AsyncSession, made: CreatedCard, *, now: datetime) -> SaveLinkContext:
+    card = made.card
+    return SaveLinkContext(session, card.merchant_id, card.id, card.program_id, made.token, now)
+
+
+def present_created(request: Request, made: CreatedCard, *, save_links: list[str]) -> PassCreated:
+    """Return the answer for a fresh card; its own addresses are built from the one configured address.
+
+    save_links: what wallets offer; the card in the browser stands in for them.
+    """
     base = settings_of(request).public_url.rstrip("/")
     card_url = f"{base}/card/{made.card.id}?t={made.token}"
     return PassCreated(
         pass_id=made.card.id,
         card_number=made.card.card_number,
         card_url=card_url,
-        add_to_wallet_url=card_url,
+        add_to_wallet_url=next(iter(save_links), card_url),
         apple_wallet_url=f"{base}/passes/apple/{made.card.id}?t={made.token}",
     )
 

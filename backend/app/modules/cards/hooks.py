@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.hooks import Tell
+from app.kernel.hooks import Collect, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,22 @@ class CardChanged:
     modules_on: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class SaveLinkContext:
+    """A fresh card whose link into a wallet is asked for. token: opens the card."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    pass_id: UUID
+    program_id: UUID
+    token: str
+    now: datetime
+    modules_on: frozenset[str] = frozenset()
+
+
+SAVE_LINK: Collect[SaveLinkContext, str] = Collect(
+    "SAVE_LINK", about="Addresses that put a fresh card into a wallet; the first is add_to_wallet_url."
+)
 CARD_JOINED: Tell[CardJoined] = Tell("CARD_JOINED", about="A card was made.")
 CARD_MERGED: Tell[CardMerged] = Tell(
     "CARD_MERGED", about="A duplicate card joined another: balances move here."

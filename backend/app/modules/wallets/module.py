@@ -2,11 +2,14 @@
 
 from app.kernel.hooks import Offer, On
 from app.kernel.module import Module
-from app.modules.cards.public import CARD_CHANGED, CARD_MERGED
+from app.kernel.points import CARD_BLOCK
+from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.adapters import prepare_google
+from app.modules.wallets.google_wallet.callbacks import prepare_roots
 from app.modules.wallets.google_wallet.output import GoogleOutput
+from app.modules.wallets.google_wallet.saving import card_block, save_link
 from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS
 from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
 from app.modules.wallets.service import on_card_changed, on_card_merged, on_program_changed
@@ -17,17 +20,20 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "customers", "cards"),
     has_models=True,
+    routers=("google_wallet.api:router", "google_wallet.preview_pages:router"),
     hooks=(
         On(CARD_CHANGED, on_card_changed),
         On(CARD_MERGED, on_card_merged),
         # After the rewards module has moved stamps_needed.
         On(PROGRAM_CHANGED, on_program_changed, order=200),
+        On(SAVE_LINK, save_link),
+        On(CARD_BLOCK, card_block),
         On(PASS_FIELDS, stamps_field, order=10),
         On(PASS_FIELDS, points_field, order=20),
         On(PASS_FIELDS, holder_field, order=30),
     ),
     offers=(Offer(OUTPUT, "google", GoogleOutput()),),
-    resources=(prepare_google,),
+    resources=(prepare_google, prepare_roots),
     jobs=(refresh_card, mark_program),
     pollers=(poll_marks,),
 )

@@ -49,7 +49,7 @@ async def test_a_card_needs_only_a_store(client, database, merchant, store):
     assert parse_card_number(body["card_number"]) == body["card_number"]
     token = parse_qs(urlsplit(body["card_url"]).query)["t"][0]
     assert body["card_url"] == f"http://testserver/card/{body['pass_id']}?t={token}"
-    assert body["add_to_wallet_url"] == body["card_url"]
+    assert body["add_to_wallet_url"] == body["card_url"].replace("/card/", "/passes/google/")
     assert body["apple_wallet_url"] == f"http://testserver/passes/apple/{body['pass_id']}?t={token}"
     [card] = await rows(database, merchant, PassObject)
     assert (str(card.id), card.stamp_count, card.points_balance, card.status) == (

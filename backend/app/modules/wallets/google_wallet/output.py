@@ -31,6 +31,7 @@ from app.modules.wallets.google_wallet.rules import (
 from app.modules.wallets.google_wallet.rules import object_id as make_object_id
 from app.modules.wallets.google_wallet.store import (
     SentObject,
+    find_object,
     find_sent_class,
     lease_object,
     note_pass_id,
@@ -105,6 +106,8 @@ class CardSync:
                 return None
             resources = resources_of(session)
             maker = BodyMaker(account, resources.get(Settings).public_url, resources.get(Keyring))
+            if await find_object(session, self.merchant_id, self.pass_id) is None:
+                return None  # nobody asked for this card's pass
             found = await find_card_with_holder(session, self.merchant_id, self.pass_id)
             if found is None:
                 return None

@@ -32,8 +32,6 @@ async def lease_object(
     session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, object_id: str
 ) -> SentObject | None:
     """Take a card for this worker and return what was sent; None while another worker has it."""
-    made = insert(GoogleObjectRow).values(merchant_id=merchant_id, pass_id=pass_id, object_id=object_id)
-    await session.execute(made.on_conflict_do_nothing())
     row = GoogleObjectRow
     taken = (
         update(row)
@@ -52,6 +50,12 @@ async def lease_object(
     # Another issuer than last time knows nothing of the card yet.
     sent = found.sent if found.object_id == object_id else {}
     return SentObject(sent, list(found.notified), found.message, found.wanted_at)
+
+
+async def expect_object(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, object_id: str) -> None:
+    """Note that a card is to be at Google; cards that nobody asked a pass for are never sent there."""
+    made = insert(GoogleObjectRow).values(merchant_id=merchant_id, pass_id=pass_id, object_id=object_id)
+    await session.execute(made.on_conflict_do_nothing())
 
 
 async def release_object(session: AsyncSession, merchant_id: UUID, pass_id: UUID, **values: Any) -> None:

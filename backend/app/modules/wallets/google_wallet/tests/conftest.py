@@ -24,6 +24,8 @@ from app.modules.wallets.google_wallet import adapters
 from app.modules.wallets.google_wallet.accounts import make_key_file
 from app.modules.wallets.google_wallet.adapters import GoogleClient
 from app.modules.wallets.google_wallet.models import GoogleObjectRow
+from app.modules.wallets.google_wallet.rules import object_id
+from app.modules.wallets.google_wallet.store import expect_object
 from app.modules.wallets.google_wallet.tests.wire import Wire, running_wire
 from app.modules.wallets.public import mark_changed
 from app.process import Process
@@ -49,7 +51,11 @@ class Shop:
 
     async def card(self, **over: Any) -> MadeCard:
         """Make a card."""
-        return await make_card(self.database, self.store, **over)
+        card = await make_card(self.database, self.store, **over)
+        async with tenant_scope(self.database, card.merchant_id) as session:
+            key = object_id(self.issuer_id, card.merchant_id, card.id)
+            await expect_object(session, card.merchant_id, card.id, object_id=key)
+        return card
 
     async def change(self, card: MadeCard, **columns: Any) -> None:
         """Change a card's row and mark it, as a visit does."""
