@@ -23,7 +23,6 @@ from app.modules.rewards.hooks import (
 from app.modules.rewards.models import Redemption, Reward
 from app.modules.rewards.presenting import PIN_ERRORS, present_redemption, present_void
 from app.modules.rewards.queries import list_rewards, totals_of
-from app.modules.rewards.repeat import do_once
 from app.modules.rewards.rules import (
     VOID_WINDOW,
     CardTotals,
@@ -38,7 +37,14 @@ from app.modules.rewards.schemas import CardStateAnswer, CardText, RedeemAnswer,
 from app.modules.rewards.service import RedeemCommand, RedeemGranted, redeem_reward
 from app.modules.rewards.standing import settle_card
 from app.modules.rewards.state import state_answer
-from app.modules.rewards.undo import VoidCommand, VoidGranted, identify_voider, is_manager, void_redemption
+from app.modules.rewards.undo import (
+    VoidCommand,
+    VoidGranted,
+    VoidWork,
+    is_manager,
+    void_once,
+    void_redemption,
+)
 from app.modules.stores.public import get_program
 
 
@@ -81,14 +87,14 @@ __all__ = [
     "VoidCommand",
     "VoidGranted",
     "VoidRequest",
+    "VoidWork",
     "VoidedContext",
     "card_state",
     "change_reward",
     "decide_void",
     "describe_rewards",
-    "do_once",
     "giver_of",
-    "identify_voider",
+    "void_once",
     "is_manager",
     "is_unlocked",
     "list_rewards",

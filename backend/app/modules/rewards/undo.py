@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -60,16 +61,50 @@ def is_manager(staff: StaffRef) -> bool:
     return staff.role in {"manager", "owner"}
 
 
-async def identify_voider(
-    session: AsyncSession, store: StoreRef, pass_id: UUID, *, command: VoidCommand, now: datetime
-) -> StaffRef | Refusal:
-    """Return who takes something back: the recognised device or key, else the owner of the PIN."""
-    if command.staff is not None:
-        return command.staff
-    card = await get_card(session, store.merchant_id, pass_id)
-    return await check_pin(
-        session, store, card=card, address=command.address, pin=command.staff_pin or "", now=now
+@dataclass(frozen=True, slots=True)
+class VoidWork:
+    """A void after its credential was checked: what the two kinds of it share."""
+
+    session: AsyncSession
+    store: StoreRef
+    command: VoidCommand
+    pass_id: UUID
+    staff: StaffRef
+    now: datetime
+
+    async def lock_card(self) -> PassObject:
+        """Lock the card as it is today."""
+        return await lock_card_now(self.session, self.store.merchant_id, self.pass_id)
+
+
+async def void_once(  # noqa: PLR0913 - the parts of one void
+    session: AsyncSession,
+    store: StoreRef,
+    command: VoidCommand,
+    *,
+    route: str,
+    pass_id: UUID,
+    work: Callable[[VoidWork], Awaitable[VoidGranted | Refusal]],
+    now: datetime,
+) -> VoidGranted | Refusal:
+    """Learn who asks (the recognised device or key, else the owner of the PIN), then do the work once a key."""
+    staff: StaffRef | Refusal | None = command.staff
+    if staff is None:
+        card = await get_card(session, store.merchant_id, pass_id)
+        pin = command.staff_pin or ""
+        staff = await check_pin(session, store, card=card, address=command.address, pin=pin, now=now)
+    if isinstance(staff, Refusal):
+        return staff
+    job = VoidWork(session, store, command, pass_id, staff, now)
+    outcome = await do_once(
+        session,
+        store.merchant_id,
+        command.repeatable(route, pass_id),
+        staff=staff,
+        work=partial(work, job),
+        now=now,
     )
+    return VoidGranted(outcome.answer) if isinstance(outcome, Replay) else outcome
 
 
 async def void_redemption(
@@ -77,30 +112,14 @@ async def void_redemption(
 ) -> VoidGranted | Refusal:
     """Take a redemption back: the last one for 15 minutes, a manager any time. Raises NotFound."""
     found = await _find_redemption(session, store, command.target_id)
-    staff = await identify_voider(session, store, found.pass_id, command=command, now=now)
-    if isinstance(staff, Refusal):
-        return staff
-    outcome = await do_once(
-        session,
-        store.merchant_id,
-        command.repeatable("void-redemption", found.pass_id),
-        staff=staff,
-        work=partial(_void, session, store, found.pass_id, command=command, staff=staff, now=now),
-        now=now,
+    return await void_once(
+        session, store, command, route="void-redemption", pass_id=found.pass_id, work=_void, now=now
     )
-    return VoidGranted(outcome.answer) if isinstance(outcome, Replay) else outcome
 
 
-async def _void(
-    session: AsyncSession,
-    store: StoreRef,
-    pass_id: UUID,
-    *,
-    command: VoidCommand,
-    staff: StaffRef,
-    now: datetime,
-) -> VoidGranted | Refusal:
-    card = await lock_card_now(session, store.merchant_id, pass_id)
+async def _void(work: VoidWork) -> VoidGranted | Refusal:
+    session, store, command, staff, now = work.session, work.store, work.command, work.staff, work.now
+    card = await work.lock_card()
     redemption = await _find_redemption(session, store, command.target_id)
     last = await find_last_redemption(session, card.merchant_id, pass_id=card.id)
     refusal = decide_void(

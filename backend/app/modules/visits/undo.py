@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import StoreRef
 from app.kernel.errors import NotFound
-from app.kernel.idempotency import Replay
 from app.kernel.outcomes import Refusal
-from app.modules.cards.public import PassObject, lock_card_now
+from app.modules.cards.public import PassObject
 from app.modules.merchants.public import get_merchant
 from app.modules.points.public import PointsEvent, take_points
 from app.modules.rewards.public import (
@@ -22,14 +20,14 @@ from app.modules.rewards.public import (
     VoidCommand,
     VoidedContext,
     VoidGranted,
+    VoidWork,
     decide_void,
-    do_once,
-    identify_voider,
     is_manager,
     list_rewards,
     settle_card,
     state_answer,
     totals_of,
+    void_once,
 )
 from app.modules.staff.public import StaffRef
 from app.modules.stamps.public import Cause, StampEvent, move_stamps
@@ -47,30 +45,14 @@ async def void_visit(
     has not asked to force it.
     """
     found = await _find_visit(session, store, command.target_id)
-    staff = await identify_voider(session, store, found.pass_id, command=command, now=now)
-    if isinstance(staff, Refusal):
-        return staff
-    outcome = await do_once(
-        session,
-        store.merchant_id,
-        command.repeatable("void-visit", found.pass_id),
-        staff=staff,
-        work=partial(_void, session, store, found.pass_id, command=command, staff=staff, now=now),
-        now=now,
+    return await void_once(
+        session, store, command, route="void-visit", pass_id=found.pass_id, work=_void, now=now
     )
-    return VoidGranted(outcome.answer) if isinstance(outcome, Replay) else outcome
 
 
-async def _void(
-    session: AsyncSession,
-    store: StoreRef,
-    pass_id: UUID,
-    *,
-    command: VoidCommand,
-    staff: StaffRef,
-    now: datetime,
-) -> VoidGranted | Refusal:
-    card = await lock_card_now(session, store.merchant_id, pass_id)
+async def _void(work: VoidWork) -> VoidGranted | Refusal:
+    session, store, command, staff, now = work.session, work.store, work.command, work.staff, work.now
+    card = await work.lock_card()
     visit = await _find_visit(session, store, command.target_id)
     last = await _last_visit(session, card)
     refusal = decide_void(
