@@ -1,4 +1,4 @@
-"""Cards over HTTP: making one, and the Apple pass that waits for the wallets module."""
+"""Cards over HTTP: making one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import ClockDep, SessionDep, bind_store
-from app.kernel.errors import AppError
 from app.kernel.idempotency import KEY_LENGTH_MAX
-from app.kernel.permissions import card_holder, public
+from app.kernel.permissions import public
 from app.kernel.web.cookies import settings_of
 from app.kernel.web.limits import rate_limit
 from app.kernel.web.present import present_json
 from app.kernel.web.problems import error_responses
 from app.kernel.web.proxies import address_key, client_address
-from app.modules.cards.access import CardHolderDep
 from app.modules.cards.hooks import SAVE_LINK, SaveLinkContext
 from app.modules.cards.joining import create_card_once
 from app.modules.cards.schemas import PassCreated, PassCreateRequest
@@ -81,13 +79,3 @@ def present_created(request: Request, made: CreatedCard, *, save_links: list[str
         add_to_wallet_url=next(iter(save_links), card_url),
         apple_wallet_url=f"{base}/passes/apple/{made.card.id}?t={made.token}",
     )
-
-
-@router.get(
-    "/passes/apple/{pass_id}",
-    responses=error_responses("unauthenticated", "wallet_unavailable"),
-    dependencies=[card_holder("The signed pass of one's own card.")],
-)
-async def get_apple_pass(card: CardHolderDep) -> Response:
-    """Return the signed Apple pass; until Apple Wallet is set up, 404 with the code wallet_unavailable."""
-    raise AppError(code="wallet_unavailable", extra={"reason": "not_configured", "pass_id": str(card.id)})

@@ -5,6 +5,7 @@ from app.kernel.module import Module
 from app.kernel.points import CARD_BLOCK
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.stores.public import PROGRAM_CHANGED
+from app.modules.wallets.apple_wallet.credentials import AppleSetup, prepare_keys
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.adapters import prepare_google
 from app.modules.wallets.google_wallet.callbacks import prepare_roots
@@ -20,7 +21,12 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "customers", "cards"),
     has_models=True,
-    routers=("google_wallet.api:router", "google_wallet.preview_pages:router"),
+    routers=(
+        "apple_wallet.api:router",
+        "apple_wallet.web_service:router",
+        "google_wallet.api:router",
+        "google_wallet.preview_pages:router",
+    ),
     hooks=(
         On(CARD_CHANGED, on_card_changed),
         On(CARD_MERGED, on_card_merged),
@@ -33,7 +39,8 @@ MODULE = Module(
         On(PASS_FIELDS, holder_field, order=30),
     ),
     offers=(Offer(OUTPUT, "google", GoogleOutput()),),
-    resources=(prepare_google, prepare_roots),
+    resources=(prepare_google, prepare_roots, prepare_keys),
     jobs=(refresh_card, mark_program),
     pollers=(poll_marks,),
+    settings=(AppleSetup,),
 )

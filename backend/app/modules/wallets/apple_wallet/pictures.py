@@ -1,0 +1,173 @@
+"""Draws a pass's pictures: strip with the stamps, logo and icon, at 1x, 2x and 3x, as small palette PNGs.
+
+Drawn once for a look and a count, then kept: eleven strips for a card of ten stamps serve everybody.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from app.modules.wallets.apple_wallet.package import Part, make_part
+
+FOLDER = Path(__file__).parent / "images"
+FALLBACK_ICON = "star"
+STRIP = (375, 144)
+LOGO_HEIGHT = 50
+ICON_SIDE = 29
+SCALES = (1, 2, 3)
+STAMPS_DRAWN_MAX = 60
+COLORS = 48
+STRIPS_KEPT, LOOKS_KEPT = 1_024, 256
+# A bar for points moves in steps, so that few pictures serve everybody.
+BAR_STEPS = 20
+_SOFT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The colours (#rrggbb) and the icon of a card."""
+
+    background: str
+    foreground: str
+    accent: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class StripState:
+    """What the strip shows: filled of needed stamps, or steps of a bar. needed 0: a bar."""
+
+    filled: int
+    needed: int
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def _mix(one: str, other: str, share: float) -> tuple[int, int, int]:
+    mixed = [round(a + (b - a) * share) for a, b in zip(_rgb(one), _rgb(other), strict=True)]
+    return mixed[0], mixed[1], mixed[2]
+
+
+@lru_cache(maxsize=512)
+def _glyph(icon: str, side: int) -> Image.Image:
+    path = FOLDER / f"{icon}.png"
+    with Image.open(path if icon.isascii() and path.is_file() else FOLDER / f"{FALLBACK_ICON}.png") as mask:
+        return mask.convert("L").resize((side, side), Image.Resampling.LANCZOS)
+
+
+@lru_cache(maxsize=64)
+def _disc(side: int, ring: int) -> Image.Image:
+    """Return a soft-edged disc, or a ring of the given width."""
+    large = side * _SOFT
+    mask = Image.new("L", (large, large), 0)
+    draw = ImageDraw.Draw(mask)
+    edge = (0, 0, large - 1, large - 1)
+    if ring:
+        draw.ellipse(edge, outline=255, width=ring * _SOFT)
+    else:
+        draw.ellipse(edge, fill=255)
+    return mask.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def _png(image: Image.Image) -> bytes:
+    small = image if image.mode == "P" else image.quantize(COLORS)
+    out = io.BytesIO()
+    small.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _rows(needed: int) -> tuple[int, int]:
+    """Return rows and columns that give the largest stamps in the strip."""
+    width, height = STRIP
+    best = max(range(1, 6), key=lambda rows: min(height / rows, width / math.ceil(needed / rows)))
+    return best, math.ceil(needed / best)
+
+
+def _draw_stamps(look: Look, state: StripState, scale: int) -> Image.Image:
+    width, height = STRIP[0] * scale, STRIP[1] * scale
+    image = Image.new("RGB", (width, height), _rgb(look.background))
+    needed = min(state.needed, STAMPS_DRAWN_MAX)
+    rows, columns = _rows(needed)
+    cell = min((height - 12 * scale) / rows, (width - 24 * scale) / columns)
+    side = int(cell * 0.84)
+    left, top = (width - cell * columns) / 2, (height - cell * rows) / 2
+    for number in range(needed):
+        row, column = divmod(number, columns)
+        x = int(left + cell * column + (cell - side) / 2)
+        y = int(top + cell * row + (cell - side) / 2)
+        is_last = number == needed - 1
+        _draw_stamp(image, (x, y, side), look, is_filled=number < state.filled, is_reward=is_last)
+    return image
+
+
+def _draw_stamp(
+    image: Image.Image, place: tuple[int, int, int], look: Look, *, is_filled: bool, is_reward: bool
+) -> None:
+    x, y, side = place
+    icon = _glyph("gift" if is_reward else look.icon, max(4, int(side * 0.6)))
+    at = (x + (side - icon.width) // 2, y + (side - icon.height) // 2)
+    if is_filled:
+        image.paste(_rgb(look.accent), (x, y), _disc(side, 0))
+        image.paste(_rgb(look.background), at, icon)
+        return
+    quiet = _rgb(look.accent) if is_reward else _mix(look.background, look.foreground, 0.45)
+    image.paste(_mix(look.background, look.foreground, 0.08), (x, y), _disc(side, 0))
+    image.paste(quiet, (x, y), _disc(side, max(1, side // 24)))
+    image.paste(quiet, at, icon)
+
+
+def _draw_bar(look: Look, state: StripState, scale: int) -> Image.Image:
+    width, height = STRIP[0] * scale, STRIP[1] * scale
+    image = Image.new("RGB", (width, height), _rgb(look.background))
+    draw = ImageDraw.Draw(image)
+    left, right, thick = 20 * scale, width - 72 * scale, 16 * scale
+    top = (height - thick) // 2
+    radius = thick // 2
+    draw.rounded_rectangle(
+        (left, top, right, top + thick), radius, fill=_mix(look.background, look.foreground, 0.2)
+    )
+    share = min(state.filled, BAR_STEPS) / BAR_STEPS
+    if share:
+        end = left + max(thick, round((right - left) * share))
+        draw.rounded_rectangle((left, top, end, top + thick), radius, fill=_rgb(look.accent))
+    side = 44 * scale
+    place = (width - 60 * scale, (height - side) // 2, side)
+    _draw_stamp(image, place, look, is_filled=state.filled >= BAR_STEPS, is_reward=True)
+    return image
+
+
+def _name(stem: str, scale: int) -> str:
+    return f"{stem}.png" if scale == 1 else f"{stem}@{scale}x.png"
+
+
+@lru_cache(maxsize=STRIPS_KEPT)
+def strip_parts(look: Look, state: StripState) -> tuple[Part, ...]:
+    """Return the strip in three sizes."""
+    draw = _draw_stamps if state.needed else _draw_bar
+    return tuple(make_part(_name("strip", scale), _png(draw(look, state, scale))) for scale in SCALES)
+
+
+@lru_cache(maxsize=LOOKS_KEPT)
+def look_parts(look: Look) -> tuple[Part, ...]:
+    """Return logo and icon in three sizes. The icon is what the lock screen shows; without it no pass opens."""
+    parts: list[Part] = []
+    for scale in SCALES:
+        side = LOGO_HEIGHT * scale
+        logo = Image.new("RGBA", (side, side), (*_rgb(look.accent), 0))
+        logo.paste((*_rgb(look.accent), 255), (0, 0), _glyph(look.icon, side))
+        parts.append(make_part(_name("logo", scale), _png(logo)))
+        side = ICON_SIDE * scale
+        icon = Image.new("RGB", (side, side), _rgb(look.background))
+        glyph = _glyph(look.icon, int(side * 0.7))
+        at = (side - glyph.width) // 2
+        icon.paste(_rgb(look.accent), (at, at), glyph)
+        parts.append(make_part(_name("icon", scale), _png(icon)))
+    return tuple(parts)
