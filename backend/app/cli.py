@@ -86,6 +86,21 @@ def check() -> None:
 
 
 @app.command()
+def jobs(
+    retry: Annotated[int | None, typer.Option(help="Give this job another chance.")] = None,
+) -> None:
+    """List the jobs that were given up, with the reason."""
+    from app.commands import jobs as commands
+    from app.config import Settings
+
+    if retry is None:
+        commands.print_dead_jobs(Settings())
+    else:
+        commands.retry(Settings(), retry)
+        typer.echo(f"Job {retry} is queued again.")
+
+
+@app.command()
 def create_merchant(
     name: Annotated[str, typer.Option(prompt=True, help="Name of the business.")],
     email: Annotated[str, typer.Option(prompt=True, help="Address that signs in.")],
