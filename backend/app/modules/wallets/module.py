@@ -6,6 +6,7 @@ from app.kernel.points import CARD_BLOCK
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.apple_wallet.credentials import AppleSetup, prepare_keys
+from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE, prepare_pusher
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.adapters import prepare_google
 from app.modules.wallets.google_wallet.callbacks import prepare_roots
@@ -38,8 +39,11 @@ MODULE = Module(
         On(PASS_FIELDS, points_field, order=20),
         On(PASS_FIELDS, holder_field, order=30),
     ),
-    offers=(Offer(OUTPUT, "google", GoogleOutput()),),
-    resources=(prepare_google, prepare_roots, prepare_keys),
+    offers=(
+        Offer(OUTPUT, "apple", OUTPUT_APPLE),
+        Offer(OUTPUT, "google", GoogleOutput()),
+    ),
+    resources=(prepare_google, prepare_roots, prepare_keys, prepare_pusher),
     jobs=(refresh_card, mark_program),
     pollers=(poll_marks,),
     settings=(AppleSetup,),
