@@ -96,6 +96,27 @@ async def test_a_form_needs_its_token(app):
     assert [(a.status_code, a.json()["code"]) for a in answers] == [(403, "csrf")] * 4
 
 
+@pytest.mark.parametrize(
+    ("charset", "status"), [("utf-8", 303), ('"UTF-8"', 303), ("punycode", 415), ("unicode_escape", 415)]
+)
+async def test_a_form_is_read_as_utf8_only(app, charset, status):
+    """Python's odd codecs cost minutes a megabyte or make surrogates; none of them reaches the parser."""
+    async with make_client(app) as client:
+        token = await csrf_of(client)
+        fields = [("csrf", token), ("value", "1")]
+        part = '--x\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+        body = "".join(part.format(*field) for field in fields) + "--x--\r\n"
+        answers = [
+            await client.post(
+                "/form", content=body, headers={"content-type": f"multipart/form-data; boundary=x;{name}"}
+            )
+            for name in (f" charset={charset}", f"Charset = {charset}")
+        ]
+
+    assert answers[0].status_code == status
+    assert status == 303 or answers[1].status_code == status
+
+
 async def test_the_csrf_cookie_is_set_by_pages_with_a_form_only_once(app):
     """The cookie is host-bound, secret to scripts, and kept when it is there."""
     async with make_client(app) as client:

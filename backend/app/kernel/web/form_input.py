@@ -57,13 +57,19 @@ async def read_form(
     converters = dict(convert or {})
     raw = {name: converters[name](value) if name in converters else value for name, value in values.items()}
     known = {name: value for name, value in raw.items() if name in schema.model_fields}
-    key = form.get("idempotency_key")
-    found: FormInput[M] = FormInput(values, None, key=key[:200] if isinstance(key, str) and key else None)
+    found: FormInput[M] = FormInput(values, None, key=_form_key(form.get("idempotency_key")))
     try:
         found.data = schema.model_validate(known)
     except ValidationError as error:
         found.errors = {str(row["loc"][0]) if row["loc"] else "": _plain(row) for row in error.errors()}
     return found
+
+
+def _form_key(value: object) -> str | None:
+    """Return the form's key; what we never wrote there (NUL, which PostgreSQL refuses) is none."""
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
+        return None
+    return value[:200] or None
 
 
 def whole(value: str) -> int | str:
