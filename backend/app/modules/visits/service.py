@@ -41,7 +41,10 @@ from app.modules.visits.statements import (
     write_award,
 )
 from app.utils.id_generator import parse_card_number
-from app.utils.security import Keyring
+from app.utils.security import PIN_HASH_BYTES, Keyring
+
+# As long as a verifier, and nobody's.
+DECOY_VERIFIER = bytes(PIN_HASH_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ async def _load(
     staff = command.staff
     pin = _remembered(session, store, command, now=now) if staff is None else None
     if pass_id is None or (staff is None and pin is None):
-        card = await find_card_at(session, store, command.card)
+        card = await _find_first(session, store, command, key=key, now=now)
         pass_id = card.id
         if staff is None and pin is None:
             checked = await _check(session, store, command, card=card, now=now)
@@ -157,20 +160,40 @@ async def _load(
             raise NotFound("card")
     if loaded.status == "blocked":
         return Refusal("card_blocked")
-    if staff is None:
-        # A remembered PIN that was changed since is an ordinary attempt: counted, then computed.
-        judged = loaded.staff or await _check_again(session, store, command, pass_id=loaded.pass_id, now=now)
-        if isinstance(judged, Refusal):
-            return judged
-        staff = judged
-    return loaded, staff
+    if staff is not None:
+        return loaded, staff
+    if isinstance(loaded.staff, Refusal):
+        return loaded.staff
+    if loaded.staff is not None:
+        return loaded, loaded.staff
+    # A remembered PIN that was changed since is an ordinary attempt: counted, then computed, without the lock.
+    card = await find_card_at(session, store, command.card)
+    checked = await _check(session, store, command, card=card, now=now)
+    if isinstance(checked, Refusal):
+        return checked
+    again = await load_award(session, store.merchant_id, store_id=store.id, pass_id=card.id, key=key)
+    if again is None:
+        raise NotFound("card")
+    return again, checked
 
 
-async def _check_again(
-    session: AsyncSession, store: StoreRef, command: AwardCommand, *, pass_id: UUID, now: datetime
-) -> StaffRef | Refusal:
-    card = await find_card_at(session, store, str(pass_id))
-    return await _check(session, store, command, card=card, now=now)
+async def _find_first(
+    session: AsyncSession, store: StoreRef, command: AwardCommand, *, key: AwardKey, now: datetime
+) -> FoundCard:
+    """Find the card before any PIN is looked at; raises NotFound after the same reads as for a remembered PIN.
+
+    Else the time would tell a PIN that was used lately from a wrong one, and attempts without a card count nowhere.
+    """
+    try:
+        return await find_card_at(session, store, command.card)
+    except NotFound:
+        pass_id, _number = read_card_text(command.card)
+        if pass_id is not None and command.staff is None:
+            decoy = RememberedPin(DECOY_VERIFIER, pin_address(session, command.address), now)
+            await load_award(
+                session, store.merchant_id, store_id=store.id, pass_id=pass_id, key=key, pin=decoy
+            )
+        raise
 
 
 def _remembered(

@@ -13,7 +13,8 @@ from app.modules.merchants.factories import make_merchant
 from app.modules.staff.factories import make_device, make_staff
 from app.modules.staff.models import PinAttempt
 from app.modules.stores.factories import make_store
-from app.utils.id_generator import new_card_number
+from app.modules.visits import service as award_service
+from app.utils.id_generator import new_card_number, new_id
 
 WRONG = "000000"
 
@@ -70,3 +71,32 @@ async def test_unknown_card_answers_the_same_to_right_and_wrong_pins(client, dat
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].content == answers[1].content
     assert counter.calls == 0
+
+
+async def test_a_remembered_pin_with_an_unknown_card_takes_the_reads_of_a_wrong_one(
+    client, database, monkeypatch
+):
+    """Such attempts are counted nowhere: the time they take must not tell a PIN that was used lately."""
+    store = await make_store(database, await make_merchant(database))
+    _staff_id, pin = await make_staff(database, store)
+    card = await make_card(database, store)
+    given = await client.post(f"/stamp/{store.id}", json={"pass_id": str(card.id), "staff_pin": pin})
+    assert given.status_code == 201
+    reads: list[str] = []
+    for name in ("find_award_card", "load_award"):
+        real = getattr(award_service, name)
+
+        async def counted(*args, _real=real, _name=name, **kwargs):
+            reads.append(_name + ("" if kwargs.get("pin") is None else " with a PIN"))
+            return await _real(*args, **kwargs)
+
+        monkeypatch.setattr(award_service, name, counted)
+
+    for unknown in (str(new_id()), new_card_number()):
+        seen = []
+        for typed in (pin, WRONG):
+            reads.clear()
+            answer = await client.post(f"/stamp/{store.id}", json={"pass_id": unknown, "staff_pin": typed})
+            assert answer.status_code == 404
+            seen.append(sorted(reads))
+        assert seen[0] == seen[1]
