@@ -217,11 +217,15 @@ async def _confirm(session: AsyncSession, fresh: CardRef, *, now: datetime) -> C
 
 
 async def _hand_over(session: AsyncSession, card: CardRef, owner_id: UUID) -> None:
-    """Let the card belong to the customer who stays; a merged one too, so that erasing finds it."""
+    """Let the card belong to the customer who stays; a merged one too, so that erasing finds it.
+
+    Links and cookies made before the mailbox answered end here: whoever typed the address need not own it, and
+    would else read the other person's name, cards and history on this card's page.
+    """
     await session.execute(
         update(PassObject)
         .where(PassObject.merchant_id == card.merchant_id, PassObject.id == card.id)
-        .values(customer_id=owner_id)
+        .values(customer_id=owner_id, token_version=PassObject.token_version + 1)
         .execution_options(synchronize_session=False)
     )
 

@@ -12,6 +12,7 @@ from app.modules.cards.factories import make_card
 from app.modules.cards.models import CardLink, PassObject
 from app.modules.cards.public import (
     block_card,
+    card_token,
     consume_card_link,
     create_card,
     find_card,
@@ -217,6 +218,23 @@ async def test_a_known_address_brings_its_card_of_another_programme_along(clock,
         opened = await consume_card_link(session, link, now=clock.now())
 
     assert (opened.id, opened.customer_id) == (made.card.id, old.customer_id)
+
+
+async def test_whoever_typed_the_address_does_not_read_along_in_another_programme(
+    clock, database, merchant, store
+):
+    """The card goes to the mailbox's owner; the device it was made on, a stranger's perhaps, is shut out."""
+    other = await make_store(database, merchant, "stamps", name="CoffeeLux Kirchberg")
+    await make_card(database, store, email="ada@example.com", verified=True)
+    made = await join(database, merchant, other, clock, email="ada@example.com")
+    link = (await mailed_links(database, merchant))[-1]
+
+    async with tenant_scope(database, merchant.id) as session:
+        opened = await consume_card_link(session, link, now=clock.now())
+    async with tenant_scope(database, merchant.id) as session:
+        assert await read_card_token(session, made.token) is None
+        fresh = card_token(resources_of(session).get(Keyring), opened)
+        assert (await read_card_token(session, fresh)).id == made.card.id
 
 
 async def test_links_are_stored_as_hashes(clock, database, merchant, store):
