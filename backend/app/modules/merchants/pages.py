@@ -100,7 +100,9 @@ async def get_confirm_link(request: Request, token: str) -> Response:
 
 def _keep_token(request: Request, cookie: str, token: str, target: str) -> Response:
     response = redirect(request, target)
-    set_cookie(request, response, cookie, token[:LINK_LENGTH_MAX], max_age=LINK_COOKIE_AGE)
+    # Ours are ASCII; anything else would not fit into a header and opens nothing anyway.
+    kept = token[:LINK_LENGTH_MAX] if token.isascii() else ""
+    set_cookie(request, response, cookie, kept, max_age=LINK_COOKIE_AGE)
     return response
 
 

@@ -54,6 +54,22 @@ async def test_public_pages_open(client: httpx2.AsyncClient, path: str) -> None:
     assert "<h1>" in response.text
 
 
+@pytest.mark.parametrize("path", ["/sign-up/confirm", "/password-reset/link"])
+async def test_a_link_that_cannot_be_ours_opens_nothing(client: httpx2.AsyncClient, path: str) -> None:
+    """Letters that fit into no header are dropped, not answered with an error."""
+    response = await client.get(f"{path}/%E2%82%AC", headers={"accept": "text/html"})
+
+    assert response.status_code == 303
+
+
+async def test_a_sign_up_form_sent_twice_is_one_sign_up(client: httpx2.AsyncClient) -> None:
+    """The hidden key of the form makes the id; one with a NUL is none."""
+    form = {"name": "CoffeeLux", "email": "key@example.com", "password": "plum-orchard-tandem-42"}
+    for key in ("b0f3c1de-5a1e-4d0c-9d3a-3c6f2f0a7b11", "\x00" * 30):
+        answer = await send(client, "/sign-up", form | {"idempotency_key": key})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-up/mailbox")
+
+
 @pytest.mark.parametrize("path", ["settings", "sessions", "api-keys", "audit", "stores", "stores/new"])
 async def test_dashboard_pages_open(client: httpx2.AsyncClient, merchant: MadeMerchant, path: str) -> None:
     """Every page of the account opens for its owner."""
