@@ -33,6 +33,7 @@ from app.modules.merchants.public import get_merchant
 from app.modules.staff.public import StaffRef, staff_names
 from app.modules.stores.public import StoreView, list_stores
 from app.modules.visits.public import VoidCommand, void_visit
+from app.utils.validators import clean_line
 
 REASON_LENGTH_MAX = 200
 SOURCES = {
@@ -162,7 +163,10 @@ async def undo_visit(
         via="member",
     )
     command = VoidCommand(
-        target_id=wish.visit_id, reason=wish.reason[:REASON_LENGTH_MAX], staff=member, force=wish.force
+        target_id=wish.visit_id,
+        reason=clean_line(wish.reason)[:REASON_LENGTH_MAX],
+        staff=member,
+        force=wish.force,
     )
     outcome = await void_visit(session, StoreRef(principal.merchant_id, row.store_id), command, now=now)
     return outcome if isinstance(outcome, Refusal) else None

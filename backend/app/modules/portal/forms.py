@@ -42,7 +42,8 @@ FormDep = Annotated[dict[str, str], Depends(read_form)]
 def form_key(form: Mapping[str, str]) -> str | None:
     """Return the hidden key of a shown form."""
     key = form.get("idempotency_key", "")
-    return key if FORM_KEY_LENGTH_MIN <= len(key) <= FORM_KEY_LENGTH_MAX else None
+    is_ours = key.isascii() and key.isprintable() and FORM_KEY_LENGTH_MIN <= len(key) <= FORM_KEY_LENGTH_MAX
+    return key if is_ours else None
 
 
 def is_ticked(form: Mapping[str, str], name: str) -> bool:

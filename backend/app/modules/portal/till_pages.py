@@ -15,7 +15,7 @@ from app.kernel.errors import CODES
 from app.kernel.i18n import current, ngettext
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import public, staff_pin
-from app.kernel.web.forms import redirect
+from app.kernel.web.forms import redirect, safe_next
 from app.kernel.web.limits import rate_limit
 from app.kernel.web.problems import retry_headers
 from app.kernel.web.proxies import client_address
@@ -84,8 +84,10 @@ async def post_points_form(
 async def _open(till: Till) -> Response:
     paths = PATHS[till.view.loyalty_type]
     if till.mode not in paths:
+        here = f"/{paths[0]}/{till.store.id}"
         query = f"?{till.request.url.query}" if till.request.url.query else ""
-        return redirect(till.request, f"/{paths[0]}/{till.store.id}{query}")
+        # A query that cannot be one of ours is left behind.
+        return redirect(till.request, safe_next(here + query, default=here))
     moved = await _exchange(till)
     if moved is not None:
         return moved

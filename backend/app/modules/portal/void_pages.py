@@ -26,6 +26,7 @@ from app.modules.portal.presenting import RefusedText, refused_text, store_page
 from app.modules.rewards.public import VoidCommand, void_redemption
 from app.modules.stores.public import get_store
 from app.modules.visits.public import void_visit
+from app.utils.validators import clean_line
 
 router = APIRouter(include_in_schema=False)
 
@@ -83,7 +84,7 @@ async def _void(
     pin = form.get("staff_pin", "").strip()
     command = VoidCommand(
         target_id,
-        (form.get("reason", "").strip() or _("Mistake"))[:REASON_LENGTH_MAX],
+        (clean_line(form.get("reason", "")) or _("Mistake"))[:REASON_LENGTH_MAX],
         client_address(request),
         pin if pin.isascii() and pin.isdecimal() and 4 <= len(pin) <= 6 else "",
         force=is_ticked(form, "force"),

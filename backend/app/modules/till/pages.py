@@ -50,7 +50,7 @@ HOME = "/staff"
 SCANNER_POLICY = {"script-src": "'wasm-unsafe-eval'"}
 
 CardForm = Annotated[str, Form(max_length=100)]
-KeyForm = Annotated[str, Form(max_length=100)]
+KeyForm = Annotated[str, Form(max_length=100, pattern="^[!-~]*$")]
 _amount: TypeAdapter[Decimal] = TypeAdapter(Amount)
 
 

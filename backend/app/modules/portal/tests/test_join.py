@@ -72,6 +72,15 @@ async def test_a_double_tap_is_one_card(client, database, merchant, store):
     assert len(await rows(database, merchant, PassObject)) == 1
 
 
+async def test_a_made_up_key_is_no_key(client, database, store):
+    """A NUL, which PostgreSQL refuses, is not one of our keys: the card is made all the same."""
+    path = f"/join/{store.id}"
+
+    joined = await send_form(client, path, path, idempotency_key="\x00" * 25)
+
+    assert joined.status_code == 303
+
+
 async def test_mistakes_come_back_beside_their_fields(client, database, merchant, store):
     """422, the words beside the field, what was typed still there, and nothing made."""
     answer = await send_form(

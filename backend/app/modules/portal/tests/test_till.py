@@ -202,6 +202,16 @@ async def redeem_page(client, card):
     return page.text[start : page.text.index('"', start)]
 
 
+@pytest.mark.parametrize("query", ["x=" + "a" * 600, "x=\\a"])
+async def test_an_odd_query_is_left_behind(client, database, merchant, query):
+    """The way to the right page never fails on what somebody added to the address."""
+    shop = await make_store(database, merchant, "points")
+
+    answer = await client.get(f"/stamp/{shop.id}?{query}", headers=HTML)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/points/{shop.id}")
+
+
 async def test_a_reward_is_shown_full_screen_with_a_clock(client, clock, database, store, pin):
     """Redeemed once; the screen moves for ten minutes and then only says when it was given."""
     card = await make_card(database, store, stamps=10)
