@@ -2,7 +2,7 @@
 
 from app.kernel.hooks import Offer, On
 from app.kernel.module import Module
-from app.kernel.points import CARD_BLOCK
+from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, NAV_ITEM
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.apple_wallet.credentials import AppleSetup, prepare_keys
@@ -10,6 +10,8 @@ from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE, prepare_pushe
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.adapters import prepare_google
 from app.modules.wallets.google_wallet.callbacks import prepare_roots
+from app.modules.wallets.google_wallet.checking import GoogleCheck, check_google
+from app.modules.wallets.google_wallet.navigation import customer_panel, nav_items
 from app.modules.wallets.google_wallet.output import GoogleOutput
 from app.modules.wallets.google_wallet.saving import card_block, save_link
 from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS
@@ -27,6 +29,7 @@ MODULE = Module(
         "apple_wallet.web_service:router",
         "google_wallet.api:router",
         "google_wallet.preview_pages:router",
+        "google_wallet.pages:router",
     ),
     hooks=(
         On(CARD_CHANGED, on_card_changed),
@@ -35,6 +38,8 @@ MODULE = Module(
         On(PROGRAM_CHANGED, on_program_changed, order=200),
         On(SAVE_LINK, save_link),
         On(CARD_BLOCK, card_block),
+        On(NAV_ITEM, nav_items),
+        On(CUSTOMER_PANEL, customer_panel),
         On(PASS_FIELDS, stamps_field, order=10),
         On(PASS_FIELDS, points_field, order=20),
         On(PASS_FIELDS, holder_field, order=30),
@@ -44,7 +49,10 @@ MODULE = Module(
         Offer(OUTPUT, "google", GoogleOutput()),
     ),
     resources=(prepare_google, prepare_roots, prepare_keys, prepare_pusher),
-    jobs=(refresh_card, mark_program),
+    jobs=(refresh_card, mark_program, check_google),
     pollers=(poll_marks,),
-    settings=(AppleSetup,),
+    settings=(
+        GoogleCheck,
+        AppleSetup,
+    ),
 )
