@@ -29,10 +29,12 @@ from app.commands.supervisor import Child, monotonic, stempel_child, stop_all
 from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.embedded_files import make_data_dir, write_private
+from app.kernel.clock import SystemClock
+from app.modules.wallets.apple_wallet.demo import ROOT_FILE as APPLE_ROOT_FILE
+from app.modules.wallets.apple_wallet.demo import load_or_make_demo
 
 READY_SECONDS_MAX = 60.0
 WATCH_SECONDS = 0.2
-APPLE_ROOT_FILE = "apple-demo-root.pem"
 LOADING_MARK = "demo.loading"
 
 
@@ -162,6 +164,8 @@ class Demo:
             with steps.step("Making the demo shop" if not self.options.empty else "Starting empty"):
                 content = {"merchants": [] if self.options.empty else self._load(settings, steps)}
         root = settings.data_dir / APPLE_ROOT_FILE
+        if not settings.apple_certificate:
+            load_or_make_demo(settings.data_dir, SystemClock().now())
         return {
             "base_url": base,
             "apple_root_pem": content.get("apple_root_pem") or (str(root) if root.exists() else None),

@@ -16,6 +16,9 @@ from app.commands.database import open_database
 from app.commands.errors import describe
 from app.config import Settings
 from app.db.embedded_binaries import OLDEST_MAJOR
+from app.kernel.clock import SystemClock
+from app.modules.wallets.apple_wallet.credentials import read_installation
+from app.modules.wallets.apple_wallet.faults import IdentityFault
 
 CONNECT_SECONDS_MAX = 5
 LOGIN_QUESTION = """
@@ -43,6 +46,7 @@ def examine(settings: Settings) -> bool:
             findings += asyncio.run(_database_findings(ready))
     except Exception as error:
         findings.append(Finding("database", well=False, seen=describe(error)))
+    findings.append(_apple_finding(settings))
     if settings.redis_url:
         findings.append(asyncio.run(_redis_finding(settings.redis_url)))
     _print_findings(findings)
@@ -66,6 +70,19 @@ def _keys_finding(settings: Settings) -> Finding:
         return Finding("keys", well=True, seen=f"{folder}: made on the first start")
     mode = folder.stat().st_mode & 0o777
     return Finding("keys", well=mode & 0o077 == 0, seen=f"{folder}: mode {mode:o}")
+
+
+def _apple_finding(settings: Settings) -> Finding:
+    """Read the Apple certificate as the passes do; a fault is one sentence."""
+    now = SystemClock().now()
+    if not settings.apple_certificate:
+        return Finding("apple wallet", well=True, seen="no certificate set; merchants may bring their own")
+    try:
+        identity = read_installation(settings, now)
+    except IdentityFault as fault:
+        return Finding("apple wallet", well=False, seen=str(fault))
+    until = identity.usable_until.date().isoformat()
+    return Finding("apple wallet", well=not identity.warns(now), seen=f"{identity.pass_type}, until {until}")
 
 
 async def _database_findings(settings: Settings) -> list[Finding]:

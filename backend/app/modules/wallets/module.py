@@ -7,6 +7,7 @@ from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.apple_wallet.credentials import AppleSetup, prepare_keys
 from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE, prepare_pusher
+from app.modules.wallets.apple_wallet.saving import card_block as apple_card_block
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.adapters import prepare_google
 from app.modules.wallets.google_wallet.callbacks import prepare_roots
@@ -37,6 +38,7 @@ MODULE = Module(
         # After the rewards module has moved stamps_needed.
         On(PROGRAM_CHANGED, on_program_changed, order=200),
         On(SAVE_LINK, save_link),
+        On(CARD_BLOCK, apple_card_block),
         On(CARD_BLOCK, card_block),
         On(NAV_ITEM, nav_items),
         On(CUSTOMER_PANEL, customer_panel),
