@@ -31,6 +31,7 @@ from app.modules.wallets.google_wallet.rules import (
 from app.modules.wallets.google_wallet.rules import object_id as make_object_id
 from app.modules.wallets.google_wallet.store import (
     SentObject,
+    clear_message,
     find_object,
     find_sent_class,
     lease_object,
@@ -45,6 +46,7 @@ from app.utils.security import Keyring
 
 CLASSES, OBJECTS = "/loyaltyClass", "/loyaltyObject"
 BUSY_WAIT = timedelta(seconds=3)
+PATIENT_AFTER, PATIENT_WAIT = 30, timedelta(minutes=2)
 SETTLED = frozenset({"merged", "erased"})
 
 
@@ -243,7 +245,7 @@ class CardSync:
             answer = await self._ask(plan.account, "POST", path, {"message": quiet})
         _check(answer)
         async with self._tenant() as session:
-            await write_object(session, self.merchant_id, self.pass_id, message=None)
+            await clear_message(session, self.merchant_id, self.pass_id, message)
 
     async def _ask(self, account: GoogleAccount, method: str, path: str, body: dict[str, Any]) -> Answer:
         return await self.google.call(account, method, path, body=body, now=self.now)
@@ -260,7 +262,13 @@ class GoogleOutput:
 
     async def update(self, context: JobContext, *, merchant_id: UUID, pass_id: UUID) -> None:
         """Bring the card's object up to date; safe to repeat; raises TryAgain or GiveUp."""
-        await sync_card(context.resources, merchant_id, pass_id, now=context.clock.now())
+        try:
+            await sync_card(context.resources, merchant_id, pass_id, now=context.clock.now())
+        except TryAgain as error:
+            if context.attempt > PATIENT_AFTER and error.after is not None:
+                # A long outage: tries are counted, and these have to last for hours.
+                raise TryAgain(error.reason, error.after + PATIENT_WAIT) from error
+            raise
 
 
 async def sync_card(resources: Resources, merchant_id: UUID, pass_id: UUID, *, now: datetime) -> None:

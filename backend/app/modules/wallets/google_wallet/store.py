@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, null, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.wallets.google_wallet.models import GoogleClassRow, GoogleObjectRow
+from app.modules.wallets.google_wallet.rules import merge_messages
 
 # Longer than a job may run: a lease ends by itself only where its worker died.
 LEASE = timedelta(seconds=45)
@@ -76,6 +77,35 @@ async def write_object(session: AsyncSession, merchant_id: UUID, pass_id: UUID, 
         update(row)
         .where(row.merchant_id == merchant_id, row.pass_id == pass_id)
         .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def queue_message(
+    session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, header: str, body: str
+) -> bool:
+    """Let a pass say something at its next refresh, joined to what is waiting; False where there is no pass.
+
+    The caller marks the card. header and body are the shop's words and name nobody.
+    """
+    row = GoogleObjectRow
+    statement = select(row.message).where(row.merchant_id == merchant_id, row.pass_id == pass_id)
+    found = (await session.execute(statement.with_for_update())).one_or_none()
+    if found is None:
+        return False
+    await write_object(session, merchant_id, pass_id, message=merge_messages(found.message, header, body))
+    return True
+
+
+async def clear_message(
+    session: AsyncSession, merchant_id: UUID, pass_id: UUID, sent: Mapping[str, Any]
+) -> None:
+    """Forget a message that was sent, unless more was joined to it meanwhile."""
+    row = GoogleObjectRow
+    await session.execute(
+        update(row)
+        .where(row.merchant_id == merchant_id, row.pass_id == pass_id, row.message == dict(sent))
+        .values(message=null())
         .execution_options(synchronize_session=False)
     )
 
