@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,9 @@ app = typer.Typer(
 
 @app.command()
 def demo(
-    port: Annotated[int | None, typer.Option(help="Port; without it 8000, or the next free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port; without it 8000, or the next free one.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same shop.")] = 1,
     empty: Annotated[bool, typer.Option("--empty", help="Start without the demo shop.")] = False,
@@ -133,7 +136,8 @@ def modules(
 
 def main() -> None:
     """Run the command line; errors are sentences."""
-    run_with_sentences(app)
+    # What people type, and not the module they never see.
+    run_with_sentences(partial(app, prog_name="./stempel"))
 
 
 if __name__ == "__main__":
