@@ -212,11 +212,16 @@ class _Names:
         return " · ".join(part for part in (self.stores.get(row.store_id, ""), giver) if part)
 
 
+def _customer(row: VisitRow | RedemptionRow) -> str:
+    # Outside of an f-string: the extraction of texts does not look into those.
+    return row.customer_name or _("A customer")
+
+
 def _visit_item(row: VisitRow, names: _Names) -> FeedItem:
     return FeedItem(
         id=row.id,
         icon="rubber-stamp" if row.stamps else "coins",
-        text=f"{row.customer_name or _('A customer')}: {given_text(row.stamps, row.points)}",
+        text=f"{_customer(row)}: {given_text(row.stamps, row.points)}",
         detail=names.detail(row),
         at=row.at,
         when=names.when(row),
@@ -228,7 +233,7 @@ def _redemption_item(row: RedemptionRow, names: _Names) -> FeedItem:
     return FeedItem(
         id=row.id,
         icon="gift",
-        text=f"{row.customer_name or _('A customer')}: {row.title}",
+        text=f"{_customer(row)}: {row.title}",
         detail=names.detail(row),
         at=row.at,
         when=names.when(row),

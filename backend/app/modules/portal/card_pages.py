@@ -29,6 +29,7 @@ from app.modules.portal.pages import PageCardDep, exchange_token, unknown_card
 from app.modules.portal.presenting import card_page, points_to_go, stamps_to_go
 from app.modules.portal.queries import list_history
 from app.modules.qr.public import qr_svg
+from app.modules.stores.public import list_program_stores
 from app.modules.wallets.public import card_view
 
 router = APIRouter(include_in_schema=False)
@@ -49,7 +50,7 @@ async def get_card_page(
         **await card_state_context(session, card, clock=clock),
         "customer": customer,
         "consent_text": consent_text(current().language),
-        "panels": await _panels(request, session, card, clock=clock),
+        **await _beside_the_state(request, session, card, clock=clock),
         "errors": {},
         "values": {},
     }
@@ -94,6 +95,23 @@ async def get_cards(request: Request, session: SessionDep, clock: ClockDep) -> R
                 )
                 cards.append(card_page(view))
     return render(request, "portal/cards.html", {"cards": cards})
+
+
+async def _beside_the_state(
+    request: Request, session: AsyncSession, card: CardRef, *, clock: Clock
+) -> dict[str, Any]:
+    return {
+        "till_path": await _till_path(session, card),
+        "panels": await _panels(request, session, card, clock=clock),
+    }
+
+
+async def _till_path(session: AsyncSession, card: CardRef) -> str | None:
+    # Several stores share the programme: the code on the counter says which one this is.
+    stores = await list_program_stores(session, card.merchant_id, card.program_id)
+    if len(stores) != 1 or not stores[0].phone_pins or card.status != "active":
+        return None
+    return f"/{'points' if stores[0].loyalty_type == 'points' else 'stamp'}/{stores[0].id}"
 
 
 async def card_state_context(session: AsyncSession, card: CardRef, *, clock: Clock) -> dict[str, Any]:
