@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import BeforeValidator
 
+from app.kernel.i18n import current, msg, ngettext
 from app.kernel.i18n import gettext as _
-from app.kernel.i18n import msg, ngettext
 from app.kernel.web.form_input import decimal_text, whole, whole_or_none
 from app.modules.stores.public import ProgramView, StoreView
 from app.modules.stores.rules import CARD_ICONS, WEEKDAYS, hours_text, parse_hours_text
@@ -171,7 +171,7 @@ def summary(store: StoreView) -> list[Mapping[str, str]]:
         )
         rows.append({"label": _("Wait between stamps"), "text": _wait(program.cooldown_minutes)})
     if program.loyalty_type != "stamps":
-        rate = plain_decimal(program.points_per_unit)
+        rate = current().format_number(program.points_per_unit)
         rows.append({"label": _("Points per %(currency)s", currency=store.currency), "text": rate})
     visits = program.visits_per_day
     rows.append({"label": _("Visits a day"), "text": _("at most %(count)d a card", count=visits)})
