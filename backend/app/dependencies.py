@@ -21,8 +21,9 @@ STORE_TENANTS_MAX = 100_000
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
     """Yield the request's session: commit if the handler returned, roll back if it raised."""
-    async with request.app.state.database.sessions() as session, session.begin():
+    async with request.app.state.database.sessions() as session:
         yield session
+        await session.commit()
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

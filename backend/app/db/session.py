@@ -116,9 +116,27 @@ async def set_tenant(session: AsyncSession, merchant_id: UUID) -> None:
 @asynccontextmanager
 async def tenant_scope(database: Database, merchant_id: UUID) -> AsyncIterator[AsyncSession]:
     """Open a transaction that sees one merchant's rows; commits at the end, rolls back on an exception."""
-    async with database.sessions() as session, session.begin():
+    async with database.sessions() as session:
         await set_tenant(session, merchant_id)
         yield session
+        await session.commit()
+
+
+@asynccontextmanager
+async def let_go(session: AsyncSession) -> AsyncIterator[None]:
+    """Give the connection back while something slow is done, or something that needs a connection of its own.
+
+    A request that held one and waited for another would, with a small pool, wait for requests like itself. Only
+    before anything is written: the transaction ends here, locks are gone, and a new one is bound afterwards.
+    """
+    written = [*session.new, *session.dirty, *session.deleted]
+    assert not written, "nothing may be written before letting go"
+    merchant_id = session.info.pop("merchant_id")
+    await session.commit()
+    try:
+        yield
+    finally:
+        await set_tenant(session, merchant_id)
 
 
 @asynccontextmanager

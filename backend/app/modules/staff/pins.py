@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
-from app.db.session import Database, tenant_scope
+from app.db.session import Database, let_go, tenant_scope
 from app.dependencies import StoreRef
 from app.kernel.adapters import Resources, resources_of
 from app.kernel.errors import NotFound, Unavailable
@@ -132,7 +132,9 @@ def prepare_resources(resources: Resources) -> None:
     """Put the hasher and the reservations' connections into the process."""
     resources.put(PinHasher, PinHasher(resources.get(Keyring)))
     settings = resources.get(Settings).model_copy(update={"database_pool_size": RESERVATION_CONNECTIONS})
-    resources.put(ReservationDatabase, ReservationDatabase(settings))
+    database = ReservationDatabase(settings)
+    database.sessions.configure(info={"resources": resources})
+    resources.put(ReservationDatabase, database)
 
 
 class PinCard(Protocol):
@@ -159,38 +161,56 @@ async def check_pin(
     """
     if card is None:
         raise NotFound("card")
-    hasher = resources_of(session).get(PinHasher)
     parameters = _parameters(session, store, card=card, address=address, now=now)
-    async with hasher.one_at_a_time(store.id, pin):
-        remembered = hasher.find_remembered(store.id, pin, now=now)
-        row = (await session.execute(queries.PIN_STATE, parameters | {"verifier": remembered})).one_or_none()
-        if row is None:
-            raise NotFound("store")
-        if not row.phone_pins:
-            return Refusal("pins_off")
-        blocked = decide_gate(queries.gate_of(row))
-        if blocked is not None:
-            return blocked
-        if row.is_shared or row.staff_id is not None:
-            return staff_of(row)
-        return await _evaluate(session, store, row=row, parameters=parameters, pin=pin)
+    row, decided = await _look(session, store, parameters, pin=pin)
+    if decided is not None:
+        return decided
+    hasher = resources_of(session).get(PinHasher)
+    async with let_go(session), hasher.one_at_a_time(store.id, pin):
+        judged = await _evaluate(session, store, parameters=parameters, pin=pin)
+    if judged is not None:
+        return judged
+    await warn_merchant(session, store, store_name=row.store_name, now=now)
+    return Refusal("pin_wrong")
+
+
+async def _look(
+    session: AsyncSession, store: StoreRef, parameters: dict[str, Any], *, pin: str
+) -> tuple[Any, StaffRef | Refusal | None]:
+    """Read the store's switches, the limits and a remembered PIN; decide where that is enough."""
+    remembered = resources_of(session).get(PinHasher).find_remembered(store.id, pin, now=parameters["now"])
+    row = (await session.execute(queries.PIN_STATE, parameters | {"verifier": remembered})).one_or_none()
+    if row is None:
+        raise NotFound("store")
+    if not row.phone_pins:
+        return row, Refusal("pins_off")
+    blocked = decide_gate(queries.gate_of(row))
+    if blocked is not None:
+        return row, blocked
+    return row, staff_of(row) if row.is_shared or row.staff_id is not None else None
 
 
 async def _evaluate(
-    session: AsyncSession, store: StoreRef, *, row: Any, parameters: dict[str, Any], pin: str
-) -> StaffRef | Refusal:
-    """Reserve an attempt, compute the PIN, refund the attempt where it was right."""
+    session: AsyncSession, store: StoreRef, *, parameters: dict[str, Any], pin: str
+) -> StaffRef | Refusal | None:
+    """Reserve an attempt, compute the PIN, refund the attempt where it was right; None for a wrong one.
+
+    The request's own connection was given back; each step here takes one for itself, and none while it computes.
+    """
     now: datetime = parameters["now"]
+    async with tenant_scope(_reservations(session), store.merchant_id) as own:
+        # Whoever waited for the same PIN finds it remembered now.
+        row, decided = await _look(own, store, parameters, pin=pin)
+    if decided is not None:
+        return decided
     if resources_of(session).get(PinHasher).is_overloaded:
         raise Unavailable("too many PINs wait")
     attempt_id = await reserve_attempt(session, store, parameters)
     if attempt_id is None:
-        return await _blocked_now(session, parameters, now=now)
+        return await _blocked_now(session, store, parameters, now=now)
     staff = await find_staff_by_pin(session, store, row=row, pin=pin, now=now)
-    if staff is None:
-        await warn_merchant(session, store, store_name=row.store_name, now=now)
-        return Refusal("pin_wrong")
-    await refund_attempt(session, store, attempt_id, now=now)
+    if staff is not None:
+        await refund_attempt(session, store, attempt_id, now=now)
     return staff
 
 
@@ -243,9 +263,12 @@ async def refund_attempt(session: AsyncSession, store: StoreRef, attempt_id: UUI
         )
 
 
-async def _blocked_now(session: AsyncSession, parameters: dict[str, Any], *, now: datetime) -> Refusal:
+async def _blocked_now(
+    session: AsyncSession, store: StoreRef, parameters: dict[str, Any], *, now: datetime
+) -> Refusal:
     """Say until when, after others took the room between our look and our reservation."""
-    row = (await session.execute(queries.PIN_STATE, parameters | {"verifier": None})).one()
+    async with tenant_scope(_reservations(session), store.merchant_id) as own:
+        row = (await own.execute(queries.PIN_STATE, parameters | {"verifier": None})).one()
     return decide_gate(queries.gate_of(row)) or Refusal("pin_blocked", retry_at=now + timedelta(seconds=1))
 
 
@@ -261,7 +284,8 @@ async def find_staff_by_pin(
     for version in queries.versions_of(row) or (hasher.newest_pepper,):
         verifier = await hasher.verifier(pin, salt=row.pin_salt, pepper_version=version)
         names = {"merchant_id": store.merchant_id, "store_id": store.id, "verifier": verifier}
-        found = (await session.execute(queries.FIND_PIN, names)).first()
+        async with tenant_scope(_reservations(session), store.merchant_id) as own:
+            found = (await own.execute(queries.FIND_PIN, names)).first()
         if found is None:
             continue
         if version != hasher.newest_pepper:

@@ -139,14 +139,10 @@ async def _load(
         raise NotFound("card")
     staff = command.staff
     pin = _remembered(session, store, command, now=now) if staff is None else None
-    if pass_id is None or (staff is None and pin is None):
-        card = await _find_first(session, store, command, key=key, now=now)
-        pass_id = card.id
-        if staff is None and pin is None:
-            checked = await _check(session, store, command, card=card, now=now)
-            if isinstance(checked, Refusal):
-                return checked
-            staff = checked
+    if staff is None and pin is None:
+        return await _check_and_load(session, store, command, key=key, now=now)
+    if pass_id is None:
+        pass_id = (await _find_first(session, store, command, key=key, now=now)).id
     loaded = await load_award(
         session, store.merchant_id, store_id=store.id, pass_id=pass_id, key=key, pin=pin
     )
@@ -160,21 +156,25 @@ async def _load(
             raise NotFound("card")
     if loaded.status == "blocked":
         return Refusal("card_blocked")
-    if staff is not None:
-        return loaded, staff
-    if isinstance(loaded.staff, Refusal):
-        return loaded.staff
-    if loaded.staff is not None:
-        return loaded, loaded.staff
-    # A remembered PIN that was changed since is an ordinary attempt: counted, then computed, without the lock.
-    card = await find_card_at(session, store, command.card)
+    giver = staff or loaded.staff
+    if giver is None:
+        # A remembered PIN that was changed since is an ordinary attempt.
+        return await _check_and_load(session, store, command, key=key, now=now)
+    return giver if isinstance(giver, Refusal) else (loaded, giver)
+
+
+async def _check_and_load(
+    session: AsyncSession, store: StoreRef, command: AwardCommand, *, key: AwardKey, now: datetime
+) -> tuple[LoadedAward, StaffRef] | Refusal:
+    """Find the card, compute the PIN as an attempt that counts, without the card's lock; then lock and read."""
+    card = await _find_first(session, store, command, key=key, now=now)
     checked = await _check(session, store, command, card=card, now=now)
     if isinstance(checked, Refusal):
         return checked
-    again = await load_award(session, store.merchant_id, store_id=store.id, pass_id=card.id, key=key)
-    if again is None:
+    loaded = await load_award(session, store.merchant_id, store_id=store.id, pass_id=card.id, key=key)
+    if loaded is None:
         raise NotFound("card")
-    return again, checked
+    return Refusal("card_blocked") if loaded.status == "blocked" else (loaded, checked)
 
 
 async def _find_first(
