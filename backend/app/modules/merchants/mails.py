@@ -13,6 +13,7 @@ from app.kernel.errors import AppError
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
 from app.kernel.outcomes import Refusal
+from app.modules.merchants.rules import without_links
 from app.modules.merchants.service import SignUpLink, SignUpWish, begin_sign_up, is_sign_up_open
 from app.modules.merchants.sign_in import ResetLink, begin_reset, reserve_attempt
 from app.modules.messaging.public import queue_mail
@@ -78,7 +79,9 @@ async def send_sign_up_mail(
         else:
             kind, label = "sign_up", _("Open my account")
             subject = _("Open your account")
-            lead = _("One click, and the loyalty programme of %(name)s can begin:", name=wish.name)
+            lead = _(
+                "One click, and the loyalty programme of %(name)s can begin:", name=without_links(wish.name)
+            )
             url = _url(session, f"{CONFIRM_PATH}/{link.token}")
             rest = _("The link works once, for 24 hours.")
     await queue_mail(

@@ -54,3 +54,11 @@ def slug_of(name: str) -> str:
     """Return a readable name for addresses: ASCII letters, digits, dashes; "shop" where nothing is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LENGTH_MAX].strip("-") or "shop"
+
+
+def without_links(text: str) -> str:
+    """Return the text so that no mail programme makes a link of it: invisible breaks in what could be an address.
+
+    A sign-up is mailed to whoever it names, in words that a stranger chose.
+    """
+    return re.sub(r"(?<=\S)([.:/@])(?=\S)", "\\1\u200b", text)
