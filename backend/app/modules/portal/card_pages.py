@@ -77,8 +77,9 @@ async def get_card_live(
     request: Request, card: CardHolderDep, session: SessionDep, revision: int = 0
 ) -> Response:
     """Stream an event for every change of the card; revision: what the page shows."""
-    watcher = resources_of(session).get(CardWatcher)
-    return event_stream(card_events(watcher, (card.merchant_id, card.id), revision=revision))
+    watcher, key = resources_of(session).get(CardWatcher), (card.merchant_id, card.id)
+    watcher.check_room(key)  # a refusal after the first bytes could only break the connection
+    return event_stream(card_events(watcher, key, revision=revision))
 
 
 @router.get("/cards", dependencies=[card_holder("All cards this device keeps.")])

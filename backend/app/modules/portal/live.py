@@ -23,6 +23,8 @@ POLL_SECONDS = 0.3
 # After a failure the database is left alone for a moment; the pages poll by themselves meanwhile.
 POLL_PAUSE_SECONDS = 2.0
 WATCHERS_MAX = 5_000
+# One holder's tabs and devices: a card that costs nothing must not take the places of all the others.
+WATCHERS_OF_CARD_MAX = 20
 
 CardKey = tuple[UUID, UUID]
 
@@ -49,14 +51,18 @@ class CardWatcher:
         """Return how many pages are open."""
         return sum(len(queues) for queues in self._queues.values())
 
+    def check_room(self, key: CardKey) -> None:
+        """Raise Unavailable when too many pages are open, of this card or in this process."""
+        if self.watching >= WATCHERS_MAX or len(self._queues.get(key, ())) >= WATCHERS_OF_CARD_MAX:
+            raise Unavailable
+
     @asynccontextmanager
     async def watch(self, key: CardKey, *, revision: int) -> AsyncIterator[asyncio.Queue[int]]:
         """Give a queue that gets the card's revision whenever it differs from the last one told.
 
-        revision: what the page shows. Raises Unavailable when too many pages are open in this process.
+        revision: what the page shows. Raises Unavailable when too many pages are open.
         """
-        if self.watching >= WATCHERS_MAX:
-            raise Unavailable
+        self.check_room(key)
         queue: asyncio.Queue[int] = asyncio.Queue()
         queues = self._queues.setdefault(key, set())
         queues.add(queue)

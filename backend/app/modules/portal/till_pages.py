@@ -16,9 +16,9 @@ from app.kernel.i18n import current, ngettext
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import public, staff_pin
 from app.kernel.web.forms import redirect, safe_next
-from app.kernel.web.limits import rate_limit
+from app.kernel.web.limits import limiter_of
 from app.kernel.web.problems import retry_headers
-from app.kernel.web.proxies import client_address
+from app.kernel.web.proxies import address_key, client_address
 from app.kernel.web.templates import is_htmx, render, render_fragment
 from app.modules.cards.public import CardRef, find_card, read_card_token, read_token, remember_card
 from app.modules.merchants.public import get_merchant
@@ -51,13 +51,13 @@ class Till:
     own: bool = False
 
 
-@router.get("/stamp/{store_id}", dependencies=[public("The store's QR code."), rate_limit("identify")])
+@router.get("/stamp/{store_id}", dependencies=[public("The store's QR code.")])
 async def get_stamp(request: Request, store: StoreDep, session: SessionDep) -> Response:
     """Find the visitor's card and show the PIN pad for stamps."""
     return await _open(Till(request, session, store, await get_store(session, store), "stamp"))
 
 
-@router.get("/points/{store_id}", dependencies=[public("The store's QR code."), rate_limit("identify")])
+@router.get("/points/{store_id}", dependencies=[public("The store's QR code.")])
 async def get_points(request: Request, store: StoreDep, session: SessionDep) -> Response:
     """Find the visitor's card and show the amount and the PIN pad."""
     return await _open(Till(request, session, store, await get_store(session, store), "points"))
@@ -118,6 +118,9 @@ async def _identify(till: Till) -> Till:
     typed = till.request.query_params.get("card", "")
     if not typed:
         return Till(till.request, till.session, till.store, till.view, till.mode, here, own=here is not None)
+    # Typing numbers is counted, opening the page is not: the shop's Wi-Fi is one address, which a stranger in it
+    # could else use up for every customer.
+    await limiter_of(till.request).enforce("identify", address_key(client_address(till.request)))
     card = await find_card(till.session, till.store.merchant_id, typed[:64])
     if card is not None and card.program_id != till.view.program.id:
         card = None

@@ -1,13 +1,18 @@
 """An open card hears of a change made on another device."""
 
 import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
 
 from app.db.session import tenant_scope
+from app.kernel.errors import Unavailable
 from app.modules.cards.factories import make_card
 from app.modules.cards.public import touch_card
 from app.modules.merchants.factories import make_merchant
-from app.modules.portal.live import CardWatcher, card_events
+from app.modules.portal.live import WATCHERS_OF_CARD_MAX, CardWatcher, card_events
 from app.modules.stores.factories import make_store
+from app.utils.id_generator import new_id
 
 WITHIN_SECONDS = 1.0
 
@@ -48,6 +53,21 @@ async def test_a_page_that_missed_a_change_hears_of_it_at_once(clock, database):
 
     assert event.data == "2"
     await events.aclose()
+    await watcher.aclose()
+
+
+async def test_one_card_does_not_take_all_places(database):
+    """Its holder's pages beyond the limit are refused before the stream begins; other cards go on."""
+    store = await make_store(database, await make_merchant(database))
+    card = await make_card(database, store)
+    watcher, key = CardWatcher(database), (card.merchant_id, card.id)
+
+    async with AsyncExitStack() as pages:
+        for _page in range(WATCHERS_OF_CARD_MAX):
+            await pages.enter_async_context(watcher.watch(key, revision=0))
+        with pytest.raises(Unavailable):
+            watcher.check_room(key)
+        watcher.check_room((card.merchant_id, new_id()))
     await watcher.aclose()
 
 

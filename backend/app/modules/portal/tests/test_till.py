@@ -56,6 +56,17 @@ async def test_a_stranger_is_asked_which_card(client, store):
     assert "We could not find this card here." in wrong.text
 
 
+async def test_a_stranger_does_not_close_the_pad_for_the_whole_wifi(app, client, store):
+    """Typed numbers are limited by address; the page that every customer of the shop opens is not."""
+    await app.state.limiter.reset()
+    typed = [await client.get(f"/stamp/{store.id}?card=7K3QF0M2XW9P", headers=HTML) for _n in range(61)]
+    opened = await client.get(f"/stamp/{store.id}", headers=HTML)
+    await app.state.limiter.reset()
+
+    assert [answer.status_code for answer in typed] == [200] * 60 + [429]
+    assert opened.status_code == 200
+
+
 async def test_the_cookie_finds_the_card_and_the_pin_gives_the_stamp(client, database, store, pin):
     """The device's own card, one PIN, one stamp; without JavaScript it ends on the card."""
     card = await make_card(database, store, stamps=3)
