@@ -27,7 +27,8 @@ router = APIRouter(include_in_schema=False)
 
 _Blank = BeforeValidator(lambda value: None if value == "" else value)
 OptionalId = Annotated[UUID | None, Query(), _Blank]
-OptionalDay = Annotated[date | None, Query(), _Blank]
+# A zone's midnight at the very ends of the calendar cannot be told in UTC.
+OptionalDay = Annotated[date | None, Query(ge=date(1970, 1, 1), le=date(9998, 12, 31)), _Blank]
 
 
 def greeting(part: str) -> str:

@@ -285,6 +285,8 @@ async def test_visits_are_filtered_by_store_staff_and_day(
     assert await names("?day=2026-11-20") == {"Bob"}
     assert await names("?day=2026-11-19") == {"Anna"}
     assert await names("?day=2026-11-18") == set()
+    for day in ("0001-01-01", "9999-12-31"):
+        assert (await client.get(f"/dashboard/visits?day={day}", headers=merchant.headers)).status_code == 422
 
 
 async def test_a_long_list_has_pages(
