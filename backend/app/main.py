@@ -28,6 +28,7 @@ def create_app(
         if process is None:
             await own.open()
         yield
+        await app.state.limiter.aclose()
         if process is None:
             await own.aclose()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,7 @@ from fastapi import Depends, Request, params
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter
+from redis.exceptions import RedisError
 
 from app.kernel.errors import RateLimited, Unavailable
 from app.kernel.observability import LIMIT_FALLBACKS, LIMITED, describe_exception, get_logger
@@ -95,6 +97,12 @@ class LibraryCounter:
         """Forget all counts."""
         await self._storage.reset()
 
+    async def aclose(self) -> None:
+        """Close the connections to Redis, where there are any."""
+        bridge = getattr(self._storage, "bridge", None)
+        if bridge is not None:
+            await bridge.storage.aclose()
+
 
 class RowCounter:
     """Counts in PostgreSQL, in a short transaction of its own."""
@@ -169,6 +177,12 @@ class Limiter:
         over_until = await self.hit(name, key)
         if over_until is not None:
             raise RateLimited(retry_at=over_until)
+
+    async def aclose(self) -> None:
+        """Close what was opened to Redis; a Redis that is gone makes no difference."""
+        if self._redis is not None:
+            with suppress(OSError, RedisError):
+                await self._redis.aclose()
 
     async def reset(self) -> None:
         """Forget the counts kept in memory, for tests."""
