@@ -96,7 +96,9 @@ async def links_of(page: Page) -> list[str]:
     """Return the paths that a page leads to."""
     hrefs: list[str] = await page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)")
     own = urlsplit(page.url).netloc
-    return [urlsplit(href).path for href in hrefs if urlsplit(href).netloc == own]
+    paths = [urlsplit(href).path for href in hrefs if urlsplit(href).netloc == own]
+    # A pass is a download, and its Google sibling leads to another site: neither is a page of ours.
+    return [path for path in paths if not path.startswith("/passes/")]
 
 
 def kind_of(path: str) -> str:
