@@ -135,7 +135,8 @@ async def test_device_counts_only_its_own_wrong_pins(client, database, clock, co
     assert [await try_pin(WRONG) for _try in range(5)] == [(403, "pin_wrong")] * 5
     blocked = await client.post("/device/shift", json={"pin": pin}, headers=device.headers)
     assert blocked.json()["code"] == "pin_blocked"
-    assert blocked.json()["retry_at"] == (start + timedelta(minutes=15)).isoformat()
+    until = (start + timedelta(minutes=15)).isoformat().replace("+00:00", "Z")
+    assert blocked.json()["retry_at"] == until
     assert blocked.headers["retry-after"] == "900"
     assert await try_pin(pin, on=other) == (201, None)
     clock.advance(minutes=15)
