@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 JOB_TIMEOUT_DEFAULT = timedelta(seconds=30)
 JOB_TIMEOUT_MAX = timedelta(minutes=30)
-ATTEMPTS_MAX = 200
+# A week of tries two minutes apart: an outage at the other side ends by give_up_after, this is the last resort.
+ATTEMPTS_MAX = 5_100
 JITTER_SHARE = 0.2
 TEXT_ARGUMENT_LENGTH_MAX = 200
 PAYLOAD_BYTES_MAX = 4_000
