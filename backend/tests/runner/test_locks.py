@@ -29,7 +29,12 @@ def test_lock_holds_no_address(name):
 
 @pytest.mark.parametrize(
     "line",
-    ["tiny @ file:///opt/x.whl", "--index-url https://index.example/simple", "-e .", "/".join(["    # from ", "root", "x"])],
+    [
+        "tiny @ file:///opt/x.whl",
+        "--index-url https://index.example/simple",
+        "-e .",
+        "/".join(["    # from ", "root", "x"]),
+    ],
 )
 def test_the_check_for_addresses_can_fail(line):
     """The control: lines that must never be in a lock are found."""
