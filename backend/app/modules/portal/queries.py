@@ -102,7 +102,15 @@ async def _redemptions(
     session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, limit: int
 ) -> list[HistoryItem]:
     statement = (
-        select(Redemption.id, Redemption.redeemed_at, Redemption.voided_at, Reward.title, Store.name)
+        select(
+            Redemption.id,
+            Redemption.redeemed_at,
+            Redemption.voided_at,
+            Redemption.kind,
+            Redemption.cost,
+            Reward.title,
+            Store.name,
+        )
         .join(Reward, (Reward.merchant_id == Redemption.merchant_id) & (Reward.id == Redemption.reward_id))
         .join(Store, (Store.merchant_id == Redemption.merchant_id) & (Store.id == Redemption.store_id))
         .where(Redemption.merchant_id == merchant_id, Redemption.pass_id == pass_id)
@@ -114,6 +122,8 @@ async def _redemptions(
             "redemption",
             row.redeemed_at,
             row.name,
+            stamps=-row.cost if row.kind == "stamps" else 0,
+            points=-row.cost if row.kind == "points" else 0,
             reward=row.title,
             voided=row.voided_at is not None,
             id=row.id,
