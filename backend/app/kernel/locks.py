@@ -19,11 +19,3 @@ async def lock_name(session: AsyncSession, name: str, *parts: object) -> None:
     await session.execute(
         text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock_number(name, *parts)}
     )
-
-
-async def try_lock_name(session: AsyncSession, name: str, *parts: object) -> bool:
-    """Take the named lock until the transaction ends, or say that somebody holds it."""
-    result = await session.execute(
-        text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": lock_number(name, *parts)}
-    )
-    return bool(result.scalar_one())
