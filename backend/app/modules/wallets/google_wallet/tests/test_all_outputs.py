@@ -41,11 +41,13 @@ async def test_stamps_go_on_at_speed_while_google_is_away(shop: Shop, client: ht
     _, pin = await make_staff(shop.database, shop.store, name="Marie")
     cards = [await shop.card() for _ in range(5)]
     shop.wire.down = "hang"
+    before = len(shop.wire.calls)
     for card in cards:
         body = {"pass_id": str(card.id), "staff_pin": pin}
         answer = await client.post(f"/stamp/{shop.store.id}", json=body)
         assert answer.status_code == 201
-        assert answer.elapsed.total_seconds() < 0.5
+    # Not a stop-watch, which a busy machine would turn wrong: giving a stamp speaks to nobody at all.
+    assert len(shop.wire.calls) == before
     await shop.runner.drain()
     shop.wire.down = None
 
