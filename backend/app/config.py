@@ -84,7 +84,12 @@ class Settings(BaseSettings):
         "https://pay.google.com/gp/m/issuer/keys",
         description="Where Google publishes the keys of its callbacks.",
     )
-    metrics_token: str = Field("", description="Bearer token for /metrics; empty: loopback only.")
+    metrics_token: str = Field("", description="Bearer token for /metrics; empty: closed, except on the demo's own machine.")
+    security_contact: str = Field(
+        "",
+        pattern=r"^((mailto:|https://|tel:)[!-~]{3,200})?$",
+        description="Who hears of weaknesses, shown in /.well-known/security.txt: mailto:…, https://… or tel:….",
+    )
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe line written."

@@ -19,6 +19,8 @@ from app.utils.security import same
 
 READY_WAIT_SECONDS = 2.0
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
+# What a proxy in front writes: its requests come from this machine, but from anybody through it.
+PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via")
 
 router = APIRouter(include_in_schema=False)
 log = get_logger("stempel.web")
@@ -68,15 +70,24 @@ async def get_readiness(request: Request) -> JSONResponse:
     return JSONResponse(body, status_code=200 if is_ready else 503)
 
 
-@router.get("/metrics", dependencies=[operator("The metrics token, or a caller on the same machine.")])
+@router.get(
+    "/metrics", dependencies=[operator("The metrics token; in demo mode also a caller on the same machine.")]
+)
 async def get_metrics(request: Request) -> Response:
     """Answer with the process's metrics; a stranger learns not even that they exist."""
-    token = settings_of(request).metrics_token
-    if token:
-        scheme, _space, given = request.headers.get("authorization", "").partition(" ")
-        is_allowed = scheme.lower() == "bearer" and same(given, token)
-    else:
-        is_allowed = client_address(request) in LOOPBACK
-    if not is_allowed:
+    if not _may_read_metrics(request):
         raise NotFound("page")
     return Response(render_metrics(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read_metrics(request: Request) -> bool:
+    """Tell whether the caller is the operator: by the token; without one nobody but the demo's own machine.
+
+    A loopback address alone says nothing: a proxy on this machine has it for every stranger.
+    """
+    settings = settings_of(request)
+    if settings.metrics_token:
+        scheme, _space, given = request.headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and same(given, settings.metrics_token)
+    is_forwarded = any(name in request.headers for name in PROXY_HEADERS)
+    return settings.demo and not is_forwarded and client_address(request) in LOOPBACK

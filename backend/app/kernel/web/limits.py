@@ -36,6 +36,8 @@ REDIS_WAIT_SECONDS = 0.25
 DATABASE_WAIT_SECONDS = 2.0
 # After a failure Redis is left alone for a while: a hanging one would else slow every request.
 REDIS_PAUSE_SECONDS = 10.0
+# A thousand requests at once must not open a thousand connections; who finds none free waits, within the wait above.
+REDIS_CONNECTIONS_MAX = 16
 KEY_BYTES = 15
 
 log = get_logger("stempel.limits")
@@ -131,6 +133,7 @@ class Limiter:
         self._redis_url = settings.redis_url
         self._redis: LibraryCounter | None = None
         self._redis_rests_until = 0.0
+        self._redis_turns = asyncio.Semaphore(REDIS_CONNECTIONS_MAX)
 
     async def hit(self, name: str, key: str) -> datetime | None:
         """Count a hit on a named limit; return when the key is welcome again, or None when it is now.
@@ -148,7 +151,7 @@ class Limiter:
     async def _count(self, name: str, limit: Limit, key: str) -> datetime | None:
         if self._redis_url and time.monotonic() >= self._redis_rests_until:
             try:
-                async with asyncio.timeout(REDIS_WAIT_SECONDS):
+                async with asyncio.timeout(REDIS_WAIT_SECONDS), self._redis_turns:
                     return await self._redis_counter().hit(name, limit, key)
             except Exception as error:  # noqa: BLE001 (whatever ails Redis, PostgreSQL counts)
                 self._redis_rests_until = time.monotonic() + REDIS_PAUSE_SECONDS
@@ -167,6 +170,7 @@ class Limiter:
             options: dict[str, Any] = {
                 "socket_timeout": REDIS_WAIT_SECONDS,
                 "socket_connect_timeout": REDIS_WAIT_SECONDS,
+                "max_connections": REDIS_CONNECTIONS_MAX,
             }
             storage = RedisStorage(f"async+{self._redis_url}", implementation="redispy", **options)
             self._redis = LibraryCounter(storage)

@@ -18,6 +18,8 @@ HEADER_COUNT_MAX = 100
 HEADER_BYTES_MAX = 32_000
 # Uploads are pictures of at most 2 MB, with the form around them.
 UPLOAD_BYTES_MAX = 2_200_000
+# Our own bodies are four levels deep at most; a thousand levels cost a parser its stack.
+JSON_DEPTH_MAX = 32
 HSTS = "max-age=31536000"
 _UTF_8_ONLY = re.compile(rb'^(?:(?!charset).)*;\s*charset="?utf-8"?\s*(?:;(?:(?!charset).)*)?$')
 
@@ -60,6 +62,38 @@ def content_security_policy(extra: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
+class JsonDepth:
+    """Follows how deep a JSON text is nested, piece by piece, without reading what it says."""
+
+    _MARKS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._rest = b""
+
+    def is_too_deep(self, piece: bytes) -> bool:
+        """Take the next piece; tell whether the text has become deeper than we take."""
+        piece = self._rest + piece
+        # A backslash and what it hides may lie in two pieces.
+        ends_hidden = (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 1
+        self._rest = piece[-1:] if ends_hidden else b""
+        for match in self._MARKS.finditer(piece[:-1] if ends_hidden else piece):
+            mark = match.group()
+            if mark == b'"':
+                self._in_string = not self._in_string
+            elif not self._in_string and len(mark) == 1:
+                self._depth += 1 if mark in b"[{" else -1
+                if self._depth > JSON_DEPTH_MAX:
+                    return True
+        return False
+
+
+def _is_json(scope: Scope) -> bool:
+    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
+    return bool(kinds) and kinds[0].partition(b";")[0].strip().lower().endswith(b"json")
+
+
 def names_odd_charset(content_type: bytes) -> bool:
     """Tell whether a multipart body asks to be read with another codec than UTF-8.
 
@@ -99,6 +133,7 @@ class SecurityMiddleware:
             await guard.answer(*refusal)
             return
         guard.limit = self._body_limit(scope)
+        guard.depth = JsonDepth() if _is_json(scope) else None
         if guard.declared_length() > guard.limit:
             await guard.answer(413, "too_large")
             return
@@ -152,7 +187,7 @@ class SecurityMiddleware:
 
 
 class _BodyGuard:
-    """Counts the body while it is read; beyond the limit the answer is 413, whatever the app says."""
+    """Counts the body while it is read; beyond its limits the answer is 413 or 422, whatever the app says."""
 
     def __init__(
         self, receive: Receive, send: Send, *, scope: Scope, finish_headers: Callable[[Scope, Message], None]
@@ -162,8 +197,9 @@ class _BodyGuard:
         self._scope = scope
         self._finish_headers = finish_headers
         self.limit = 0
+        self.depth: JsonDepth | None = None
         self._read = 0
-        self._is_exceeded = False
+        self._refusal: tuple[int, str] | None = None
         self._is_answered = False
 
     def declared_length(self) -> int:
@@ -177,17 +213,21 @@ class _BodyGuard:
         """Pass a piece of the body on; beyond the limit the app is told that the client has gone."""
         message = await self._receive()
         if message["type"] == "http.request":
-            self._read += len(message.get("body", b""))
+            body = message.get("body", b"")
+            self._read += len(body)
             if self._read > self.limit:
-                self._is_exceeded = True
+                self._refusal = (413, "too_large")
+            elif self.depth is not None and self.depth.is_too_deep(body):
+                self._refusal = (422, "invalid")
+            if self._refusal is not None:
                 return {"type": "http.disconnect"}
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass the answer on with its headers complete, or replace it by 413."""
-        if self._is_exceeded and not self._is_answered:
-            await self.answer(413, "too_large")
-        if self._is_exceeded:
+        """Pass the answer on with its headers complete, or replace it by the refusal of the body."""
+        if self._refusal is not None:
+            if not self._is_answered:
+                await self.answer(*self._refusal)
             return
         if message["type"] == "http.response.start":
             self._finish_headers(self._scope, message)

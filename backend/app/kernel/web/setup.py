@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from app.config import Settings
 from app.kernel.i18n import install_catalogues
 from app.kernel.observability import ObserveMiddleware
-from app.kernel.web import health, language, static
+from app.kernel.web import health, language, static, well_known
 from app.kernel.web.csrf import check_csrf
 from app.kernel.web.failsafe import FailsafeMiddleware
 from app.kernel.web.language import LanguageMiddleware
@@ -41,5 +41,5 @@ def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
     app.add_middleware(LanguageMiddleware, settings=settings)
     app.add_middleware(ObserveMiddleware)
     app.router.dependencies.append(Depends(check_csrf))
-    for router in (static.router, language.router, health.router):
+    for router in (static.router, language.router, health.router, well_known.router):
         app.include_router(router)
