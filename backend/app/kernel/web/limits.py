@@ -64,7 +64,9 @@ LIMITS: dict[str, Limit] = {
     "reset_account": Limit(3, timedelta(hours=1)),
     "mail_address": Limit(6, timedelta(hours=1)),
     "open_link": Limit(60, timedelta(minutes=10)),
-    "pair_device": Limit(20, timedelta(minutes=15)),
+    "pair_device": Limit(60, timedelta(minutes=15)),
+    # Typed codes have forty bits; this is for the whole installation, and the QR code's link is not counted.
+    "pair_code": Limit(3_000, timedelta(hours=1)),
     "api_key": Limit(1_200, timedelta(minutes=1)),
     "api_key_wrong": Limit(60, timedelta(minutes=10)),
     "live": Limit(600, timedelta(minutes=1)),

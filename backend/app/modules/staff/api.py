@@ -22,8 +22,9 @@ from app.kernel.web.limits import rate_limit
 from app.kernel.web.once import IdempotencyHeader, Once, answer_once
 from app.kernel.web.present import json_response, present_json
 from app.kernel.web.problems import error_responses
-from app.modules.staff import devices, service
-from app.modules.staff.devices import DEVICE_COOKIE, DEVICE_COOKIE_AGE, DeviceDep, DeviceSession, Pairing
+from app.modules.staff import devices, pairing, service
+from app.modules.staff.devices import DEVICE_COOKIE, DEVICE_COOKIE_AGE, DeviceDep, DeviceSession
+from app.modules.staff.pairing import Pairing
 from app.modules.staff.rules import StaffRef
 from app.modules.staff.schemas import (
     DeviceAnswer,
@@ -54,9 +55,9 @@ async def get_member_store(store_id: UUID, principal: MerchantDep, session: Sess
 MemberStoreDep = Annotated[StoreRef, Depends(get_member_store)]
 
 
-def pairing_url(session: AsyncSession, code: str) -> str:
-    """Return the address that the device opens, typed or by its QR code."""
-    return f"{resources_of(session).get(Settings).public_url.rstrip('/')}/staff/pair?code={code}"
+def pairing_url(session: AsyncSession, token: str) -> str:
+    """Return the address that the device opens by its QR code."""
+    return f"{resources_of(session).get(Settings).public_url.rstrip('/')}/staff/pair?code={token}"
 
 
 @router.get(
@@ -216,7 +217,7 @@ async def delete_shared_pin(
 )
 async def get_devices(store: MemberStoreDep, session: SessionDep) -> DevicesAnswer:
     """List the store's devices."""
-    rows = await devices.list_devices(session, store.merchant_id, store_id=store.id)
+    rows = await pairing.list_devices(session, store.merchant_id, store_id=store.id)
     return DevicesAnswer(devices=[DeviceAnswer.of(row) for row in rows])
 
 
@@ -235,12 +236,12 @@ async def post_device(
     clock: ClockDep,
     key: IdempotencyHeader = None,
 ) -> Response:
-    """Add a device; its pairing code works once, for fifteen minutes."""
+    """Add a device; its code to type and its link to scan work once, for ten minutes."""
     made: list[Pairing] = []
 
     async def work() -> Pairing:
         made.append(
-            await devices.create_device(session, store, name=body.name, by=principal, now=clock.now())
+            await pairing.create_device(session, store, name=body.name, by=principal, now=clock.now())
         )
         return made[0]
 
@@ -251,15 +252,13 @@ async def post_device(
     return json_response(_with_code(session, made[0]), status=201)
 
 
-def _without_code(pairing: Pairing) -> PairingAnswer:
-    return PairingAnswer(
-        id=pairing.device_id, pairing_code=None, pairing_url=None, expires_at=pairing.expires_at
-    )
+def _without_code(made: Pairing) -> PairingAnswer:
+    return PairingAnswer(id=made.device_id, pairing_code=None, pairing_url=None, expires_at=made.expires_at)
 
 
-def _with_code(session: AsyncSession, pairing: Pairing) -> PairingAnswer:
-    secret = {"pairing_code": pairing.code, "pairing_url": pairing_url(session, pairing.code)}
-    return _without_code(pairing).model_copy(update=secret)
+def _with_code(session: AsyncSession, made: Pairing) -> PairingAnswer:
+    secret = {"pairing_code": made.typed, "pairing_url": pairing_url(session, made.token)}
+    return _without_code(made).model_copy(update=secret)
 
 
 @router.post(
@@ -273,8 +272,8 @@ async def post_pairing(
     device_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> PairingAnswer:
     """Make a new pairing code for a device that must be paired again; the old pairing goes on until then."""
-    pairing = await devices.renew_pairing_code(session, device_id, by=principal, now=clock.now())
-    return _with_code(session, pairing)
+    made = await pairing.renew_pairing_code(session, device_id, by=principal, now=clock.now())
+    return _with_code(session, made)
 
 
 @router.delete(
@@ -287,19 +286,20 @@ async def delete_device(
     device_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> None:
     """Shut a device out, with its next request."""
-    await devices.revoke_device(session, device_id, by=principal, now=clock.now())
+    await pairing.revoke_device(session, device_id, by=principal, now=clock.now())
 
 
 @router.post(
     "/device/pair",
     status_code=201,
     response_model=ShiftAnswer,
-    responses=error_responses("link_unusable"),
+    responses=error_responses("link_unusable", "rate_limited"),
     dependencies=[signed_link("A pairing code, once"), rate_limit("pair_device")],
 )
 async def post_pair(request: Request, body: PairRequest, session: SessionDep, clock: ClockDep) -> Response:
-    """Pair this device: the code is consumed and the device's cookie is set."""
-    device, token = await devices.pair_device(session, body.pairing_code, now=clock.now())
+    """Pair this device by the link's code or the typed one: it is consumed and the device's cookie is set."""
+    await pairing.count_typed_code(request, body.pairing_code)
+    device, token = await pairing.pair_device(session, body.pairing_code, now=clock.now())
     speaking = DeviceSession(device.merchant_id, device.id, device.store_id, None, device.name)
     response = json_response(_shift(speaking, None), status=201)
     set_cookie(request, response, DEVICE_COOKIE, token, max_age=DEVICE_COOKIE_AGE)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import set_tenant
 from app.dependencies import ClockDep, SessionDep, StoreRef
 from app.kernel.adapters import resources_of
-from app.kernel.audit import record_audit
-from app.kernel.errors import AppError, Conflict, NotFound, Unavailable
+from app.kernel.errors import AppError, NotFound, Unavailable
 from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
@@ -28,19 +26,14 @@ from app.modules.staff.pins import PinHasher, find_staff_by_pin, refund_attempt,
 from app.modules.staff.rules import (
     DEVICE_BURST,
     DEVICE_PAIR_AGAIN,
-    PAIRING_CODE_LASTS,
     StaffRef,
     decide_shift_open,
 )
 from app.modules.staff.service import StaffSettings
-from app.utils.id_generator import new_id
-from app.utils.security import b64, hash_token, new_token, same, unb64
+from app.utils.security import hash_token, same, unb64
 
 DEVICE_COOKIE = "device"
 DEVICE_COOKIE_AGE = timedelta(days=400)
-DEVICES_PER_STORE_MAX = 100
-PAIRING_SECRET_BYTES = 16
-CODE_LENGTH_MAX = 100
 # A tap within so short a time writes no new "last seen": most requests of a shift only read.
 SEEN_EVERY = timedelta(minutes=1)
 
@@ -49,21 +42,6 @@ class DeviceRevoked(AppError):
     """The device was revoked, must be paired again, or never was: one answer."""
 
     code = "device_revoked"
-
-
-class CodeUnusable(AppError):
-    """A pairing code that is unknown, used, expired or of a revoked device: one answer."""
-
-    code = "link_unusable"
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """A fresh pairing code; shown once, its hash is kept."""
-
-    device_id: UUID
-    code: str
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,43 +60,6 @@ class DeviceSession:
         return StoreRef(self.merchant_id, self.store_id)
 
 
-async def create_device(
-    session: AsyncSession, store: StoreRef, *, name: str, by: Principal, now: datetime
-) -> Pairing:
-    """Add a device to a store and return its first pairing code; raises Conflict when there are too many."""
-    if len(await list_devices(session, store.merchant_id, store_id=store.id)) >= DEVICES_PER_STORE_MAX:
-        raise Conflict("too many devices")
-    device = StaffDevice(
-        merchant_id=store.merchant_id, id=new_id(), store_id=store.id, name=name, created_at=now
-    )
-    pairing = _new_code(device, now=now)
-    session.add(device)
-    # The page that answers lists it.
-    await session.flush()
-    await _note(session, by, "device.added", device.id, now=now)
-    return pairing
-
-
-async def _note(session: AsyncSession, by: Principal, action: str, device_id: UUID, *, now: datetime) -> None:
-    await record_audit(session, by, action=action, target_kind="device", target_id=device_id, now=now)
-
-
-async def renew_pairing_code(
-    session: AsyncSession, device_id: UUID, *, by: Principal, now: datetime
-) -> Pairing:
-    """Return a new code for a device that must be paired again; raises NotFound."""
-    device = await get_device(session, by.merchant_id, device_id)
-    await _note(session, by, "device.code_renewed", device_id, now=now)
-    return _new_code(device, now=now)
-
-
-def _new_code(device: StaffDevice, *, now: datetime) -> Pairing:
-    code = b64(device.merchant_id.bytes) + b64(secrets.token_bytes(PAIRING_SECRET_BYTES))
-    device.pairing_hash = hash_token(code)
-    device.pairing_expires_at = now + PAIRING_CODE_LASTS
-    return Pairing(device.id, code, device.pairing_expires_at)
-
-
 async def get_device(session: AsyncSession, merchant_id: UUID, device_id: UUID) -> StaffDevice:
     """Return a device that is not revoked; raises NotFound."""
     device = (
@@ -133,88 +74,6 @@ async def get_device(session: AsyncSession, merchant_id: UUID, device_id: UUID) 
     if device is None:
         raise NotFound("device")
     return device
-
-
-async def list_devices(
-    session: AsyncSession, merchant_id: UUID, *, store_id: UUID | None = None
-) -> list[StaffDevice]:
-    """Return the devices that are not revoked, by name."""
-    statement = select(StaffDevice).where(
-        StaffDevice.merchant_id == merchant_id, StaffDevice.revoked_at.is_(None)
-    )
-    if store_id is not None:
-        statement = statement.where(StaffDevice.store_id == store_id)
-    return list((await session.execute(statement.order_by(StaffDevice.name, StaffDevice.id))).scalars())
-
-
-async def find_pairing(session: AsyncSession, code: str, *, now: datetime) -> StaffDevice | None:
-    """Return the device a pairing code is for, and bind the transaction to its tenant; changes nothing."""
-    merchant_id = _merchant_of(code)
-    if merchant_id is None or session.info.get("merchant_id", merchant_id) != merchant_id:
-        return None
-    await set_tenant(session, merchant_id)
-    return (
-        await session.execute(
-            select(StaffDevice).where(
-                StaffDevice.merchant_id == merchant_id,
-                StaffDevice.pairing_hash == hash_token(code),
-                StaffDevice.pairing_expires_at > now,
-                StaffDevice.revoked_at.is_(None),
-            )
-        )
-    ).scalar_one_or_none()
-
-
-def _merchant_of(code: str) -> UUID | None:
-    try:
-        return UUID(bytes=unb64(code[:22])) if len(code) <= CODE_LENGTH_MAX else None
-    except ValueError:
-        return None
-
-
-async def pair_device(session: AsyncSession, code: str, *, now: datetime) -> tuple[StaffDevice, str]:
-    """Consume a pairing code and return the device with its cookie; raises CodeUnusable. Works once."""
-    code = "".join(code.split())
-    device = await find_pairing(session, code, now=now)
-    if device is None:
-        raise CodeUnusable
-    secret = new_token()
-    statement = (
-        update(StaffDevice)
-        .where(
-            StaffDevice.merchant_id == device.merchant_id,
-            StaffDevice.id == device.id,
-            # Two who hold the code at once: the second finds it gone.
-            StaffDevice.pairing_hash == hash_token(code),
-        )
-        .values(
-            pairing_hash=None,
-            pairing_expires_at=None,
-            secret_hash=hash_token(secret),
-            paired_at=now,
-            last_seen_at=now,
-            shift_staff_id=None,
-            shift_opened_at=None,
-            shift_active_at=None,
-        )
-        .returning(StaffDevice.id)
-    )
-    if (await session.execute(statement)).one_or_none() is None:
-        raise CodeUnusable
-    return device, f"{b64(device.merchant_id.bytes)}.{b64(device.id.bytes)}.{secret}"
-
-
-async def revoke_device(session: AsyncSession, device_id: UUID, *, by: Principal, now: datetime) -> None:
-    """Shut a device out with its next request; raises NotFound."""
-    device = await get_device(session, by.merchant_id, device_id)
-    device.revoked_at = now
-    _forget_secrets(device)
-    await _note(session, by, "device.revoked", device_id, now=now)
-
-
-def _forget_secrets(device: StaffDevice) -> None:
-    device.secret_hash = device.pairing_hash = device.pairing_expires_at = device.paired_at = None
-    device.shift_staff_id = device.shift_opened_at = device.shift_active_at = None
 
 
 async def find_device_session(
@@ -312,10 +171,16 @@ async def open_shift(
     return StaffRef(staff.id, staff.name, staff.role, "device", device.device_id)
 
 
+def forget_secrets(device: StaffDevice) -> None:
+    """Make a device worthless: no cookie, no code and no shift of it counts any more."""
+    device.secret_hash = device.pairing_hash = device.pairing_expires_at = device.paired_at = None
+    device.shift_staff_id = device.shift_opened_at = device.shift_active_at = None
+
+
 def _count_against(device: StaffDevice, *, wrong_in_row: int) -> Refusal:
     if wrong_in_row < DEVICE_PAIR_AGAIN.wrong_max:
         return Refusal("pin_wrong")
-    _forget_secrets(device)
+    forget_secrets(device)
     return Refusal("device_revoked")
 
 

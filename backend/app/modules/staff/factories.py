@@ -11,7 +11,8 @@ from app.db.session import Database, tenant_scope
 from app.dependencies import StoreRef
 from app.kernel.permissions import Principal
 from app.kernel.web.cookies import cookie_name
-from app.modules.staff.devices import DEVICE_COOKIE, DeviceSession, create_device, open_shift, pair_device
+from app.modules.staff.devices import DEVICE_COOKIE, DeviceSession, open_shift
+from app.modules.staff.pairing import create_device, pair_device
 from app.modules.staff.rules import StaffRef
 from app.modules.staff.service import create_member, rotate_shared_pin
 
@@ -84,7 +85,7 @@ async def make_device(
         ref = StoreRef(store.merchant_id, store.id)
         pairing = await create_device(session, ref, name=name, by=system_of(store), now=now)
     async with database.sessions() as session, session.begin():
-        device, token = await pair_device(session, pairing.code, now=now)
+        device, token = await pair_device(session, pairing.token, now=now)
     if pin is not None:
         async with tenant_scope(database, store.merchant_id) as session:
             speaking = DeviceSession(store.merchant_id, device.id, store.id, None)

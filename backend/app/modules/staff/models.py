@@ -77,6 +77,7 @@ class StaffDevice(TenantRow, Base):
     store_id: Mapped[UUID] = mapped_column(info=NONE)
     name: Mapped[str] = mapped_column(info=NONE)
     pairing_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info=SECRET)
+    pairing_lookup: Mapped[str | None] = mapped_column(info=SECRET)
     pairing_expires_at: Mapped[datetime | None] = mapped_column(info=NONE)
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info=SECRET)
     created_at: Mapped[datetime] = mapped_column(info=NONE)

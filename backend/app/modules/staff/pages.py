@@ -23,8 +23,9 @@ from app.kernel.web.once import Once, answer_once
 from app.kernel.web.shell import render_member_page
 from app.modules.qr.public import qr_svg
 from app.modules.staff import devices, queries, service
+from app.modules.staff import pairing as pairing_cases
 from app.modules.staff.api import MemberStoreDep, pairing_url
-from app.modules.staff.devices import Pairing
+from app.modules.staff.pairing import Pairing
 from app.modules.staff.rules import ALERT
 from app.modules.staff.schemas import DeviceRequest, StaffChange, StaffRequest
 from app.modules.staff.service import DrawnPin
@@ -231,11 +232,11 @@ async def _devices_page(
     error: str = "",
 ) -> Response:
     view = await get_store(session, store)
-    rows = await devices.list_devices(session, store.merchant_id, store_id=store.id)
+    rows = await pairing_cases.list_devices(session, store.merchant_id, store_id=store.id)
     names = await service.find_staff_names(
         session, store.merchant_id, [row.shift_staff_id for row in rows if row.shift_staff_id]
     )
-    url = pairing_url(session, pairing.code) if pairing else ""
+    url = pairing_url(session, pairing.token) if pairing else ""
     words = current()
     context = {
         "page_title": _("Devices"),
@@ -255,6 +256,7 @@ async def _devices_page(
         "may_edit": request.state.principal.may("devices.edit"),
         "pairing": pairing,
         "pairing_url": url,
+        "staff_address": pairing_url(session, "").partition("/pair")[0],
         "pairing_qr": Markup(qr_svg(url)) if url else "",  # noqa: S704 - drawn by us, attributes only
         "pairing_until": words.format_time(pairing.expires_at, zone=view.time_zone) if pairing else "",
         "error": error,
@@ -282,7 +284,9 @@ async def post_device_form(
     name, made = form.data.name, list[Pairing]()
 
     async def work() -> Pairing:
-        made.append(await devices.create_device(session, store, name=name, by=principal, now=clock.now()))
+        made.append(
+            await pairing_cases.create_device(session, store, name=name, by=principal, now=clock.now())
+        )
         return made[0]
 
     once = Once(f"device_form:{store.id}", form.key, form.data.model_dump())
@@ -298,7 +302,7 @@ async def post_pairing_form(
     request: Request, device_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> Response:
     """Make a new pairing code and show it once."""
-    pairing = await devices.renew_pairing_code(session, device_id, by=principal, now=clock.now())
+    pairing = await pairing_cases.renew_pairing_code(session, device_id, by=principal, now=clock.now())
     device = await devices.get_device(session, principal.merchant_id, device_id)
     return await _devices_page(
         request, session, StoreRef(principal.merchant_id, device.store_id), pairing=pairing
@@ -311,5 +315,5 @@ async def post_revoke(
 ) -> Response:
     """Shut a device out."""
     device = await devices.get_device(session, principal.merchant_id, device_id)
-    await devices.revoke_device(session, device_id, by=principal, now=clock.now())
+    await pairing_cases.revoke_device(session, device_id, by=principal, now=clock.now())
     return redirect(request, f"/dashboard/devices/{device.store_id}", flash=_("The device is shut out."))

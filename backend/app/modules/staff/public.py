@@ -15,11 +15,10 @@ from app.modules.staff.devices import (
     DeviceSession,
     MaybeDeviceDep,
     end_shift,
-    find_pairing,
     open_shift,
-    pair_device,
 )
 from app.modules.staff.fast import find_remembered_pin, fold_pin, judge_pin, pin_address
+from app.modules.staff.pairing import count_typed_code, find_pairing, pair_device
 from app.modules.staff.pins import check_pin
 from app.modules.staff.rules import StaffRef, decide_manager
 from app.modules.staff.service import DrawnPin, create_member, find_staff_names
@@ -34,6 +33,7 @@ __all__ = [
     "StaffRef",
     "check_manager",
     "check_pin",
+    "count_typed_code",
     "create_member",
     "end_shift",
     "find_pairing",

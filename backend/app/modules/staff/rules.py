@@ -50,7 +50,7 @@ DEVICE_PAIR_AGAIN = Limit(10, timedelta(days=7))
 ALERT = Limit(15, timedelta(hours=1))
 
 ATTEMPTS_KEPT_FOR = timedelta(days=8)
-PAIRING_CODE_LASTS = timedelta(minutes=15)
+PAIRING_CODE_LASTS = timedelta(minutes=10)
 PIN_DRAWS_MAX = 50
 
 

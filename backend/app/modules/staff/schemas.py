@@ -75,10 +75,10 @@ class DeviceRequest(BaseModel):
 
 
 class PairingAnswer(BaseModel):
-    """A one-time code, good for fifteen minutes."""
+    """A one-time code to type and the link behind the QR code, good for ten minutes."""
 
     id: UUID
-    pairing_code: str | None = Field(description=SHOWN_ONCE)
+    pairing_code: str | None = Field(description=SHOWN_ONCE, examples=["K7QM-3XRD"])
     pairing_url: str | None = Field(description=SHOWN_ONCE)
     expires_at: datetime
 
@@ -116,7 +116,7 @@ class PairRequest(BaseModel):
     """Use a pairing code on the device that is to be paired."""
 
     model_config = ConfigDict(extra="forbid")
-    pairing_code: str = Field(min_length=30, max_length=100, repr=False)
+    pairing_code: str = Field(min_length=8, max_length=100, repr=False)
 
 
 class ShiftRequest(BaseModel):

@@ -32,6 +32,7 @@ from app.modules.staff.public import (
     DEVICE_COOKIE_AGE,
     DeviceSession,
     MaybeDeviceDep,
+    count_typed_code,
     end_shift,
     find_pairing,
     open_shift,
@@ -113,11 +114,16 @@ async def _show_till(  # noqa: PLR0913 - the parts of one page
     return render(request, "till/till.html", values)
 
 
-@router.get("/pair", response_class=HTMLResponse, dependencies=[signed_link("Shows what would be paired")])
+@router.get(
+    "/pair",
+    response_class=HTMLResponse,
+    dependencies=[signed_link("Shows what would be paired"), rate_limit("pair_device")],
+)
 async def get_pair(
     request: Request, session: SessionDep, clock: ClockDep, code: Annotated[str, Query(max_length=120)] = ""
 ) -> Response:
-    """Ask before this device is paired; looking changes nothing."""
+    """Ask before this device is paired; looking changes nothing, and counts like a try."""
+    await count_typed_code(request, code)
     device = await find_pairing(session, code, now=clock.now()) if code else None
     error = _("This pairing code has expired or was used already.") if code and device is None else ""
     values = {"code": code if device else "", "device_name": device.name if device else "", "error": error}
@@ -129,6 +135,7 @@ async def post_pair(
     request: Request, session: SessionDep, clock: ClockDep, code: Annotated[str, Form(max_length=500)]
 ) -> Response:
     """Consume the code and make this browser the device."""
+    await count_typed_code(request, _code_in(code))
     if await find_pairing(session, _code_in(code), now=clock.now()) is None:
         error = _("This pairing code has expired or was used already.")
         return render(

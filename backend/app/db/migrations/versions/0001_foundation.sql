@@ -448,6 +448,7 @@ CREATE TABLE staff_device (
 	store_id UUID NOT NULL, 
 	name TEXT NOT NULL, 
 	pairing_hash BYTEA, 
+	pairing_lookup TEXT, 
 	pairing_expires_at TIMESTAMP WITH TIME ZONE, 
 	secret_hash BYTEA, 
 	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 

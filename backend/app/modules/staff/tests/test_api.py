@@ -65,27 +65,6 @@ async def test_analysts_have_no_pin(client, database, counter):
     assert [row["has_pin"] for row in team] == [False, False]
 
 
-async def test_pairing_works_once_and_for_fifteen_minutes(client, database, clock, counter):
-    """A pairing code begins with the merchant, pairs once, and ends after a quarter of an hour."""
-    merchant = await make_merchant(database)
-    store = await make_store(database, merchant)
-    url = f"/stores/{store.id}/devices"
-    made = (await client.post(url, json={"name": "Tablet"}, headers=merchant.headers)).json()
-    assert made["pairing_url"] == f"http://testserver/staff/pair?code={made['pairing_code']}"
-
-    paired = await client.post("/device/pair", json={"pairing_code": made["pairing_code"]})
-    assert paired.status_code == 201
-    assert "HttpOnly" in paired.headers["set-cookie"]
-    assert (await client.get("/device")).json()["store_id"] == str(store.id)
-    again = await client.post("/device/pair", json={"pairing_code": made["pairing_code"]})
-    assert (again.status_code, again.json()["code"]) == (422, "link_unusable")
-
-    late = (await client.post(url, json={"name": "Late"}, headers=merchant.headers)).json()
-    clock.advance(minutes=15)
-    response = await client.post("/device/pair", json={"pairing_code": late["pairing_code"]})
-    assert response.json()["code"] == "link_unusable"
-
-
 async def test_revoked_device_is_shut_out_with_its_next_request(client, database, counter):
     """A lost tablet is revoked in the dashboard and can do nothing more."""
     merchant = await make_merchant(database)
