@@ -13,6 +13,7 @@ from app.kernel.adapters import Resources
 from app.kernel.clock import Clock, make_clock
 from app.kernel.i18n import install_catalogues
 from app.kernel.module import Module
+from app.kernel.outgoing.client import OutgoingClient
 from app.kernel.registry import Registry
 from app.utils.security import Keyring
 
@@ -58,6 +59,7 @@ def build_process(
     resources.put(Settings, settings)
     resources.put(Database, database)
     resources.put(Registry, registry)
+    resources.put(OutgoingClient, OutgoingClient())
     resources.put(Keyring, keyring or Keyring.load_or_create(settings.keys_dir))
     # Use cases find keys and adapters through their session: no globals, and tests replace what they need.
     for maker in (database.sessions, database.system_sessions):

@@ -38,7 +38,7 @@ PURE_BESIDES = {
 IMPURE_STANDARD = frozenset(
     {"asyncio", "os", "socket", "subprocess", "pathlib", "random", "secrets", "threading", "urllib"}
 )
-HTTP_CLIENTS = frozenset({"httpx2", "httpx", "requests", "aiohttp", "pycurl", "aiosmtplib"})
+HTTP_CLIENTS = frozenset({"httpx2", "httpcore2", "httpx", "requests", "aiohttp", "pycurl", "aiosmtplib"})
 HTTP_FILES = re.compile(r"(^|/)(jobs|smtp|client|adapters?|[a-z_]+_adapter)(\.py|/)")
 
 

@@ -1,0 +1,182 @@
+"""The one way to open a URL that somebody else typed (SSRF): resolved once, checked, connected to what was checked."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpcore2
+
+from app.kernel.outgoing.addresses import AddressRefused, is_public, parse_target
+
+TIME_MAX = timedelta(seconds=10)
+ANSWER_BYTES_MAX = 2_000_000
+ADDRESSES_MAX = 20
+ADDRESSES_TRIED_MAX = 2
+CONNECT_SECONDS = 4.0
+CONNECTIONS_MAX = 20
+USER_AGENT = "Stempel/1"
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+class FetchFailed(Exception):
+    """The host did not answer as it should; another try may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer: redirects are answers like others, and are not followed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def resolve_by_system(host: str, port: int) -> list[str]:
+    """Return every address of a name, as the system's resolver gives them."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise FetchFailed("the name is not known") from None
+    return list(dict.fromkeys(str(row[4][0]) for row in found))
+
+
+class PublicOnlyBackend(httpcore2.AsyncNetworkBackend):
+    """Opens connections: the name is resolved here and nowhere else, so that what was checked is what is used."""
+
+    def __init__(self, resolve: Resolve, inner: httpcore2.AsyncNetworkBackend) -> None:
+        self._resolve = resolve
+        self._inner = inner
+
+    async def connect_tcp(  # noqa: PLR0917 (the library's signature)
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to the first checked address that answers; raises AddressRefused when one is not public."""
+        addresses = await self._resolve(host, port)
+        if not addresses or len(addresses) > ADDRESSES_MAX:
+            raise FetchFailed("the name has no address, or too many")
+        # All must be public, not only the first: a name with one of each is somebody's attempt.
+        if not all(is_public(address) for address in addresses):
+            raise AddressRefused("the address is not on the public internet")
+        failure: Exception | None = None
+        for address in addresses[:ADDRESSES_TRIED_MAX]:
+            try:
+                return await self._inner.connect_tcp(address, port, timeout=CONNECT_SECONDS)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+        raise FetchFailed("the host does not answer") from failure
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Refuse: no URL leads to a socket file."""
+        raise AddressRefused("no address leads to a file")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait between tries; the pool is told to make none."""
+        await asyncio.sleep(seconds)
+
+
+class OutgoingClient:
+    """A process's client for foreign URLs: no proxies, no cookies, no redirects, no compressed answers."""
+
+    def __init__(
+        self,
+        *,
+        resolve: Resolve = resolve_by_system,
+        backend: httpcore2.AsyncNetworkBackend | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._resolve = resolve
+        self._backend = backend
+        self._ssl_context = ssl_context
+        self._pool: httpcore2.AsyncConnectionPool | None = None
+
+    def _open_pool(self) -> httpcore2.AsyncConnectionPool:
+        # At the first request: loading the authorities takes longer than a start should.
+        if self._pool is None:
+            self._pool = httpcore2.AsyncConnectionPool(
+                ssl_context=self._ssl_context or ssl.create_default_context(),
+                network_backend=PublicOnlyBackend(self._resolve, self._backend or httpcore2.AnyIOBackend()),
+                max_connections=CONNECTIONS_MAX,
+                # A kept connection would outlive the check of its address.
+                max_keepalive_connections=0,
+                retries=0,
+            )
+        return self._pool
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        time_max: timedelta = TIME_MAX,
+        bytes_max: int = ANSWER_BYTES_MAX,
+    ) -> Fetched:
+        """Send one request and return the whole answer; only from jobs.
+
+        Raises AddressRefused (for good: tell the merchant) and FetchFailed (for now: try again).
+        """
+        target = parse_target(url)
+        sent = {
+            "host": target.host if target.port == 443 else f"{target.host}:{target.port}",
+            "user-agent": USER_AGENT,
+            "accept-encoding": "identity",
+            "content-length": str(len(body)),
+            **{name.lower(): value for name, value in (headers or {}).items()},
+        }
+        address = httpcore2.URL(scheme=b"https", host=target.host, port=target.port, target=target.path)
+        seconds = time_max.total_seconds()
+        phases = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._open_pool().stream(
+                    method, address, headers=list(sent.items()), content=body, extensions={"timeout": phases}
+                ) as answer,
+            ):
+                return await _read(answer, bytes_max)
+        except TimeoutError:
+            raise FetchFailed("the host takes too long") from None
+        except (
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+            httpcore2.TimeoutException,
+            ssl.SSLError,
+            OSError,
+        ) as error:
+            raise FetchFailed(type(error).__name__) from error
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        if self._pool is not None:
+            await self._pool.aclose()
+
+
+async def _read(answer: httpcore2.Response, bytes_max: int) -> Fetched:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    if headers.get("content-encoding", "identity") != "identity":
+        raise FetchFailed("the answer is compressed, which was not asked for")
+    body = bytearray()
+    async for piece in answer.aiter_stream():
+        body += piece
+        if len(body) > bytes_max:
+            raise FetchFailed("the answer is too long")
+    return Fetched(answer.status, headers, bytes(body))
