@@ -15,7 +15,7 @@ from app.kernel.web.problems import refusal_text
 from app.modules.stores.public import ProgramView, StoreView
 from app.modules.wallets.public import CardView
 
-PICTURED_FIELDS = frozenset({"stamps", "points", "holder"})
+PICTURED_FIELDS = frozenset({"stamps", "points", "holder", "message"})
 
 
 def theme_url(merchant_id: UUID, program_id: UUID, design_version: int) -> str:

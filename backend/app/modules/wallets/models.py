@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NONE, PSEUDONYM, SECRET, Base, TenantRow
 from app.modules.wallets.google_wallet import models as _google  # noqa: F401 - its tables belong to this module
+from app.modules.wallets.messages import models as _messages  # noqa: F401 - its tables belong to this module
 
 
 class CardRefresh(Base):

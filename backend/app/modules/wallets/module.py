@@ -2,7 +2,7 @@
 
 from app.kernel.hooks import Offer, On
 from app.kernel.module import Module
-from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, NAV_ITEM
+from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, NAV_ITEM, PERSONAL_DATA
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.apple_wallet.credentials import AppleSetup, prepare_keys
@@ -17,6 +17,8 @@ from app.modules.wallets.google_wallet.output import GoogleOutput
 from app.modules.wallets.google_wallet.saving import card_block, save_link
 from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS
 from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
+from app.modules.wallets.messages.personal import PERSONAL
+from app.modules.wallets.messages.service import end_message
 from app.modules.wallets.service import on_card_changed, on_card_merged, on_program_changed
 
 MODULE = Module(
@@ -49,9 +51,10 @@ MODULE = Module(
     offers=(
         Offer(OUTPUT, "apple", OUTPUT_APPLE),
         Offer(OUTPUT, "google", GoogleOutput()),
+        Offer(PERSONAL_DATA, "wallets", PERSONAL),
     ),
     resources=(prepare_google, prepare_roots, prepare_keys, prepare_pusher),
-    jobs=(refresh_card, mark_program, check_google),
+    jobs=(refresh_card, mark_program, check_google, end_message),
     pollers=(poll_marks,),
     settings=(
         GoogleCheck,

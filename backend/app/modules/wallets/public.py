@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS, PLACES, Output, PassField
 from app.modules.wallets.marks import MARK_SQL, mark_changed
+from app.modules.wallets.messages.rules import CardMessage
+from app.modules.wallets.messages.service import send_wallet_message
 from app.modules.wallets.rules import PALETTES, CardColors, CardReward, card_colors, readable_on
 from app.modules.wallets.service import mark_program_changed
 from app.modules.wallets.view import CardLocation, CardView, NextReward, card_view
@@ -16,6 +18,7 @@ __all__ = [
     "PLACES",
     "CardColors",
     "CardLocation",
+    "CardMessage",
     "CardReward",
     "CardView",
     "NextReward",
@@ -26,4 +29,5 @@ __all__ = [
     "mark_changed",
     "mark_program_changed",
     "readable_on",
+    "send_wallet_message",
 ]

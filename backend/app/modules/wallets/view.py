@@ -15,6 +15,9 @@ from app.modules.cards.models import PassObject
 from app.modules.merchants.public import MerchantView, get_merchant
 from app.modules.stores.public import ProgramView, StoreView, get_program, list_program_stores
 from app.modules.wallets.hooks import PASS_FIELDS, PassField
+from app.modules.wallets.messages.fields import message_field
+from app.modules.wallets.messages.rules import CardMessage
+from app.modules.wallets.messages.service import list_card_messages
 from app.modules.wallets.queries import balances_of, find_card_with_holder, list_reward_rows
 from app.modules.wallets.rules import (
     DEFAULT_ICON,
@@ -86,6 +89,7 @@ class CardView:
     last_visit_at: datetime | None
     fields: tuple[PassField, ...]
     change_message: str
+    messages: tuple[CardMessage, ...] = ()
 
     @property
     def is_full(self) -> bool:
@@ -108,6 +112,7 @@ async def card_view(
     program = await get_program(session, merchant_id, card.program_id)
     stores = await list_program_stores(session, merchant_id, card.program_id)
     rewards = show_rewards(balances_of(card), await list_reward_rows(session, merchant_id, card.program_id))
+    messages = await list_card_messages(session, merchant_id, pass_id, now=now)
     context = CardContext(
         session=session,
         merchant_id=merchant_id,
@@ -117,8 +122,8 @@ async def card_view(
         modules_on=merchant.modules_on,
     )
     with use_language(locale) as translator:
-        fields = await PASS_FIELDS.gather(context)
-        parts = _Parts(card, holder, merchant, program, tuple(stores), rewards)
+        fields = [message_field(messages), *await PASS_FIELDS.gather(context)]
+        parts = _Parts(card, holder, merchant, program, tuple(stores), rewards, messages)
         return _assemble(parts, tuple(sorted(fields, key=lambda field: field.order)), translator)
 
 
@@ -132,6 +137,7 @@ class _Parts:
     program: ProgramView
     stores: tuple[StoreView, ...]
     rewards: tuple[CardReward, ...]
+    messages: tuple[CardMessage, ...]
 
     @property
     def home(self) -> StoreView | None:
@@ -178,6 +184,7 @@ def _assemble(parts: _Parts, fields: tuple[PassField, ...], translator: Translat
         last_visit_at=card.last_visit_at,
         fields=fields,
         change_message=_change_message(card, program, translator),
+        messages=parts.messages,
     )
 
 

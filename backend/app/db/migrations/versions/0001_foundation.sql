@@ -29,6 +29,8 @@ CREATE TABLE google_pace (
 	failures BIGINT DEFAULT '0' NOT NULL, 
 	paused_until TIMESTAMP WITH TIME ZONE, 
 	fault TEXT, 
+	last_fault TEXT, 
+	last_fault_at TIMESTAMP WITH TIME ZONE, 
 	CONSTRAINT pk_google_pace PRIMARY KEY (issuer_id)
 );;
 
@@ -231,7 +233,6 @@ CREATE TABLE google_object (
 	busy_until TIMESTAMP WITH TIME ZONE, 
 	notified JSONB DEFAULT '[]' NOT NULL, 
 	silenced BIGINT DEFAULT '0' NOT NULL, 
-	message JSONB, 
 	wanted_at TIMESTAMP WITH TIME ZONE, 
 	saves BIGINT DEFAULT '0' NOT NULL, 
 	deletions BIGINT DEFAULT '0' NOT NULL, 
@@ -616,6 +617,22 @@ CREATE TABLE visit (
 CREATE INDEX ix_visit_merchant_id_pass_id_id ON visit (merchant_id, pass_id, id);;
 
 CREATE INDEX ix_visit_merchant_id_store_id_id ON visit (merchant_id, store_id, id);;
+
+CREATE TABLE wallet_message (
+	pass_id UUID NOT NULL, 
+	once_key TEXT NOT NULL, 
+	header TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	google TEXT DEFAULT 'waiting' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_wallet_message PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_wallet_message_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id)
+);;
+
+CREATE UNIQUE INDEX uq_wallet_message_once ON wallet_message (merchant_id, pass_id, once_key);;
 
 ALTER TABLE apple_device_registration ENABLE ROW LEVEL SECURITY;;
 
@@ -1030,6 +1047,16 @@ CREATE POLICY tenant ON visit TO stempel_app USING (merchant_id = (SELECT nullif
 CREATE POLICY owner ON visit TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE (voided_at, voided_by, void_reason) ON visit TO stempel_app;;
+
+ALTER TABLE wallet_message ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE wallet_message FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON wallet_message TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON wallet_message TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON wallet_message TO stempel_app;;
 
 GRANT SELECT ON alembic_version TO stempel_app, stempel_system;;
 

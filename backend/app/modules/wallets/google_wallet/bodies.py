@@ -17,6 +17,7 @@ from app.modules.wallets.google_wallet.images import (
 )
 from app.modules.wallets.google_wallet.rules import class_id, object_id
 from app.modules.wallets.hooks import PassField
+from app.modules.wallets.messages.rules import CardMessage
 from app.modules.wallets.view import CardView
 from app.utils.security import Keyring
 
@@ -27,7 +28,7 @@ LABEL_LENGTH_MAX = 9
 NAME_LENGTH_MAX = 120
 TEXT_LENGTH_MAX = 500
 STATES = {"active": "ACTIVE", "blocked": "INACTIVE", "merged": "EXPIRED", "erased": "EXPIRED"}
-OWN_FIELDS = frozenset({"stamps", "points", "holder"})
+OWN_FIELDS = frozenset({"stamps", "points", "holder", "message"})
 LABELS = {
     "AccountId": msg("Card number"),
     "AccountName": msg("Name"),
@@ -91,7 +92,8 @@ class BodyMaker:
             "accountId": _text(view.card_number, ACCOUNT_LENGTH_MAX),
         }
         if view.status == "erased":
-            return body
+            # An erased person's pass says nothing any more; Google keeps old messages unless told.
+            return body | {"messages": []}
         body["barcode"] = {
             "type": "QR_CODE",
             "value": view.barcode_text,
@@ -125,6 +127,22 @@ class BodyMaker:
         if view.logo_url and view.logo_url.startswith("/"):
             return f"{self.public_url.rstrip('/')}{view.logo_url}"
         return self.picture_url(logo_picture(view.colors, view.merchant_name))
+
+
+def message_body(message: CardMessage, *, is_loud: bool) -> dict[str, Any]:
+    """Return the body of addMessage; Google takes the message off by itself when its time is over."""
+    return {
+        "message": {
+            "id": message.id.hex,
+            "header": _text(message.header, TEXT_LENGTH_MAX),
+            "body": _text(message.body, TEXT_LENGTH_MAX * 3),
+            "messageType": "TEXT_AND_NOTIFY" if is_loud else "TEXT",
+            "displayInterval": {
+                "start": {"date": message.created_at.isoformat()},
+                "end": {"date": message.expires_at.isoformat()},
+            },
+        }
+    }
 
 
 def localized(text: str) -> dict[str, Any]:

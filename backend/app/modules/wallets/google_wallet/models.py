@@ -43,7 +43,6 @@ class GoogleObjectRow(Base):
 
     busy_until: a lease; one worker at a time talks about a card. notified: moments of the last notifications.
     wanted_at: when the holder first asked for the pass; before that no name is sent.
-    message: what the shop wants to say on the pass and has not been sent; never a person's data.
     """
 
     __tablename__ = "google_object"
@@ -56,7 +55,6 @@ class GoogleObjectRow(Base):
     busy_until: Mapped[datetime | None] = mapped_column(info=NONE)
     notified: Mapped[list[Any]] = mapped_column(server_default="[]", info=NONE)
     silenced: Mapped[int] = mapped_column(server_default="0", info=NONE)
-    message: Mapped[dict[str, Any] | None] = mapped_column(info=NONE)
     wanted_at: Mapped[datetime | None] = mapped_column(info=NONE)
     saves: Mapped[int] = mapped_column(server_default="0", info=NONE)
     deletions: Mapped[int] = mapped_column(server_default="0", info=NONE)
@@ -79,7 +77,7 @@ class GooglePace(Base):
     """How fast an issuer may be asked, shared by all workers; merchants may share the operator's issuer.
 
     next_at: when the next request may start, by the database's clock. paused_until: after failures one probe a
-    minute. fault: why Google last refused us, as a code.
+    minute. fault: why Google refuses us now, as a code. last_fault: the same, kept when it is over.
     """
 
     __tablename__ = "google_pace"
@@ -88,3 +86,5 @@ class GooglePace(Base):
     failures: Mapped[int] = mapped_column(server_default="0", info=NONE)
     paused_until: Mapped[datetime | None] = mapped_column(info=NONE)
     fault: Mapped[str | None] = mapped_column(info=NONE)
+    last_fault: Mapped[str | None] = mapped_column(info=NONE)
+    last_fault_at: Mapped[datetime | None] = mapped_column(info=NONE)

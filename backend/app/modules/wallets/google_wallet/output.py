@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,9 +19,9 @@ from app.modules.cards.public import card_token
 from app.modules.customers.public import get_customer
 from app.modules.wallets.google_wallet.accounts import GoogleAccount, find_account
 from app.modules.wallets.google_wallet.adapters import Answer, GoogleClient, fault_of
-from app.modules.wallets.google_wallet.bodies import BodyMaker
+from app.modules.wallets.google_wallet.bodies import BodyMaker, message_body
 from app.modules.wallets.google_wallet.models import GoogleObjectRow
-from app.modules.wallets.google_wallet.pace import PacedGoogle
+from app.modules.wallets.google_wallet.pace import PacedGoogle, Unanswered
 from app.modules.wallets.google_wallet.rules import (
     NOTIFIED_FIELDS,
     changed_fields,
@@ -31,7 +32,6 @@ from app.modules.wallets.google_wallet.rules import (
 from app.modules.wallets.google_wallet.rules import object_id as make_object_id
 from app.modules.wallets.google_wallet.store import (
     SentObject,
-    clear_message,
     find_object,
     find_sent_class,
     lease_object,
@@ -40,6 +40,8 @@ from app.modules.wallets.google_wallet.store import (
     write_class,
     write_object,
 )
+from app.modules.wallets.messages.rules import CardMessage, merge_messages
+from app.modules.wallets.messages.service import list_google_messages, note_google
 from app.modules.wallets.queries import find_card_with_holder
 from app.modules.wallets.view import card_view
 from app.utils.security import Keyring
@@ -62,6 +64,8 @@ class Plan:
     known: SentObject
     is_reward: bool = False
     status: str = "active"
+    waiting: tuple[CardMessage, ...] = ()
+    trying: tuple[CardMessage, ...] = ()
 
 
 @dataclass
@@ -73,8 +77,11 @@ class CardSync:
     merchant_id: UUID
     pass_id: UUID
     now: datetime
+    # Counted so far, and of these the ones that are known to be spent.
     notified: list[str] = field(default_factory=list)
-    silenced: bool = False
+    confirmed: list[str] = field(default_factory=list)
+    is_silenced: bool = False
+    done: dict[str, Any] = field(default_factory=dict)
 
     def _tenant(self) -> AbstractAsyncContextManager[AsyncSession]:
         return tenant_scope(self.database, self.merchant_id)
@@ -87,18 +94,19 @@ class CardSync:
         try:
             await self._ensure_class(plan)
             sent = await self._send_object(plan)
-            await self._send_message(plan)
-        except BaseException:
+            self.done = {"sent": sent, "updated_at": self.now, "object_id": plan.object_body["id"]}
+            await self._send_messages(plan)
+        except BaseException as error:
+            # An answer says that a notification was not given; without one it counts.
+            if isinstance(error, TryAgain | GiveUp) and not isinstance(error, Unanswered):
+                self.done |= {"notified": self.confirmed} if self.notified != self.confirmed else {}
             async with self._tenant() as session:
-                await release_object(session, self.merchant_id, self.pass_id)
+                await release_object(session, self.merchant_id, self.pass_id, **self.done)
             raise
+        if self.is_silenced:
+            self.done["silenced"] = GoogleObjectRow.silenced + 1
         async with self._tenant() as session:
-            values: dict[str, Any] = {
-                "sent": sent,
-                "updated_at": self.now,
-                "object_id": plan.object_body["id"],
-            }
-            await release_object(session, self.merchant_id, self.pass_id, **values)
+            await release_object(session, self.merchant_id, self.pass_id, **self.done)
             await note_pass_id(session, self.merchant_id, self.pass_id, plan.object_body["id"])
 
     async def _plan(self) -> Plan | None:
@@ -135,6 +143,12 @@ class CardSync:
                 known=known,
                 is_reward=view.reward_unlocked,
                 status=view.status,
+                waiting=await list_google_messages(
+                    session, self.merchant_id, self.pass_id, state="waiting", now=self.now
+                ),
+                trying=await list_google_messages(
+                    session, self.merchant_id, self.pass_id, state="trying", now=self.now
+                ),
             )
             if view.status in SETTLED and not known.sent:
                 # Google never heard of this card, and need not hear that it has ended.
@@ -164,11 +178,12 @@ class CardSync:
         hashes = hash_fields(body)
         if not changed:
             return hashes
-        self.notified = recent(known.notified, now=self.now)
+        self._remember(plan)
         is_news = bool(known.sent) and bool(NOTIFIED_FIELDS & set(changed)) and known.wanted_at is not None
         if is_news and plan.status == "active":
             changed |= await self._ask_for_notification(plan)
         await self._put(plan.account, OBJECTS, body, changed, is_known=bool(known.sent), plan=plan)
+        self.confirmed = self.notified
         return hashes
 
     async def _ask_for_notification(self, plan: Plan) -> dict[str, str]:
@@ -176,13 +191,11 @@ class CardSync:
 
         It is counted before the request: an answer that is lost must not give away a notification twice.
         """
+        if not may_notify(self.notified, is_important=plan.is_reward, now=self.now):
+            self.is_silenced = True
+            return {}
+        self.notified = [*self.notified, self.now.isoformat()]
         async with self._tenant() as session:
-            if not may_notify(self.notified, is_important=plan.is_reward, now=self.now):
-                await write_object(
-                    session, self.merchant_id, self.pass_id, silenced=GoogleObjectRow.silenced + 1
-                )
-                return {}
-            self.notified = [*self.notified, self.now.isoformat()]
             await write_object(session, self.merchant_id, self.pass_id, notified=self.notified)
         return {"notifyPreference": "NOTIFY_ON_UPDATE"}
 
@@ -224,30 +237,61 @@ class CardSync:
         await self._put(plan.account, CLASSES, plan.class_body, {}, is_known=False)
         return await self._ask(plan.account, "POST", OBJECTS, whole)
 
-    async def _send_message(self, plan: Plan) -> None:
-        """Put the waiting message on the pass; over the day's budget without a sound."""
-        message = plan.known.message
-        if not message or plan.status != "active":
+    async def _send_messages(self, plan: Plan) -> None:
+        """Put what waits on the pass, joined to one; over the day's budget without a sound."""
+        if plan.status != "active":
             return
-        budget = self.notified or recent(plan.known.notified, now=self.now)
-        is_loud = plan.known.wanted_at is not None and may_notify(budget, is_important=False, now=self.now)
-        if is_loud:
-            self.notified = [*budget, self.now.isoformat()]
-            async with self._tenant() as session:
+        waiting = plan.waiting
+        if plan.trying and not await self._has_arrived(plan):
+            waiting = (*plan.trying, *waiting)
+        if not waiting:
+            return
+        message = merge_messages(waiting)
+        self._remember(plan)
+        is_loud = plan.known.wanted_at is not None and may_notify(
+            self.notified, is_important=False, now=self.now
+        )
+        async with self._tenant() as session:
+            await note_google(session, self.merchant_id, waiting, "trying")
+            if is_loud:
+                self.notified = [*self.notified, self.now.isoformat()]
                 await write_object(session, self.merchant_id, self.pass_id, notified=self.notified)
         path = f"{OBJECTS}/{plan.object_body['id']}/addMessage"
-        kind = "TEXT_AND_NOTIFY" if is_loud else "TEXT"
-        answer = await self._ask(
-            plan.account, "POST", path, {"message": dict(message) | {"messageType": kind}}
-        )
-        if answer.status == 403:
-            quiet = dict(message) | {"messageType": "TEXT"}
-            answer = await self._ask(plan.account, "POST", path, {"message": quiet})
+        try:
+            answer = await self._ask(plan.account, "POST", path, message_body(message, is_loud=is_loud))
+            if answer.status == 403:
+                quiet = message_body(message, is_loud=False)
+                answer = await self._ask(plan.account, "POST", path, quiet)
+        except TryAgain as error:
+            if not isinstance(error, Unanswered):
+                await self._note(waiting, "waiting")
+            raise
+        # What Google will not take is not said again and again.
+        await self._note(waiting, "sent")
         _check(answer)
-        async with self._tenant() as session:
-            await clear_message(session, self.merchant_id, self.pass_id, message)
+        self.confirmed = self.notified
 
-    async def _ask(self, account: GoogleAccount, method: str, path: str, body: dict[str, Any]) -> Answer:
+    async def _has_arrived(self, plan: Plan) -> bool:
+        """Tell whether a message whose answer was lost is on the pass: it must not be said twice."""
+        answer = await self._ask(plan.account, "GET", f"{OBJECTS}/{plan.object_body['id']}", None)
+        rows = answer.body.get("messages") if answer.status == 200 else None
+        if plan.trying[-1].id.hex not in {row.get("id") for row in rows or () if isinstance(row, dict)}:
+            return False
+        await self._note(plan.trying, "sent")
+        return True
+
+    async def _note(self, messages: Sequence[CardMessage], state: Literal["waiting", "sent"]) -> None:
+        async with self._tenant() as session:
+            await note_google(session, self.merchant_id, messages, state)
+
+    def _remember(self, plan: Plan) -> None:
+        """Begin from the notifications that still count."""
+        if not self.notified:
+            self.notified = self.confirmed = recent(plan.known.notified, now=self.now)
+
+    async def _ask(
+        self, account: GoogleAccount, method: str, path: str, body: dict[str, Any] | None
+    ) -> Answer:
         return await self.google.call(account, method, path, body=body, now=self.now)
 
 

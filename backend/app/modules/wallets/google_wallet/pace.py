@@ -34,7 +34,7 @@ RETURNING extract(epoch FROM next_at - clock_timestamp()) AS wait, failures
 """)
 _PAUSED = text("SELECT paused_until FROM google_pace WHERE issuer_id = :issuer")
 _FAILED = text("""
-UPDATE google_pace SET failures = failures + 1, fault = :fault,
+UPDATE google_pace SET failures = failures + 1, fault = :fault, last_fault = :fault, last_fault_at = :now,
     paused_until = CASE WHEN failures + 1 >= :patience OR CAST(:until AS timestamptz) IS NOT NULL
                         THEN greatest(coalesce(CAST(:until AS timestamptz), :probe_at), :probe_at)
                         ELSE paused_until END
@@ -44,6 +44,10 @@ _WORKED = text(
     "UPDATE google_pace SET failures = 0, paused_until = NULL, fault = NULL WHERE issuer_id = :issuer"
 )
 _FAULT = text("SELECT fault FROM google_pace WHERE issuer_id = :issuer")
+
+
+class Unanswered(TryAgain):
+    """The request may have been carried out: no answer came."""
 
 
 class PacedGoogle:
@@ -79,7 +83,8 @@ class PacedGoogle:
             return answer
         if not account.is_stand_in:
             await self._note_failure(account.issuer_id, fault, now=now)
-        raise TryAgain(f"Google: {fault.code}", fault.retry_after)
+        # Without an answer nobody knows whether Google did it.
+        raise (Unanswered if answer.status == 0 else TryAgain)(f"Google: {fault.code}", fault.retry_after)
 
     async def _take_turn(self, issuer_id: str, *, now: datetime) -> int:
         values = {
@@ -107,6 +112,7 @@ class PacedGoogle:
             _FAILED,
             issuer=issuer_id,
             fault=fault.code,
+            now=now,
             until=until,
             probe_at=now + PROBE_EVERY,
             patience=FAILURES_BEFORE_PAUSE,

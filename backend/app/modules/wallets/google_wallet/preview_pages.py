@@ -25,6 +25,7 @@ from app.modules.wallets.google_wallet.api import held_card
 from app.modules.wallets.google_wallet.models import GoogleObjectRow
 from app.modules.wallets.google_wallet.rules import object_id
 from app.modules.wallets.google_wallet.stand_in import StandIn
+from app.modules.wallets.messages.rules import MESSAGES_SHOWN_MAX
 from app.modules.wallets.rules import readable_on
 
 router = APIRouter(include_in_schema=False)
@@ -64,7 +65,10 @@ def describe(stand_in: StandIn, key: str) -> dict[str, Any]:
         "code": Markup(qr_svg(barcode["value"], title=_("Your card’s code"))) if barcode else "",  # noqa: S704
         "lines": [
             (_cut(row["header"], LINE_LENGTH_MAX), _cut(row["body"], LINE_LENGTH_MAX))
-            for row in pass_object.get("textModulesData", [])
+            for row in [
+                *pass_object.get("messages", [])[: -MESSAGES_SHOWN_MAX - 1 : -1],
+                *pass_object.get("textModulesData", []),
+            ]
         ],
         "state": pass_object["state"],
     }

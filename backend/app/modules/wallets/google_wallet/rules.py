@@ -68,11 +68,3 @@ def may_notify(notified: Sequence[str], *, is_important: bool, now: datetime) ->
     """Tell whether a change is announced; an ordinary one leaves the last notification for a reward."""
     used = len(recent(notified, now=now))
     return used < (NOTIFICATIONS_MAX if is_important else NOTIFICATIONS_ORDINARY)
-
-
-def merge_messages(waiting: Mapping[str, Any] | None, header: str, body: str) -> dict[str, str]:
-    """Return the one message that says what is waiting and what is new; a repeat adds nothing."""
-    if not waiting or waiting["body"] == body:
-        return {"header": header, "body": body}
-    lines = [line for line in waiting["body"].split("\n") if line != body]
-    return {"header": header, "body": "\n".join([*lines[-2:], body])}

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, null, or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.wallets.google_wallet.models import GoogleClassRow, GoogleObjectRow
-from app.modules.wallets.google_wallet.rules import merge_messages
 
 # Longer than a job may run: a lease ends by itself only where its worker died.
 LEASE = timedelta(seconds=45)
@@ -25,7 +24,6 @@ class SentObject:
 
     sent: Mapping[str, str]
     notified: list[str]
-    message: Mapping[str, Any] | None
     wanted_at: datetime | None
 
 
@@ -42,7 +40,7 @@ async def lease_object(
             or_(row.busy_until.is_(None), row.busy_until < func.clock_timestamp()),
         )
         .values(busy_until=func.clock_timestamp() + LEASE)
-        .returning(row.sent, row.notified, row.message, row.wanted_at, row.object_id)
+        .returning(row.sent, row.notified, row.wanted_at, row.object_id)
         .execution_options(synchronize_session=False)
     )
     found = (await session.execute(taken)).one_or_none()
@@ -50,7 +48,7 @@ async def lease_object(
         return None
     # Another issuer than last time knows nothing of the card yet.
     sent = found.sent if found.object_id == object_id else {}
-    return SentObject(sent, list(found.notified), found.message, found.wanted_at)
+    return SentObject(sent, list(found.notified), found.wanted_at)
 
 
 async def expect_object(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, object_id: str) -> None:
@@ -77,35 +75,6 @@ async def write_object(session: AsyncSession, merchant_id: UUID, pass_id: UUID, 
         update(row)
         .where(row.merchant_id == merchant_id, row.pass_id == pass_id)
         .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def queue_message(
-    session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, header: str, body: str
-) -> bool:
-    """Let a pass say something at its next refresh, joined to what is waiting; False where there is no pass.
-
-    The caller marks the card. header and body are the shop's words and name nobody.
-    """
-    row = GoogleObjectRow
-    statement = select(row.message).where(row.merchant_id == merchant_id, row.pass_id == pass_id)
-    found = (await session.execute(statement.with_for_update())).one_or_none()
-    if found is None:
-        return False
-    await write_object(session, merchant_id, pass_id, message=merge_messages(found.message, header, body))
-    return True
-
-
-async def clear_message(
-    session: AsyncSession, merchant_id: UUID, pass_id: UUID, sent: Mapping[str, Any]
-) -> None:
-    """Forget a message that was sent, unless more was joined to it meanwhile."""
-    row = GoogleObjectRow
-    await session.execute(
-        update(row)
-        .where(row.merchant_id == merchant_id, row.pass_id == pass_id, row.message == dict(sent))
-        .values(message=null())
         .execution_options(synchronize_session=False)
     )
 

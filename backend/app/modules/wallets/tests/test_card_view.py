@@ -54,6 +54,7 @@ async def test_a_stamp_card_is_described_whole(database: Database, clock: FixedC
     assert view.barcode_text == view.card_number
     assert view.card_number_printed.replace(" ", "") == view.card_number
     assert [(field.key, field.value) for field in view.fields] == [
+        ("message", "Nothing new at the moment"),
         ("stamps", "7 / 10"),
         ("holder", "Anna Müller"),
     ]
@@ -65,7 +66,7 @@ async def test_a_points_card_shows_points_only(database: Database, clock: FixedC
     """No stamps field on a points card; the distance is in points."""
     view = await view_of(database, clock, loyalty_type="points", points=60)
 
-    assert [(field.key, field.value, field.place) for field in view.fields] == [("points", 60, "header")]
+    assert [(field.key, field.value, field.place) for field in view.fields[1:]] == [("points", 60, "header")]
     assert view.change_message == "You now have 60 points"
     assert view.next_reward is not None
     assert view.next_reward.text == "40 points to go"
@@ -75,7 +76,7 @@ async def test_a_hybrid_card_shows_both(database: Database, clock: FixedClock) -
     """The closer reward, by share of its threshold, is the next one."""
     view = await view_of(database, clock, loyalty_type="hybrid", stamps=9, points=20)
 
-    assert [field.key for field in view.fields] == ["stamps", "points"]
+    assert [field.key for field in view.fields] == ["message", "stamps", "points"]
     assert view.change_message == "You now have 9 of 10 stamps. You now have 20 points"
     assert view.next_reward is not None
     assert view.next_reward.title == "Free coffee"
@@ -110,7 +111,7 @@ async def test_a_module_adds_a_field(
 
     view = await view_of(database, clock, name="Bob")
 
-    assert [field.key for field in view.fields] == ["stamps", "tier", "holder"]
+    assert [field.key for field in view.fields] == ["message", "stamps", "tier", "holder"]
 
 
 async def test_another_merchants_card_is_not_found(database: Database, clock: FixedClock) -> None:

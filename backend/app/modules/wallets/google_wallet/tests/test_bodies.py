@@ -120,7 +120,7 @@ def test_a_cards_state_is_the_passes(status: str, state: str) -> None:
     body = make_bodies().object_body(make_view(status=status), card_token="secret")
 
     assert body["state"] == state
-    assert (set(body) == {"id", "classId", "state", "accountId"}) == (status == "erased")
+    assert (set(body) == {"id", "classId", "state", "accountId", "messages"}) == (status == "erased")
 
 
 def test_google_gets_a_callback_address_only_when_it_is_https() -> None:

@@ -15,7 +15,7 @@ from app.modules.cards.factories import MadeCard
 from app.modules.stores.models import Program
 from app.modules.wallets.google_wallet import pace
 from app.modules.wallets.google_wallet.rules import NOTIFICATIONS_MAX
-from app.modules.wallets.google_wallet.store import queue_message, want_object
+from app.modules.wallets.google_wallet.store import want_object
 from app.modules.wallets.google_wallet.tests.builders import problems_of
 from app.modules.wallets.google_wallet.tests.conftest import Shop
 from app.modules.wallets.public import mark_changed
@@ -223,26 +223,5 @@ async def test_an_erased_card_ends_on_the_phone(shop: Shop) -> None:
     await shop.change(card, status="erased")
     await shop.converge()
 
-    assert set(shop.google(card)) == {"id", "classId", "state", "accountId"}
+    assert set(shop.google(card)) == {"id", "classId", "state", "accountId", "messages"}
     assert shop.google(card)["state"] == "EXPIRED"
-
-
-async def test_messages_are_joined_and_keep_to_the_budget(shop: Shop) -> None:
-    """Two waiting messages are one; the first two of a day are announced, the third is silent."""
-    card = await added(shop)
-    await want(shop, card)
-    for texts in (("Soup today", "Cake today"), ("Open late",), ("Last call",)):
-        async with tenant_scope(shop.database, card.merchant_id) as session:
-            for words in texts:
-                await queue_message(session, card.merchant_id, card.id, header="News", body=words)
-            await mark_changed(session, card.merchant_id, card.id)
-        await shop.converge()
-
-    sent = [body["message"] for _, path, body in shop.wire.calls if path.endswith("/addMessage")]
-    assert [(message["body"], message["messageType"]) for message in sent] == [
-        ("Soup today\nCake today", "TEXT_AND_NOTIFY"),
-        ("Open late", "TEXT_AND_NOTIFY"),
-        ("Last call", "TEXT"),
-    ]
-    assert (await shop.row(card)).message is None
-    assert all(problems_of("Message", message) == [] for message in sent)
