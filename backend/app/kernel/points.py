@@ -130,6 +130,57 @@ class ReportView:
 REPORT_VIEW: Keyed[ReportView] = Keyed("REPORT_VIEW", about="Pages of figures in the dashboard.")
 
 
+@dataclass(frozen=True, slots=True)
+class SeenVisit:
+    """A visit as rules about misuse see it. staff_id: None for a shared PIN or an integration."""
+
+    id: UUID
+    at: datetime
+    store_id: UUID
+    pass_id: UUID
+    staff_id: UUID | None
+    given_by: str
+
+
+@dataclass(frozen=True)
+class VisitScan:
+    """What a rule about misuse looks at: a merchant's newest visits, in its tenant transaction, some minutes later."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    visits: Sequence[SeenVisit]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Something odd that a rule saw.
+
+    key: the same for the same thing seen again. visits: the events behind it, oldest first. least: so many new ones
+    make it worth a look again after somebody has decided on it.
+    """
+
+    key: str
+    visits: Sequence[SeenVisit]
+    least: int = 1
+    store_id: UUID | None = None
+    staff_id: UUID | None = None
+    pass_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class FraudRule:
+    """A rule about misuse. title, about: msg() texts. urgent: a new finding is worth a mail."""
+
+    title: str
+    about: str
+    find: Callable[[VisitScan], Awaitable[Sequence[Suspicion]]]
+    urgent: bool = False
+
+
+FRAUD_RULE: Keyed[FraudRule] = Keyed("FRAUD_RULE", about="What looks for misuse in the newest visits.")
+
+
 @dataclass(frozen=True)
 class DemoShop:
     """A demo merchant just made, in its tenant transaction, before the commit.

@@ -14,6 +14,11 @@ def set_current_request(request: Request) -> None:
     _request.set(request)
 
 
+def find_current_request() -> Request | None:
+    """Return the request being handled, or None in a job or a command."""
+    return _request.get()
+
+
 def current_request() -> Request:
     """Return the request being handled; only inside one."""
     request = _request.get()
