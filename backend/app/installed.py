@@ -1,6 +1,8 @@
 """INSTALLED: the one list a new feature is added to, in order of need."""
 
 from app.kernel.module import Module
+from app.modules.accounts.module import MODULE as ACCOUNTS
+from app.modules.analytics.module import MODULE as ANALYTICS
 from app.modules.cards.module import MODULE as CARDS
 from app.modules.customers.module import MODULE as CUSTOMERS
 from app.modules.dashboard.module import MODULE as DASHBOARD
@@ -20,6 +22,7 @@ from app.modules.wallets.module import MODULE as WALLETS
 INSTALLED: tuple[Module, ...] = (
     MESSAGING,
     MERCHANTS,
+    ACCOUNTS,
     STORES,
     QR,
     STAFF,
@@ -30,6 +33,7 @@ INSTALLED: tuple[Module, ...] = (
     POINTS,
     REWARDS,
     VISITS,
+    ANALYTICS,
     DASHBOARD,
     PORTAL,
     TILL,

@@ -9,7 +9,8 @@ from app.commands.database import open_database
 from app.commands.errors import CommandError
 from app.config import Settings
 from app.kernel.outcomes import Refusal
-from app.modules.merchants.service import NewMerchant, create_merchant, hash_new_password
+from app.modules.accounts.passwords import hash_new_password
+from app.modules.merchants.service import NewMerchant, create_merchant
 from app.process import Process, build_process
 
 

@@ -34,12 +34,16 @@ SYSTEM_GRANTS: Mapping[str, tuple[str, ...]] = {
     "program": ("SELECT",),
     "sign_up": ("SELECT", "DELETE"),
     "merchant_session": ("SELECT", "DELETE"),
-    "password_reset": ("SELECT", "DELETE"),
+    "member_link": ("SELECT", "DELETE"),
+    "half_sign_in": ("SELECT", "DELETE"),
+    "member_invitation": ("SELECT", "DELETE"),
     "card_link": ("SELECT", "DELETE"),
     "idempotency_key": ("SELECT", "DELETE"),
     "pin_attempt": ("SELECT", "DELETE"),
     "outbox_message": ("SELECT",),
     "apple_device_registration": ("SELECT",),
+    # The worker leaves what changed and looks which merchants have something to count; UPDATE is for the lock only.
+    "rollup_pending": ("SELECT", "INSERT", "UPDATE"),
 }
 
 TENANT = "nullif(current_setting('stempel.merchant_id', true), '')::uuid"
@@ -58,7 +62,8 @@ def protect(table: str, *, tenant_column: str = "merchant_id") -> list[str]:
     ]
     for command in SYSTEM_GRANTS.get(table, ()):
         policy = f"CREATE POLICY system_{command.lower()} ON {table} FOR {command}"
-        statements.append(f"{policy} TO {SYSTEM_ROLE} USING (true)")
+        condition = "WITH CHECK" if command == "INSERT" else "USING"
+        statements.append(f"{policy} TO {SYSTEM_ROLE} {condition} (true)")
         statements.append(f"GRANT {command} ON {table} TO {SYSTEM_ROLE}")
     return statements
 

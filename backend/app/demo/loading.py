@@ -23,7 +23,7 @@ from app.demo.making import customer_rows, draw_pins, make_business, make_place,
 from app.demo.shops import BUSINESSES, Business
 from app.demo.year import ZONE, BusinessPlan, first_monday, plan_business
 from app.kernel.points import DEMO_DATA, DemoShop
-from app.modules.merchants.api_keys import write_key
+from app.modules.accounts.keys.service import write_key
 from app.modules.merchants.service import EMAIL_LOOKUP, email_key
 from app.process import Process, build_process
 from app.utils.security import Keyring

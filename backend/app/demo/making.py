@@ -20,10 +20,11 @@ from app.demo.shops import Business, Shop
 from app.demo.year import BusinessPlan
 from app.kernel.adapters import resources_of
 from app.kernel.permissions import Principal
+from app.modules.accounts.keys.service import create_api_key, list_scopes
+from app.modules.accounts.passwords import in_hash_thread
 from app.modules.customers.public import CONSENT_TEXT_VERSION, consent_text
 from app.modules.customers.rules import CONSENT_PURPOSE
-from app.modules.merchants.api_keys import create_api_key, list_scopes
-from app.modules.merchants.service import NewMerchant, create_merchant, in_hash_thread
+from app.modules.merchants.service import NewMerchant, create_merchant
 from app.modules.rewards.public import RewardView
 from app.modules.staff.rules import is_guessable
 from app.modules.stores.service import NewStore, create_store

@@ -20,6 +20,8 @@ class ErrorCode:
 CODES: dict[str, ErrorCode] = {
     "unauthenticated": ErrorCode(401, msg("Please sign in first.")),
     "sign_in_failed": ErrorCode(401, msg("That e-mail and password do not match.")),
+    "totp_required": ErrorCode(401, msg("Please give the one-time code of this account, too.")),
+    "password_wrong": ErrorCode(403, msg("That is not your password.")),
     "pin_wrong": ErrorCode(403, msg("That PIN is not right.")),
     "forbidden": ErrorCode(403, msg("You may not do this.")),
     "csrf": ErrorCode(403, msg("This form has expired. Please load the page again.")),
@@ -54,6 +56,7 @@ CODES: dict[str, ErrorCode] = {
     "invalid": ErrorCode(422, msg("Something in the form is not right.")),
     "key_reused": ErrorCode(422, msg("This Idempotency-Key was used for another request.")),
     "weak_password": ErrorCode(422, msg("This password is too easy to guess.")),
+    "password_needed": ErrorCode(422, msg("Please choose a password: this browser has not signed up.")),
     "link_unusable": ErrorCode(422, msg("This link has expired or was used already.")),
     "pin_blocked": ErrorCode(429, msg("Too many wrong PINs. Please wait a little.")),
     "rate_limited": ErrorCode(429, msg("Too many requests. Please wait a moment.")),

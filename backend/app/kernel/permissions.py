@@ -34,6 +34,7 @@ class Principal:
     """Who is calling: a dashboard member, an API key, a paired device, an operator or the system.
 
     id: the member's, key's or device's id. role: one of ROLES for members. scopes: permission names held.
+    store_ids: the stores it is limited to; empty: every store.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Principal:
     id: UUID | None
     role: str | None = None
     scopes: frozenset[str] = frozenset()
+    store_ids: frozenset[UUID] = frozenset()
     extra: dict[str, Any] = field(default_factory=dict)
 
     def may(self, permission: str) -> bool:

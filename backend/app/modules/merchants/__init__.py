@@ -1,1 +1,1 @@
-"""Businesses and how they sign in: sign-up, sessions, API keys. Neither their staff nor their stores."""
+"""Businesses: the tenants, and what each says about itself. Neither who signs in, nor staff, nor stores."""

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from uuid import UUID
 
 from app.db.session import Database, set_tenant
 from app.kernel.web.cookies import cookie_name
+from app.modules.accounts.factories import PASSWORD, SESSION_COOKIE, make_session, password_hash
 from app.modules.merchants.service import NewMerchant, create_merchant
-from app.modules.merchants.sign_in import SESSION_COOKIE, open_session
 from app.utils.id_generator import new_id
-from app.utils.security import hash_password
 
-PASSWORD = "plum-orchard-tandem-42"  # noqa: S105 (a test password)
 MADE_AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
@@ -31,12 +28,6 @@ class MadeMerchant:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@cache
-def password_hash() -> str:
-    """Return the hash of the tests' password, computed once a run."""
-    return hash_password(PASSWORD)
-
-
 async def make_merchant(database: Database, **over: str) -> MadeMerchant:
     """Make a merchant with a signed-in owner. over: name, email, locale, time_zone, currency."""
     tag = new_id().hex[-12:]
@@ -47,9 +38,7 @@ async def make_merchant(database: Database, **over: str) -> MadeMerchant:
         )
         assert merchant is not None, "the e-mail of a test is its own"
         await set_tenant(session, merchant.id)
-        token = await open_session(
-            session, merchant.id, member_id=merchant.owner_id, role="owner", now=MADE_AT
-        )
+        opened = await make_session(session, merchant.id, merchant.owner_id, now=MADE_AT)
         name = cookie_name(database.settings, SESSION_COOKIE)
     return MadeMerchant(
         id=merchant.id,
@@ -57,6 +46,6 @@ async def make_merchant(database: Database, **over: str) -> MadeMerchant:
         name=merchant.name,
         email=merchant.email,
         password=PASSWORD,
-        cookies={name: token},
-        headers={"Cookie": f"{name}={token}", "Origin": database.settings.public_url},
+        cookies={name: opened.token},
+        headers={"Cookie": f"{name}={opened.token}", "Origin": database.settings.public_url},
     )

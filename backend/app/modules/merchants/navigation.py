@@ -1,19 +1,12 @@
-"""What the account contributes to the dashboard's navigation; light, because the worker loads it, too."""
+"""What the business contributes to the dashboard's navigation; light, because the worker loads it, too."""
 
 from __future__ import annotations
 
 from app.kernel.i18n import msg
 from app.kernel.points import NavItem, PageContext
 
-USER_SECTION = "user"
-
 
 def nav_items(page: PageContext) -> list[NavItem]:
-    """Contribute the lines of the account to the navigation."""
+    """Contribute the settings to the navigation."""
     business = msg("Business")
-    return [
-        NavItem(msg("Settings"), "/dashboard/settings", "settings", "merchant.edit", 900, business),
-        NavItem(msg("API keys"), "/dashboard/api-keys", "key", "api_keys.edit", 920, business),
-        NavItem(msg("Changes"), "/dashboard/audit", "history", "audit.view", 940, business),
-        NavItem(msg("My sessions"), "/dashboard/sessions", "lock", "members.view", 950, USER_SECTION),
-    ]
+    return [NavItem(msg("Settings"), "/dashboard/settings", "settings", "merchant.edit", 900, business)]

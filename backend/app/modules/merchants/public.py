@@ -1,4 +1,4 @@
-"""What other modules may know of a merchant."""
+"""What other modules may know of a merchant. Who signs in, and how, is in accounts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
 from app.modules.merchants.models import Merchant
+from app.modules.merchants.service import EMAIL_LOOKUP, NewMerchant, create_merchant, email_key
 
 _AREAS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
@@ -62,3 +63,15 @@ async def get_merchant(session: AsyncSession, merchant_id: UUID) -> MerchantView
 async def members_mail(session: AsyncSession, merchant_id: UUID) -> list[str]:
     """Return the addresses that service mails about the business go to: the owner's."""
     return [(await get_merchant(session, merchant_id)).email]
+
+
+__all__ = [
+    "EMAIL_LOOKUP",
+    "MerchantView",
+    "NewMerchant",
+    "create_merchant",
+    "email_key",
+    "get_merchant",
+    "list_time_zones",
+    "members_mail",
+]

@@ -48,6 +48,22 @@ CREATE TABLE lookup (
 	CONSTRAINT pk_lookup PRIMARY KEY (kind, key)
 );;
 
+CREATE TABLE member_link (
+	kind TEXT NOT NULL, 
+	member_id UUID NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	email TEXT, 
+	session_id UUID, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	used_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_member_link PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT ck_member_link_kind_known CHECK (kind IN ('reset', 'email', 'alarm'))
+);;
+
+CREATE INDEX ix_member_link_expires_at ON member_link (expires_at);;
+
 CREATE TABLE merchant (
 	id UUID NOT NULL, 
 	name TEXT NOT NULL, 
@@ -61,6 +77,7 @@ CREATE TABLE merchant (
 	branding JSONB DEFAULT '{}' NOT NULL, 
 	modules_on TEXT[] DEFAULT '{}' NOT NULL, 
 	owner_id UUID NOT NULL, 
+	owner_name TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_merchant PRIMARY KEY (id)
 );;
 
@@ -91,6 +108,13 @@ CREATE INDEX ix_outbox_message_merchant_id_customer_id ON outbox_message (mercha
 
 CREATE UNIQUE INDEX uq_outbox_once ON outbox_message (merchant_id, once_key);;
 
+CREATE TABLE rollup_pending (
+	merchant_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+	CONSTRAINT pk_rollup_pending PRIMARY KEY (merchant_id, pass_id)
+);;
+
 CREATE TABLE sign_in_limit (
 	kind TEXT NOT NULL, 
 	key BYTEA NOT NULL, 
@@ -104,6 +128,7 @@ CREATE INDEX ix_sign_in_limit_window_start ON sign_in_limit (window_start);;
 CREATE TABLE sign_up (
 	merchant_id UUID NOT NULL, 
 	token_hash BYTEA NOT NULL, 
+	browser_hash BYTEA NOT NULL, 
 	name TEXT NOT NULL, 
 	email TEXT NOT NULL, 
 	password_hash TEXT NOT NULL, 
@@ -195,6 +220,14 @@ CREATE INDEX ix_customer_email ON customer (merchant_id, lower(email));;
 
 CREATE UNIQUE INDEX uq_customer_verified_email ON customer (merchant_id, lower(email)) WHERE email_verified_at IS NOT NULL;;
 
+CREATE TABLE customer_value (
+	merchant_id UUID NOT NULL, 
+	fitted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	result JSONB NOT NULL, 
+	CONSTRAINT pk_customer_value PRIMARY KEY (merchant_id), 
+	CONSTRAINT fk_customer_value_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
 CREATE TABLE google_account (
 	merchant_id UUID NOT NULL, 
 	issuer_id TEXT NOT NULL, 
@@ -242,6 +275,20 @@ CREATE TABLE google_object (
 	CONSTRAINT fk_google_object_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
+CREATE TABLE half_sign_in (
+	member_id UUID NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	attempts BIGINT DEFAULT '0' NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	used_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_half_sign_in PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_half_sign_in_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_half_sign_in_expires_at ON half_sign_in (expires_at);;
+
 CREATE TABLE idempotency_key (
 	merchant_id UUID NOT NULL, 
 	scope TEXT NOT NULL, 
@@ -255,14 +302,54 @@ CREATE TABLE idempotency_key (
 
 CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);;
 
+CREATE TABLE member (
+	email TEXT NOT NULL, 
+	password_hash TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	role TEXT NOT NULL, 
+	store_ids UUID[] DEFAULT '{}' NOT NULL, 
+	staff_id UUID, 
+	invited_at TIMESTAMP WITH TIME ZONE, 
+	invited_by UUID, 
+	joined_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	disabled_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_member PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_member_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_member_role_known CHECK (role IN ('manager', 'cashier', 'analyst'))
+);;
+
+CREATE TABLE member_invitation (
+	email TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	role TEXT NOT NULL, 
+	store_ids UUID[] DEFAULT '{}' NOT NULL, 
+	staff_id UUID, 
+	token_hash BYTEA NOT NULL, 
+	invited_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	invited_by UUID NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_member_invitation PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_member_invitation_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_member_invitation_role_known CHECK (role IN ('manager', 'cashier', 'analyst'))
+);;
+
+CREATE INDEX ix_member_invitation_expires_at ON member_invitation (expires_at);;
+
 CREATE TABLE merchant_session (
 	member_id UUID NOT NULL, 
 	role TEXT NOT NULL, 
 	token_hash BYTEA NOT NULL, 
+	browser TEXT DEFAULT '' NOT NULL, 
+	device_hash BYTEA, 
 	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	revoked_at TIMESTAMP WITH TIME ZONE, 
+	disowned_at TIMESTAMP WITH TIME ZONE, 
 	merchant_id UUID NOT NULL, 
 	id UUID NOT NULL, 
 	CONSTRAINT pk_merchant_session PRIMARY KEY (merchant_id, id), 
@@ -277,17 +364,6 @@ CREATE TABLE merchant_setting (
 	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
 	CONSTRAINT pk_merchant_setting PRIMARY KEY (merchant_id, scope_id, section), 
 	CONSTRAINT fk_merchant_setting_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
-);;
-
-CREATE TABLE password_reset (
-	member_id UUID NOT NULL, 
-	token_hash BYTEA NOT NULL, 
-	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	used_at TIMESTAMP WITH TIME ZONE, 
-	merchant_id UUID NOT NULL, 
-	id UUID NOT NULL, 
-	CONSTRAINT pk_password_reset PRIMARY KEY (merchant_id, id), 
-	CONSTRAINT fk_password_reset_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
 CREATE TABLE pin_attempt (
@@ -341,6 +417,140 @@ CREATE TABLE program (
 	CONSTRAINT ck_program_rounding CHECK (rounding IN ('down', 'half_up', 'up')), 
 	CONSTRAINT ck_program_full_card CHECK (full_card IN ('stop', 'carry_on')), 
 	CONSTRAINT ck_program_points_expiry CHECK (points_expiry IN ('never', 'after_last_visit', 'after_earned'))
+);;
+
+CREATE TABLE rollup_balance (
+	program_id UUID NOT NULL, 
+	cards BIGINT DEFAULT '0' NOT NULL, 
+	stamps BIGINT DEFAULT '0' NOT NULL, 
+	points BIGINT DEFAULT '0' NOT NULL, 
+	ready BIGINT DEFAULT '0' NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	CONSTRAINT pk_rollup_balance PRIMARY KEY (program_id, merchant_id, build), 
+	CONSTRAINT fk_rollup_balance_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE rollup_card (
+	pass_id UUID NOT NULL, 
+	customer_id UUID NOT NULL, 
+	program_id UUID NOT NULL, 
+	seen_visit UUID, 
+	voided_visits UUID[] NOT NULL, 
+	seen_redemption UUID, 
+	voided_redemptions UUID[] NOT NULL, 
+	joined BOOLEAN NOT NULL, 
+	held BIGINT NOT NULL, 
+	stamps BIGINT NOT NULL, 
+	points BIGINT NOT NULL, 
+	ready BIGINT NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	CONSTRAINT pk_rollup_card PRIMARY KEY (pass_id, merchant_id, build), 
+	CONSTRAINT fk_rollup_card_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_rollup_card_merchant_id_build_customer_id ON rollup_card (merchant_id, build, customer_id);;
+
+CREATE TABLE rollup_cohort (
+	cohort DATE NOT NULL, 
+	month DATE NOT NULL, 
+	customers BIGINT DEFAULT '0' NOT NULL, 
+	visits BIGINT DEFAULT '0' NOT NULL, 
+	amount_minor BIGINT DEFAULT '0' NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	CONSTRAINT pk_rollup_cohort PRIMARY KEY (cohort, month, merchant_id, build), 
+	CONSTRAINT fk_rollup_cohort_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE rollup_customer (
+	customer_id UUID NOT NULL, 
+	first_at TIMESTAMP WITH TIME ZONE, 
+	last_at TIMESTAMP WITH TIME ZONE, 
+	first_day DATE, 
+	last_day DATE, 
+	visits BIGINT NOT NULL, 
+	visit_days BIGINT NOT NULL, 
+	purchases BIGINT NOT NULL, 
+	amount_minor BIGINT NOT NULL, 
+	later_paid_days BIGINT NOT NULL, 
+	later_amount_minor BIGINT NOT NULL, 
+	stamps BIGINT NOT NULL, 
+	points BIGINT NOT NULL, 
+	redemptions BIGINT NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	CONSTRAINT pk_rollup_customer PRIMARY KEY (customer_id, merchant_id, build), 
+	CONSTRAINT fk_rollup_customer_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE rollup_day (
+	day DATE NOT NULL, 
+	store_id UUID NOT NULL, 
+	staff_id UUID NOT NULL, 
+	given_by TEXT NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	visits BIGINT DEFAULT '0' NOT NULL, 
+	first_visits BIGINT DEFAULT '0' NOT NULL, 
+	purchases BIGINT DEFAULT '0' NOT NULL, 
+	amount_minor BIGINT DEFAULT '0' NOT NULL, 
+	stamps BIGINT DEFAULT '0' NOT NULL, 
+	points BIGINT DEFAULT '0' NOT NULL, 
+	redemptions BIGINT DEFAULT '0' NOT NULL, 
+	stamps_spent BIGINT DEFAULT '0' NOT NULL, 
+	points_spent BIGINT DEFAULT '0' NOT NULL, 
+	new_cards BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_rollup_day PRIMARY KEY (day, store_id, staff_id, given_by, merchant_id, build), 
+	CONSTRAINT fk_rollup_day_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE rollup_hour (
+	day DATE NOT NULL, 
+	hour SMALLINT NOT NULL, 
+	store_id UUID NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	visits BIGINT DEFAULT '0' NOT NULL, 
+	first_visits BIGINT DEFAULT '0' NOT NULL, 
+	purchases BIGINT DEFAULT '0' NOT NULL, 
+	amount_minor BIGINT DEFAULT '0' NOT NULL, 
+	stamps BIGINT DEFAULT '0' NOT NULL, 
+	points BIGINT DEFAULT '0' NOT NULL, 
+	redemptions BIGINT DEFAULT '0' NOT NULL, 
+	stamps_spent BIGINT DEFAULT '0' NOT NULL, 
+	points_spent BIGINT DEFAULT '0' NOT NULL, 
+	new_cards BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_rollup_hour PRIMARY KEY (day, hour, store_id, merchant_id, build), 
+	CONSTRAINT fk_rollup_hour_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE rollup_people (
+	last_day DATE NOT NULL, 
+	visits SMALLINT NOT NULL, 
+	customers BIGINT DEFAULT '0' NOT NULL, 
+	all_visits BIGINT DEFAULT '0' NOT NULL, 
+	amount_minor BIGINT DEFAULT '0' NOT NULL, 
+	span_days BIGINT DEFAULT '0' NOT NULL, 
+	redeemers BIGINT DEFAULT '0' NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	CONSTRAINT pk_rollup_people PRIMARY KEY (last_day, visits, merchant_id, build), 
+	CONSTRAINT fk_rollup_people_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE rollup_state (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	live BOOLEAN DEFAULT 'false' NOT NULL, 
+	complete BOOLEAN DEFAULT 'false' NOT NULL, 
+	cursor UUID, 
+	basis TEXT NOT NULL, 
+	started_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	finished_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_rollup_state PRIMARY KEY (merchant_id, build), 
+	CONSTRAINT fk_rollup_state_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
 CREATE TABLE staff_member (
@@ -440,6 +650,8 @@ CREATE TABLE pass_object (
 );;
 
 CREATE INDEX ix_pass_object_merchant_id_customer_id ON pass_object (merchant_id, customer_id);;
+
+CREATE INDEX ix_pass_object_merchant_id_merged_into ON pass_object (merchant_id, merged_into) WHERE merged_into IS NOT NULL;;
 
 CREATE INDEX ix_pass_object_merchant_id_program_id ON pass_object (merchant_id, program_id);;
 
@@ -682,6 +894,24 @@ GRANT SELECT, INSERT, DELETE ON lookup TO stempel_app;;
 
 GRANT SELECT, INSERT, DELETE ON lookup TO stempel_system;;
 
+ALTER TABLE member_link ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE member_link FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON member_link TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON member_link TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON member_link TO stempel_app;;
+
+CREATE POLICY system_select ON member_link FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON member_link TO stempel_system;;
+
+CREATE POLICY system_delete ON member_link FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON member_link TO stempel_system;;
+
 ALTER TABLE merchant ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE merchant FORCE ROW LEVEL SECURITY;;
@@ -709,6 +939,28 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_message TO stempel_app;;
 CREATE POLICY system_select ON outbox_message FOR SELECT TO stempel_system USING (true);;
 
 GRANT SELECT ON outbox_message TO stempel_system;;
+
+ALTER TABLE rollup_pending ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_pending FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_pending TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_pending TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_pending TO stempel_app;;
+
+CREATE POLICY system_select ON rollup_pending FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON rollup_pending TO stempel_system;;
+
+CREATE POLICY system_insert ON rollup_pending FOR INSERT TO stempel_system WITH CHECK (true);;
+
+GRANT INSERT ON rollup_pending TO stempel_system;;
+
+CREATE POLICY system_update ON rollup_pending FOR UPDATE TO stempel_system USING (true);;
+
+GRANT UPDATE ON rollup_pending TO stempel_system;;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON sign_in_limit TO stempel_app;;
 
@@ -776,6 +1028,16 @@ CREATE POLICY owner ON customer TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON customer TO stempel_app;;
 
+ALTER TABLE customer_value ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE customer_value FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON customer_value TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON customer_value TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON customer_value TO stempel_app;;
+
 ALTER TABLE google_account ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE google_account FORCE ROW LEVEL SECURITY;;
@@ -816,6 +1078,24 @@ CREATE POLICY owner ON google_object TO CURRENT_USER USING (true) WITH CHECK (tr
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON google_object TO stempel_app;;
 
+ALTER TABLE half_sign_in ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE half_sign_in FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON half_sign_in TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON half_sign_in TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON half_sign_in TO stempel_app;;
+
+CREATE POLICY system_select ON half_sign_in FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON half_sign_in TO stempel_system;;
+
+CREATE POLICY system_delete ON half_sign_in FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON half_sign_in TO stempel_system;;
+
 ALTER TABLE idempotency_key ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE idempotency_key FORCE ROW LEVEL SECURITY;;
@@ -833,6 +1113,34 @@ GRANT SELECT ON idempotency_key TO stempel_system;;
 CREATE POLICY system_delete ON idempotency_key FOR DELETE TO stempel_system USING (true);;
 
 GRANT DELETE ON idempotency_key TO stempel_system;;
+
+ALTER TABLE member ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE member FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON member TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON member TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON member TO stempel_app;;
+
+ALTER TABLE member_invitation ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE member_invitation FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON member_invitation TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON member_invitation TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON member_invitation TO stempel_app;;
+
+CREATE POLICY system_select ON member_invitation FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON member_invitation TO stempel_system;;
+
+CREATE POLICY system_delete ON member_invitation FOR DELETE TO stempel_system USING (true);;
+
+GRANT DELETE ON member_invitation TO stempel_system;;
 
 ALTER TABLE merchant_session ENABLE ROW LEVEL SECURITY;;
 
@@ -861,24 +1169,6 @@ CREATE POLICY tenant ON merchant_setting TO stempel_app USING (merchant_id = (SE
 CREATE POLICY owner ON merchant_setting TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON merchant_setting TO stempel_app;;
-
-ALTER TABLE password_reset ENABLE ROW LEVEL SECURITY;;
-
-ALTER TABLE password_reset FORCE ROW LEVEL SECURITY;;
-
-CREATE POLICY tenant ON password_reset TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
-
-CREATE POLICY owner ON password_reset TO CURRENT_USER USING (true) WITH CHECK (true);;
-
-GRANT SELECT, INSERT, UPDATE, DELETE ON password_reset TO stempel_app;;
-
-CREATE POLICY system_select ON password_reset FOR SELECT TO stempel_system USING (true);;
-
-GRANT SELECT ON password_reset TO stempel_system;;
-
-CREATE POLICY system_delete ON password_reset FOR DELETE TO stempel_system USING (true);;
-
-GRANT DELETE ON password_reset TO stempel_system;;
 
 ALTER TABLE pin_attempt ENABLE ROW LEVEL SECURITY;;
 
@@ -911,6 +1201,86 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON program TO stempel_app;;
 CREATE POLICY system_select ON program FOR SELECT TO stempel_system USING (true);;
 
 GRANT SELECT ON program TO stempel_system;;
+
+ALTER TABLE rollup_balance ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_balance FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_balance TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_balance TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_balance TO stempel_app;;
+
+ALTER TABLE rollup_card ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_card FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_card TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_card TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_card TO stempel_app;;
+
+ALTER TABLE rollup_cohort ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_cohort FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_cohort TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_cohort TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_cohort TO stempel_app;;
+
+ALTER TABLE rollup_customer ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_customer FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_customer TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_customer TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_customer TO stempel_app;;
+
+ALTER TABLE rollup_day ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_day FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_day TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_day TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_day TO stempel_app;;
+
+ALTER TABLE rollup_hour ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_hour FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_hour TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_hour TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_hour TO stempel_app;;
+
+ALTER TABLE rollup_people ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_people FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_people TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_people TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_people TO stempel_app;;
+
+ALTER TABLE rollup_state ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_state FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_state TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_state TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_state TO stempel_app;;
 
 ALTER TABLE staff_member ENABLE ROW LEVEL SECURITY;;
 

@@ -6,7 +6,7 @@ import re
 
 import httpx2
 
-from app.modules.merchants.tests.test_accounts import mails_to, sign_up
+from app.modules.accounts.tests.test_accounts import mails_to, sign_up
 from app.process import Process
 from app.utils.id_generator import new_id
 

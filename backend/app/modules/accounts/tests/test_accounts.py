@@ -17,9 +17,11 @@ from app.config import Settings
 from app.db.session import Database, tenant_scope
 from app.kernel.clock import FixedClock
 from app.kernel.web.limits import Limiter
-from app.modules.merchants import sign_in as sign_in_module
-from app.modules.merchants.factories import PASSWORD, make_merchant
-from app.modules.merchants.models import ApiKey, Merchant, MerchantSession, SignInLimit
+from app.modules.accounts.factories import PASSWORD
+from app.modules.accounts.models import ApiKey, MerchantSession, SignInLimit
+from app.modules.accounts.signing_in import service as sign_in_module
+from app.modules.merchants.factories import make_merchant
+from app.modules.merchants.models import Merchant
 from app.modules.messaging.models import OutboxMessage
 from app.process import Process
 from app.utils.id_generator import new_id
@@ -448,8 +450,8 @@ async def test_sweep_forgets_what_has_ended(
 ) -> None:
     """Sign-ups that were never finished go, open sessions stay."""
     from app.kernel.jobs import JobContext
-    from app.modules.merchants.jobs import sweep
-    from app.modules.merchants.models import SignUp
+    from app.modules.accounts.jobs import sweep
+    from app.modules.accounts.models import SignUp
 
     await sign_up(client, email)
     clock.at += timedelta(hours=24)

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import Request
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import set_tenant
@@ -17,9 +17,10 @@ from app.kernel.registry import Registry
 from app.kernel.web.cookies import read_cookie
 from app.kernel.web.limits import limiter_of
 from app.kernel.web.proxies import address_key, client_address
-from app.modules.merchants.api_keys import find_usable_key, parse_key
-from app.modules.merchants.models import Merchant
-from app.modules.merchants.sign_in import SESSION_COOKIE, find_session, parse_session_token
+from app.modules.accounts.keys.service import find_usable_key, parse_key
+from app.modules.accounts.members import find_member
+from app.modules.accounts.signing_in.sessions import SESSION_COOKIE, find_session, parse_session_token
+from app.modules.merchants.public import get_merchant
 
 _UNSET_TENANT = text("SELECT set_config('stempel.merchant_id', '', true)")
 
@@ -35,22 +36,24 @@ async def authenticate_session(request: Request, session: AsyncSession) -> Princ
         return None
     now: datetime = request.app.state.clock.now()
     row = await find_session(session, merchant_id, session_id=session_id, secret=secret, now=now)
-    if row is None:
+    # The role is the member's of this moment, not of the sign-in: a change is in effect on the next request.
+    member = await find_member(session, merchant_id, row.member_id) if row else None
+    if member is None:
         if not was_bound:
             await _unbind(session)
         return None
-    merchant = await _merchant(session, merchant_id)
     return Principal(
         "member",
         merchant_id,
-        row.member_id,
-        role=row.role,
-        scopes=permissions_of(session, row.role, modules_on=frozenset(merchant.modules_on)),
+        member.id,
+        role=member.role,
+        scopes=permissions_of(session, member.role, modules_on=member.modules_on),
+        store_ids=member.store_ids,
         extra={
-            "modules_on": frozenset(merchant.modules_on),
-            "name": merchant.name,
-            "merchant_name": merchant.name,
-            "user_name": merchant.email,
+            "modules_on": member.modules_on,
+            "name": member.merchant_name,
+            "merchant_name": member.merchant_name,
+            "user_name": member.name or member.email,
             "session_id": session_id,
         },
     )
@@ -73,10 +76,10 @@ async def authenticate_api_key(request: Request, session: AsyncSession) -> Princ
         await limiter_of(request).enforce("api_key_wrong", address)
         raise Unauthenticated
     await limiter_of(request).enforce("api_key", str(key.id))
-    merchant = await _merchant(session, key.merchant_id)
-    offered = resources_of(session).get(Registry).permissions(modules_on=frozenset(merchant.modules_on))
+    merchant = await get_merchant(session, key.merchant_id)
+    offered = resources_of(session).get(Registry).permissions(modules_on=merchant.modules_on)
     scopes = frozenset(name for name in key.scopes if name in offered and offered[name].api_scope)
-    extra = {"modules_on": frozenset(merchant.modules_on), "name": key.name, "merchant_name": merchant.name}
+    extra = {"modules_on": merchant.modules_on, "name": key.name, "merchant_name": merchant.name}
     return Principal("api_key", key.merchant_id, key.id, scopes=scopes, extra=extra)
 
 
@@ -84,10 +87,6 @@ def permissions_of(session: AsyncSession, role: str, *, modules_on: frozenset[st
     """Return the permissions a role holds in the modules that are on; the owner holds all of them."""
     declared = resources_of(session).get(Registry).permissions(modules_on=modules_on).values()
     return frozenset(p.name for p in declared if role == "owner" or role in p.roles)
-
-
-async def _merchant(session: AsyncSession, merchant_id: UUID) -> Merchant:
-    return (await session.execute(select(Merchant).where(Merchant.id == merchant_id))).scalar_one()
 
 
 async def _bind(session: AsyncSession, merchant_id: UUID) -> bool:

@@ -7,12 +7,21 @@ from datetime import timedelta
 from sqlalchemy import delete
 
 from app.kernel.jobs import JobContext, Periodic
-from app.modules.merchants.models import MerchantSession, PasswordReset, SignInLimit, SignUp
+from app.modules.accounts.models import (
+    HalfSignIn,
+    MemberInvitation,
+    MemberLink,
+    MerchantSession,
+    SignInLimit,
+    SignUp,
+)
 
 # Ended sessions stay for a while, so that an owner can still ask when somebody was signed in.
 SESSIONS_KEPT = timedelta(days=90)
-RESETS_KEPT = timedelta(days=7)
+LINKS_KEPT = timedelta(days=7)
 LIMITS_KEPT = timedelta(days=1)
+# An invitation that ran out can still be sent again for a while.
+INVITATIONS_KEPT = timedelta(days=30)
 
 
 async def _sweep(context: JobContext) -> None:
@@ -22,8 +31,12 @@ async def _sweep(context: JobContext) -> None:
         await session.execute(
             delete(MerchantSession).where(MerchantSession.expires_at <= now - SESSIONS_KEPT)
         )
-        await session.execute(delete(PasswordReset).where(PasswordReset.expires_at <= now - RESETS_KEPT))
+        await session.execute(delete(MemberLink).where(MemberLink.expires_at <= now - LINKS_KEPT))
+        await session.execute(delete(HalfSignIn).where(HalfSignIn.expires_at <= now))
+        await session.execute(
+            delete(MemberInvitation).where(MemberInvitation.expires_at <= now - INVITATIONS_KEPT)
+        )
         await session.execute(delete(SignInLimit).where(SignInLimit.window_start <= now - LIMITS_KEPT))
 
 
-sweep = Periodic("merchants.sweep", every=timedelta(hours=1), run=_sweep)
+sweep = Periodic("accounts.sweep", every=timedelta(hours=1), run=_sweep)

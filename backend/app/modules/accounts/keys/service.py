@@ -15,8 +15,8 @@ from app.kernel.errors import Invalid, NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Permission, Principal
 from app.kernel.registry import Registry
-from app.modules.merchants.models import ApiKey
-from app.modules.merchants.rules import SEEN_EVERY
+from app.modules.accounts.models import ApiKey
+from app.modules.accounts.rules import SEEN_EVERY
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring, b64, hash_token, same
 

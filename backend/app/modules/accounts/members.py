@@ -1,0 +1,109 @@
+"""Who may sign in to a business: the owner, whose sign-in stands in the merchant row, and its members."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import and_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.modules.accounts.hooks import MemberRef
+from app.modules.accounts.models import Member
+from app.modules.merchants.models import Merchant
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """Somebody who may sign in, and the business they sign in to. store_ids empty: every store."""
+
+    merchant_id: UUID
+    id: UUID
+    role: str
+    name: str
+    email: str
+    locale: str
+    time_zone: str
+    merchant_name: str
+    modules_on: frozenset[str]
+    store_ids: frozenset[UUID] = frozenset()
+    staff_id: UUID | None = None
+    password_hash: str = field(default="", repr=False)
+
+    @property
+    def ref(self) -> MemberRef:
+        """Return what second factors get to know."""
+        return MemberRef(self.merchant_id, self.id, self.email, self.locale)
+
+
+async def find_member(session: AsyncSession, merchant_id: UUID, member_id: UUID) -> MemberView | None:
+    """Return who signs in under this id today; None once they are disabled or removed. One statement."""
+    row = (
+        await session.execute(
+            select(Merchant, Member)
+            .outerjoin(Member, and_(Member.merchant_id == Merchant.id, Member.id == member_id))
+            .where(Merchant.id == merchant_id)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    merchant: Merchant = row[0]
+    member: Member | None = row[1]
+    if merchant.owner_id == member_id:
+        return owner_of(merchant)
+    if member is None or member.disabled_at is not None:
+        return None
+    return member_of(merchant, member)
+
+
+def owner_of(merchant: Merchant) -> MemberView:
+    """Return the owner as a member."""
+    return MemberView(
+        merchant_id=merchant.id,
+        id=merchant.owner_id,
+        role="owner",
+        name=merchant.owner_name,
+        email=merchant.email,
+        locale=merchant.locale,
+        time_zone=merchant.time_zone,
+        merchant_name=merchant.name,
+        modules_on=frozenset(merchant.modules_on),
+        password_hash=merchant.password_hash,
+    )
+
+
+def member_of(merchant: Merchant, member: Member) -> MemberView:
+    """Return a member's row with what it needs of the business."""
+    return MemberView(
+        merchant_id=merchant.id,
+        id=member.id,
+        role=member.role,
+        name=member.name,
+        email=member.email,
+        locale=merchant.locale,
+        time_zone=merchant.time_zone,
+        merchant_name=merchant.name,
+        modules_on=frozenset(merchant.modules_on),
+        store_ids=frozenset(member.store_ids),
+        staff_id=member.staff_id,
+        password_hash=member.password_hash,
+    )
+
+
+async def store_sign_in(
+    session: AsyncSession, member: MemberView, *, password_hash: str | None = None, email: str | None = None
+) -> None:
+    """Keep a new password or address where this member's sign-in stands."""
+    values = {
+        name: value
+        for name, value in {"password_hash": password_hash, "email": email}.items()
+        if value is not None
+    }
+    if member.role == "owner":
+        await session.execute(update(Merchant).where(Merchant.id == member.merchant_id).values(**values))
+        return
+    await session.execute(
+        update(Member)
+        .where(Member.merchant_id == member.merchant_id, Member.id == member.id)
+        .values(**values)
+    )

@@ -1,0 +1,44 @@
+"""The manifest of accounts."""
+
+from app.kernel.hooks import Offer, On
+from app.kernel.i18n import msg
+from app.kernel.module import Module
+from app.kernel.permissions import AUTHENTICATOR, Permission
+from app.kernel.points import NAV_ITEM
+from app.modules.accounts.jobs import sweep
+from app.modules.accounts.navigation import nav_items
+from app.modules.accounts.signing_in.authenticators import authenticate_api_key, authenticate_session
+
+MODULE = Module(
+    name="accounts",
+    title="Accounts",
+    layer="foundation",
+    needs=("messaging", "merchants"),
+    routers=(
+        "signing_up.api:router",
+        "signing_up.pages:router",
+        "signing_in.api:router",
+        "signing_in.pages:router",
+        "signing_in.reset_pages:router",
+        "own.pages:router",
+        "keys.api:router",
+        "keys.pages:router",
+        "changes.pages:router",
+    ),
+    hooks=(On(NAV_ITEM, nav_items),),
+    offers=(
+        Offer(AUTHENTICATOR, "session", authenticate_session),
+        Offer(AUTHENTICATOR, "api_key", authenticate_api_key),
+    ),
+    periodic=(sweep,),
+    has_models=True,
+    permissions=(
+        Permission(
+            "members.view",
+            msg("See the own account and its sessions"),
+            roles=frozenset({"manager", "cashier", "analyst"}),
+        ),
+        Permission("api_keys.edit", msg("Make and revoke API keys")),
+        Permission("audit.view", msg("See who changed what"), roles=frozenset({"manager"})),
+    ),
+)

@@ -1,0 +1,68 @@
+"""What other modules may use of accounts: second factors, members, and re-asking for the password.
+
+A second factor (module second_factor) works like this:
+
+1. It offers a SignInFactor under SIGN_IN_FACTOR. After the right password, sign-in pages put a half sign-in into
+   a cookie and lead to factor.page_url (with ?next=…); `POST /sessions` calls factor.is_right with its `totp`.
+2. The factor's page: token = half_token(request); find_half_sign_in(session, token, now=…) tells who it is (None:
+   lead to /sign-in). On POST: try_half_sign_in(…) reserves the try, then verify, then finish_sign_in(…).
+3. with_session(request, response, outcome) puts the cookies on the answer.
+4. A passkey that proves the member by itself: sign_in_without_password(…), then with_session.
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from app.kernel.web.cookies import read_cookie
+from app.modules.accounts.hooks import (
+    ACCOUNT_PANEL,
+    MEMBER_GONE,
+    SIGN_IN_FACTOR,
+    MemberGone,
+    MemberRef,
+    SignInFactor,
+)
+from app.modules.accounts.members import MemberView, find_member
+from app.modules.accounts.own.service import confirm_password
+from app.modules.accounts.signing_in.answers import with_session
+from app.modules.accounts.signing_in.browser import Browser, browser_of
+from app.modules.accounts.signing_in.half import (
+    HALF_COOKIE,
+    HalfSignedIn,
+    find_half_sign_in,
+    try_half_sign_in,
+)
+from app.modules.accounts.signing_in.mails import send_security_mail
+from app.modules.accounts.signing_in.service import finish_sign_in, sign_in_without_password
+from app.modules.accounts.signing_in.sessions import SignedIn, revoke_sessions
+
+
+def half_token(request: Request) -> str:
+    """Return the cookie of a half sign-in, unchecked; empty where there is none."""
+    return read_cookie(request, HALF_COOKIE) or ""
+
+
+__all__ = [
+    "ACCOUNT_PANEL",
+    "MEMBER_GONE",
+    "SIGN_IN_FACTOR",
+    "Browser",
+    "HalfSignedIn",
+    "MemberGone",
+    "MemberRef",
+    "MemberView",
+    "SignInFactor",
+    "SignedIn",
+    "browser_of",
+    "confirm_password",
+    "find_half_sign_in",
+    "find_member",
+    "finish_sign_in",
+    "half_token",
+    "revoke_sessions",
+    "send_security_mail",
+    "sign_in_without_password",
+    "try_half_sign_in",
+    "with_session",
+]

@@ -1,0 +1,97 @@
+"""Pure decisions: is a password good enough, when a session ends, what a browser is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from zxcvbn import zxcvbn
+
+PASSWORD_LENGTH_MIN = 10
+PASSWORD_LENGTH_MAX = 200
+PASSWORD_SCORE_MIN = 3
+# zxcvbn takes quadratic time; what comes after this many characters only adds strength.
+PASSWORD_JUDGED_LENGTH = 72
+
+SESSION_LIFETIME = timedelta(days=30)
+SESSION_IDLE_MAX = timedelta(days=7)
+SEEN_EVERY = timedelta(minutes=5)
+
+SIGN_UP_LINK_LIFETIME = timedelta(hours=24)
+INVITATION_LIFETIME = timedelta(days=7)
+
+
+def is_weak_password(password: str, *, about: Iterable[str] = ()) -> bool:
+    """Tell whether a password is too short or too easy to guess.
+
+    about: words an attacker would try first, such as the shop's name and the e-mail address.
+    """
+    if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
+        return True
+    words = [part for text in about for part in [text, *re.split(r"[\W_]+", text)] if len(part) > 2]
+    judged = zxcvbn(password[:PASSWORD_JUDGED_LENGTH], user_inputs=words)
+    return int(judged["score"]) < PASSWORD_SCORE_MIN
+
+
+def is_session_over(
+    *, last_seen_at: datetime, expires_at: datetime, revoked_at: datetime | None, now: datetime
+) -> bool:
+    """Tell whether a session was revoked, has reached its end, or was left idle too long."""
+    return revoked_at is not None or now >= expires_at or now - last_seen_at >= SESSION_IDLE_MAX
+
+
+def window_start(now: datetime, window: timedelta) -> datetime:
+    """Return the beginning of the fixed window that the moment lies in."""
+    seconds = int(window.total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=now.tzinfo)
+
+
+def without_links(text: str) -> str:
+    """Return the text so that no mail programme makes a link of it: invisible breaks in what could be an address.
+
+    A sign-up is mailed to whoever it names, in words that a stranger chose.
+    """
+    return re.sub(r"(?<=\S)([.:/@])(?=\S)", "\\1\u200b", text)
+
+
+def split_token(token: str) -> tuple[UUID | None, str]:
+    """Return (the id at its head, the rest) of a link's token; the id is None where the token cannot be one."""
+    head, _dot, rest = token.partition(".")
+    try:
+        return UUID(hex=head), rest
+    except ValueError:
+        return None, ""
+
+
+# Each name stands before those whose browsers also claim it: Edge says Chrome, Chrome says Safari.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+    ("curl/", "curl"),
+    ("python", "Python"),
+)
+_SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+)
+USER_AGENT_READ_MAX = 500
+
+
+def browser_name(user_agent: str) -> str:
+    """Return a coarse name such as "Firefox, Windows"; no version, so that it tells devices apart but no person."""
+    text = user_agent[:USER_AGENT_READ_MAX]
+    found = [next((name for mark, name in names if mark in text), "") for names in (_BROWSERS, _SYSTEMS)]
+    return ", ".join(name for name in found if name)

@@ -1,0 +1,80 @@
+"""Single-use links to a member's mailbox: a reset, a new address to confirm, "that was not me"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import set_tenant
+from app.modules.accounts.models import MemberLink
+from app.modules.accounts.rules import split_token
+from app.utils.id_generator import new_id
+from app.utils.security import hash_token, new_token, same
+
+LIFETIMES = {"reset": timedelta(hours=1), "email": timedelta(hours=24), "alarm": timedelta(days=7)}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWish:
+    """A link to be made. kind: one of LIFETIMES. email: a new address. session_id: of the sign-in told about."""
+
+    kind: str
+    merchant_id: UUID
+    member_id: UUID
+    email: str | None = None
+    session_id: UUID | None = None
+
+
+async def make_link(session: AsyncSession, wish: LinkWish, *, now: datetime) -> str:
+    """Keep a link of the bound tenant and return its token."""
+    link_id, secret = new_id(), new_token()
+    await session.execute(
+        insert(MemberLink).values(
+            merchant_id=wish.merchant_id,
+            id=link_id,
+            kind=wish.kind,
+            member_id=wish.member_id,
+            token_hash=hash_token(secret),
+            email=wish.email,
+            session_id=wish.session_id,
+            expires_at=now + LIFETIMES[wish.kind],
+        )
+    )
+    return f"{wish.merchant_id.hex}.{link_id.hex}.{secret}"
+
+
+async def lock_link(session: AsyncSession, kind: str, *, token: str, now: datetime) -> MemberLink | None:
+    """Return the usable link of a token, locked, and bind its tenant; None for everything else."""
+    merchant_id, rest = split_token(token)
+    link_id, secret = split_token(rest)
+    if merchant_id is None or link_id is None:
+        return None
+    await set_tenant(session, merchant_id)
+    row = (
+        await session.execute(
+            select(MemberLink)
+            .where(MemberLink.merchant_id == merchant_id, MemberLink.id == link_id, MemberLink.kind == kind)
+            .with_for_update()
+        )
+    ).scalar_one_or_none()
+    if row is None or not same(row.token_hash, hash_token(secret)):
+        return None
+    return None if row.used_at is not None or now >= row.expires_at else row
+
+
+async def use_links(session: AsyncSession, merchant_id: UUID, *, member_id: UUID, now: datetime) -> None:
+    """End every link of a member: the one just used, and all that were mailed before."""
+    await session.execute(
+        update(MemberLink)
+        .where(
+            MemberLink.merchant_id == merchant_id,
+            MemberLink.member_id == member_id,
+            MemberLink.used_at.is_(None),
+        )
+        .values(used_at=now)
+    )
