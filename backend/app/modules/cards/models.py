@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, Uuid, func
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, Uuid, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +33,7 @@ class PassObject(TenantRow, Base):
         Index(None, "merchant_id", "customer_id"),
         Index(None, "merchant_id", "program_id"),
         Index(None, "merchant_id", "update_tag"),
+        Index(None, "merchant_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
     )
     customer_id: Mapped[UUID] = mapped_column(info=PSEUDONYM)
     store_id: Mapped[UUID] = mapped_column(info=NONE)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from app.kernel.hooks import Collect, Keyed
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.hooks import Collect, Keyed, Tell
 from app.kernel.jobs import JobContext
 from app.kernel.points import CardContext
 
@@ -45,3 +48,17 @@ PASS_FIELDS: Collect[CardContext, PassField] = Collect(
     "PASS_FIELDS", about="Lines on a card, on every output."
 )
 OUTPUT: Keyed[Output] = Keyed("OUTPUT", about="Renderings of a card that must be told of a change.")
+
+
+@dataclass(frozen=True, slots=True)
+class CardsChanged:
+    """Cards whose changes are committed, as (merchant, card) pairs; the session is the system's, in the worker."""
+
+    session: AsyncSession
+    cards: Sequence[tuple[UUID, UUID]]
+    modules_on: frozenset[str] = frozenset()
+
+
+CARDS_CHANGED: Tell[CardsChanged] = Tell(
+    "CARDS_CHANGED", about="Refresh marks were taken: these cards changed, in any way. In the worker, soon after."
+)

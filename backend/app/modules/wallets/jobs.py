@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.db.session import system_scope
 from app.kernel.jobs import Backoff, GiveUp, JobContext, TryAgain, enqueue, job
-from app.modules.wallets.hooks import OUTPUT
+from app.modules.wallets.hooks import CARDS_CHANGED, OUTPUT, CardsChanged
 from app.modules.wallets.marks import MARKS_TAKEN, assign_update_tag, mark_program_cards, take_marks
 
 REFRESH_RETRY = Backoff(first=timedelta(seconds=5), cap=timedelta(minutes=2), give_up_after=timedelta(days=7))
@@ -19,6 +19,8 @@ async def poll_marks(context: JobContext) -> int:
         marks = await take_marks(session, limit=MARKS_TAKEN)
         for merchant_id, pass_id in marks:
             await enqueue(session, refresh_card, merchant_id=merchant_id, key=str(pass_id), pass_id=pass_id)
+        if marks:
+            await CARDS_CHANGED.tell(CardsChanged(session, marks))
     return len(marks)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS, PLACES, Output, PassField
+from app.modules.wallets.hooks import CARDS_CHANGED, OUTPUT, PASS_FIELDS, PLACES, CardsChanged, Output, PassField
 from app.modules.wallets.marks import MARK_SQL, mark_changed
 from app.modules.wallets.messages.rules import CardMessage
 from app.modules.wallets.messages.service import send_wallet_message
@@ -11,6 +11,7 @@ from app.modules.wallets.service import mark_program_changed
 from app.modules.wallets.view import CardLocation, CardView, NextReward, card_view
 
 __all__ = [
+    "CARDS_CHANGED",
     "MARK_SQL",
     "OUTPUT",
     "PALETTES",
@@ -21,6 +22,7 @@ __all__ = [
     "CardMessage",
     "CardReward",
     "CardView",
+    "CardsChanged",
     "NextReward",
     "Output",
     "PassField",

@@ -1,0 +1,1 @@
+"""Counting: which cards changed, what that changes in the roll-ups, and counting everything anew."""

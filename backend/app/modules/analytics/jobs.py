@@ -1,0 +1,86 @@
+"""The worker's part: counting what changed, counting anew, forgetting what is no longer read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import system_scope
+from app.kernel.jobs import JobContext, Periodic, enqueue, job
+from app.modules.analytics.counting.service import (
+    continue_counting,
+    count_pending,
+    forget_old_countings,
+    leave_pending,
+    lock_countings,
+)
+from app.modules.cards.public import CardJoined
+from app.modules.wallets.public import CardsChanged
+
+MERCHANTS_A_TURN = 50
+KEEP_EVERY = timedelta(minutes=10)
+
+_WAITING = text(
+    "SELECT DISTINCT merchant_id FROM (SELECT merchant_id FROM rollup_pending ORDER BY at LIMIT 5000) AS oldest"
+    " LIMIT :most"
+)
+_MERCHANTS = text("SELECT id FROM merchant ORDER BY id")
+
+
+async def on_cards_changed(changed: CardsChanged) -> None:
+    """Note which cards are to be counted; the refresh marks have just been taken."""
+    await leave_pending(changed.session, changed.cards)
+
+
+async def on_card_joined(joined: CardJoined) -> None:
+    """Note a fresh card: it has no refresh mark."""
+    await leave_pending(joined.session, [(joined.merchant_id, joined.pass_id)])
+
+
+async def poll_pending(context: JobContext) -> int:
+    """Count what waits, merchant by merchant in short transactions; returns how many cards there were."""
+    async with system_scope(context.database) as session:
+        merchants = list(await session.scalars(_WAITING, {"most": MERCHANTS_A_TURN}))
+    counted = 0
+    for merchant_id in merchants:
+        async with context.tenant(merchant_id) as session:
+            counted += await count_pending(session, merchant_id, now=context.clock.now())
+            await _go_on_later(session, merchant_id)
+    return counted
+
+
+async def _go_on_later(session: AsyncSession, merchant_id: UUID) -> None:
+    """Queue the rest of a counting that is under way, or the deletion of an earlier one."""
+    countings = await lock_countings(session, merchant_id)
+    if not all(counting.live and counting.complete for counting in countings):
+        await enqueue(session, count_anew, merchant_id=merchant_id, key="count")
+
+
+@job("analytics.count_anew", timeout=timedelta(minutes=20), priority=-10)
+async def count_anew(context: JobContext) -> None:
+    """Bring the counting under way to its end in short transactions; interrupted, it goes on where it was."""
+    assert context.merchant_id is not None
+    more = True
+    while more:
+        async with context.session() as session:
+            more = await continue_counting(session, context.merchant_id, now=context.clock.now())
+    more = True
+    while more:
+        async with context.session() as session:
+            more = await forget_old_countings(session, context.merchant_id)
+
+
+async def keep_countings(context: JobContext) -> None:
+    """See that every merchant is counted, and anew where a time zone or the currency changed since."""
+    async with system_scope(context.database) as session:
+        merchants = list(await session.scalars(_MERCHANTS))
+    for merchant_id in merchants:
+        async with context.tenant(merchant_id) as session:
+            await count_pending(session, merchant_id, now=context.clock.now())
+            await _go_on_later(session, merchant_id)
+
+
+KEEP = Periodic("analytics.keep", every=KEEP_EVERY, run=keep_countings, timeout=timedelta(minutes=9))
