@@ -31,7 +31,16 @@ def make_code(text: str, error: ErrorLevel) -> segno.QRCode:
 def draw_svg(text: str, quiet: int, error: ErrorLevel, title: str) -> str:
     """Return the code as one <svg>: attributes only, no style, white ground of its own also in dark mode."""
     assert 0 <= quiet <= QUIET_MAX
-    code = make_code(text, error)
+    return _svg_of(make_code(text, error), quiet, title)
+
+
+def draw_secret_svg(text: str, title: str) -> str:
+    """Return the code of something secret: nothing of it stays in the process."""
+    assert 0 < len(text) <= TEXT_LENGTH_MAX
+    return _svg_of(segno.make_qr(text, error="m", mask=MASK), 4, title)
+
+
+def _svg_of(code: segno.QRCode, quiet: int, title: str) -> str:
     side = code.symbol_size(border=quiet)[0]
     steps: list[str] = []
     for row, modules in enumerate(code.matrix):
