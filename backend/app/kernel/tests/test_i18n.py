@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from babel import numbers
 
 from app.kernel.i18n import Catalogues, Translator, accepted_languages, negotiate, use_language
 from app.kernel.money import Money
@@ -71,6 +72,14 @@ def test_formats_follow_the_language_and_the_zone(language, number, percent, mon
         assert texts.format_money(Money(599_090, "EUR")) == money
         assert texts.format_date(MOMENT, zone="Europe/Luxembourg") == day
         assert texts.format_datetime(MOMENT, zone="Europe/Luxembourg") == moment
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "de", "lb"])
+@pytest.mark.parametrize("number", [0, 7, 999, 1_000, -1_234, 1_234_567, 10**15])
+def test_whole_numbers_are_written_as_cldr_does(language, number):
+    """The short way for whole numbers gives what Babel gives."""
+    with use_language(language) as texts:
+        assert texts.format_number(number) == numbers.format_decimal(number, locale=texts.locale)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -104,6 +105,14 @@ async def card_view(
 
     A card of any status is shown: blocked, merged and erased ones so that wallets can void them.
     """
+    views = await card_views(session, merchant_id, pass_id, locales=(locale,), now=now)
+    return views[locale]
+
+
+async def card_views(
+    session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, locales: Iterable[str], now: datetime
+) -> dict[str, CardView]:
+    """Return the card as it is now in several languages, read once; raises NotFound for an unknown card."""
     found = await find_card_with_holder(session, merchant_id, pass_id)
     if found is None:
         raise NotFound("card")
@@ -113,18 +122,21 @@ async def card_view(
     stores = await list_program_stores(session, merchant_id, card.program_id)
     rewards = show_rewards(balances_of(card), await list_reward_rows(session, merchant_id, card.program_id))
     messages = await list_card_messages(session, merchant_id, pass_id, now=now)
-    context = CardContext(
-        session=session,
-        merchant_id=merchant_id,
-        pass_id=pass_id,
-        locale=locale,
-        now=now,
-        modules_on=merchant.modules_on,
-    )
-    with use_language(locale) as translator:
-        fields = [message_field(messages), *await PASS_FIELDS.gather(context)]
-        parts = _Parts(card, holder, merchant, program, tuple(stores), rewards, messages)
-        return _assemble(parts, tuple(sorted(fields, key=lambda field: field.order)), translator)
+    parts = _Parts(card, holder, merchant, program, tuple(stores), rewards, messages)
+    views: dict[str, CardView] = {}
+    for locale in locales:
+        context = CardContext(
+            session=session,
+            merchant_id=merchant_id,
+            pass_id=pass_id,
+            locale=locale,
+            now=now,
+            modules_on=merchant.modules_on,
+        )
+        with use_language(locale) as translator:
+            fields = [message_field(messages), *await PASS_FIELDS.gather(context)]
+            views[locale] = _assemble(parts, tuple(sorted(fields, key=lambda field: field.order)), translator)
+    return views
 
 
 @dataclass(frozen=True, slots=True)

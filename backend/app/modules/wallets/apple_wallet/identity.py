@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from app.modules.wallets.apple_wallet.faults import IdentityFault
+from app.modules.wallets.apple_wallet.signer import Signer
 
 RSA_BITS_MIN = 2048
 WARN_BEFORE = timedelta(days=90)
@@ -51,6 +53,11 @@ class Identity:
     pass_type: str
     team: str
     is_demo: bool = False
+
+    @cached_property
+    def signer(self) -> Signer:
+        """Return what signs with this identity, prepared once."""
+        return Signer(self.certificate, self.key, self.wwdr)
 
     @property
     def fingerprint(self) -> str:

@@ -24,7 +24,7 @@ from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.generator import PassOrder, build_pass
 from app.modules.wallets.apple_wallet.identity import Identity
 from app.modules.wallets.apple_wallet.tokens import KEY, pass_token
-from app.modules.wallets.view import card_view
+from app.modules.wallets.view import card_views
 from app.utils.security import Keyring
 
 LOOKUP = "apple_serial"
@@ -63,10 +63,7 @@ async def _order(session: AsyncSession, card: PassObject, identity: Identity, *,
     settings, keyring = resources_of(session).get(Settings), resources_of(session).get(Keyring)
     base_url = settings.public_url.rstrip("/")
     holder = await get_customer(session, card.merchant_id, card.customer_id)
-    views = {
-        language: await card_view(session, card.merchant_id, card.id, locale=language, now=now)
-        for language in LANGUAGES
-    }
+    views = await card_views(session, card.merchant_id, card.id, locales=LANGUAGES, now=now)
     assert card.apple_serial is not None
     assert card.apple_auth_token is not None
     version = int(card.apple_auth_token)
@@ -78,6 +75,7 @@ async def _order(session: AsyncSession, card: PassObject, identity: Identity, *,
         card_url=f"{base_url}/card/{card.id}?t={card_token(keyring, card)}",
         views=views,
         base=holder.locale if holder.locale in views else next(iter(views)),
+        now=now,
     )
 
 

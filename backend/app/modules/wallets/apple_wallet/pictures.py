@@ -1,15 +1,17 @@
-"""Draws a pass's pictures: strip with the stamps, logo and icon, at 1x, 2x and 3x, as small palette PNGs.
+"""Makes a pass's pictures: strip with the stamps, logo and icon, at 1x, 2x and 3x, as small palette PNGs.
 
-Drawn once for a look and a count, then kept: eleven strips for a card of ten stamps serve everybody.
+A look's stamps are drawn once. Strips are pasted from them, once for a count, and kept: eleven strips for a card of
+ten stamps serve everybody.
 """
 
 from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
@@ -23,14 +25,13 @@ ICON_SIDE = 29
 SCALES = (1, 2, 3)
 STAMPS_DRAWN_MAX = 60
 COLORS = 48
-STRIPS_KEPT, LOOKS_KEPT = 1_024, 256
+STRIPS_KEPT, LOOKS_KEPT, TILES_KEPT = 1_024, 256, 48
 # A bar for points moves in steps, so that few pictures serve everybody.
 BAR_STEPS = 20
 _SOFT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """The colours (#rrggbb) and the icon of a card."""
 
     background: str
@@ -39,8 +40,7 @@ class Look:
     icon: str
 
 
-@dataclass(frozen=True, slots=True)
-class StripState:
+class StripState(NamedTuple):
     """What the strip shows: filled of needed stamps, or steps of a bar. needed 0: a bar."""
 
     filled: int
@@ -80,8 +80,44 @@ def _disc(side: int, ring: int) -> Image.Image:
 def _png(image: Image.Image) -> bytes:
     small = image if image.mode == "P" else image.quantize(COLORS)
     out = io.BytesIO()
-    small.save(out, "PNG", optimize=True)
+    small.save(out, "PNG")
     return out.getvalue()
+
+
+class _Tiles(NamedTuple):
+    """The parts that strips are pasted from, in one palette. stamps: by (is_filled, is_reward)."""
+
+    stamps: dict[tuple[bool, ...], Image.Image]
+    background: int
+    track: int
+    accent: int
+
+    def blank(self, size: tuple[int, int]) -> Image.Image:
+        """Return an empty picture in the tiles' palette."""
+        image = Image.new("P", size, self.background)
+        palette = next(iter(self.stamps.values())).getpalette()
+        assert palette is not None
+        image.putpalette(palette)
+        return image
+
+
+@lru_cache(maxsize=TILES_KEPT)
+def _tiles(look: Look, side: int) -> _Tiles:
+    """Draw the four states of a stamp and the plain colours side by side, so that they share a palette."""
+    states = list(product((False, True), repeat=2))
+    colors = (_rgb(look.background), _mix(look.background, look.foreground, 0.2), _rgb(look.accent))
+    sheet = Image.new("RGB", (side * (len(states) + len(colors)), side), colors[0])
+    for place, (is_filled, is_reward) in enumerate(states):
+        _draw_stamp(sheet, (side * place, 0, side), look, is_filled=is_filled, is_reward=is_reward)
+    for place, color in enumerate(colors, len(states)):
+        sheet.paste(color, (side * place, 0, side * (place + 1), side))
+    small = sheet.quantize(COLORS)
+    stamps = {
+        state: small.crop((side * place, 0, side * (place + 1), side)) for place, state in enumerate(states)
+    }
+    middles = range(side * len(states) + side // 2, sheet.width, side)
+    background, track, accent = (small.tobytes()[side // 2 * sheet.width + x] for x in middles)
+    return _Tiles(stamps, background, track, accent)
 
 
 def _rows(needed: int) -> tuple[int, int]:
@@ -91,20 +127,20 @@ def _rows(needed: int) -> tuple[int, int]:
     return best, math.ceil(needed / best)
 
 
-def _draw_stamps(look: Look, state: StripState, scale: int) -> Image.Image:
+def _paste_stamps(look: Look, state: StripState, scale: int) -> Image.Image:
     width, height = STRIP[0] * scale, STRIP[1] * scale
-    image = Image.new("RGB", (width, height), _rgb(look.background))
     needed = min(state.needed, STAMPS_DRAWN_MAX)
     rows, columns = _rows(needed)
     cell = min((height - 12 * scale) / rows, (width - 24 * scale) / columns)
     side = int(cell * 0.84)
+    tiles = _tiles(look, side)
+    image = tiles.blank((width, height))
     left, top = (width - cell * columns) / 2, (height - cell * rows) / 2
     for number in range(needed):
         row, column = divmod(number, columns)
         x = int(left + cell * column + (cell - side) / 2)
         y = int(top + cell * row + (cell - side) / 2)
-        is_last = number == needed - 1
-        _draw_stamp(image, (x, y, side), look, is_filled=number < state.filled, is_reward=is_last)
+        image.paste(tiles.stamps[number < state.filled, number == needed - 1], (x, y))
     return image
 
 
@@ -124,23 +160,21 @@ def _draw_stamp(
     image.paste(quiet, at, icon)
 
 
-def _draw_bar(look: Look, state: StripState, scale: int) -> Image.Image:
+def _paste_bar(look: Look, state: StripState, scale: int) -> Image.Image:
     width, height = STRIP[0] * scale, STRIP[1] * scale
-    image = Image.new("RGB", (width, height), _rgb(look.background))
+    side = 44 * scale
+    tiles = _tiles(look, side)
+    image = tiles.blank((width, height))
     draw = ImageDraw.Draw(image)
     left, right, thick = 20 * scale, width - 72 * scale, 16 * scale
     top = (height - thick) // 2
     radius = thick // 2
-    draw.rounded_rectangle(
-        (left, top, right, top + thick), radius, fill=_mix(look.background, look.foreground, 0.2)
-    )
+    draw.rounded_rectangle((left, top, right, top + thick), radius, fill=tiles.track)
     share = min(state.filled, BAR_STEPS) / BAR_STEPS
     if share:
         end = left + max(thick, round((right - left) * share))
-        draw.rounded_rectangle((left, top, end, top + thick), radius, fill=_rgb(look.accent))
-    side = 44 * scale
-    place = (width - 60 * scale, (height - side) // 2, side)
-    _draw_stamp(image, place, look, is_filled=state.filled >= BAR_STEPS, is_reward=True)
+        draw.rounded_rectangle((left, top, end, top + thick), radius, fill=tiles.accent)
+    image.paste(tiles.stamps[state.filled >= BAR_STEPS, True], (width - 60 * scale, (height - side) // 2))
     return image
 
 
@@ -151,8 +185,8 @@ def _name(stem: str, scale: int) -> str:
 @lru_cache(maxsize=STRIPS_KEPT)
 def strip_parts(look: Look, state: StripState) -> tuple[Part, ...]:
     """Return the strip in three sizes."""
-    draw = _draw_stamps if state.needed else _draw_bar
-    return tuple(make_part(_name("strip", scale), _png(draw(look, state, scale))) for scale in SCALES)
+    paste = _paste_stamps if state.needed else _paste_bar
+    return tuple(make_part(_name("strip", scale), _png(paste(look, state, scale))) for scale in SCALES)
 
 
 @lru_cache(maxsize=LOOKS_KEPT)

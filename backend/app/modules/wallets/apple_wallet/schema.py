@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 TEXT, NUMBER, FLAG, ITEMS, OBJECT = str, (int, float), bool, list, dict
 COLOR = re.compile(r"rgb\((?:\d{1,3}, ){2}\d{1,3}\)")
 W3C_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)")
+LINK = re.compile(r"https?://[^\s\"'<>&]+")
 FORMATS = frozenset(
     {"PKBarcodeFormatQR", "PKBarcodeFormatPDF417", "PKBarcodeFormatAztec", "PKBarcodeFormatCode128"}
 )
@@ -71,6 +72,14 @@ def check_pass(content: Mapping[str, Any]) -> None:
     if "expirationDate" in content:
         _check(W3C_DATE.fullmatch(content["expirationDate"]) is not None, "expirationDate", "is a W3C date")
     _check_groups(content["storeCard"])
+
+
+def check_own(*, serial: str, token: str, barcode: str, card_url: str) -> None:
+    """Refuse values of a single card that Wallet, or a link on the back, would refuse; raises BadPass."""
+    _check(bool(serial), "serialNumber", "is not empty")
+    _check(len(token) >= TOKEN_LENGTH_MIN, "authenticationToken", "has 16 characters at least")
+    _check(bool(barcode), "barcode.message", "is not empty")
+    _check(LINK.fullmatch(card_url) is not None, "attributedValue", "links to an address without markup")
 
 
 def _check(is_right: bool, where: str, rule: str) -> None:  # noqa: FBT001 (an assertion's own shape)

@@ -1,45 +1,62 @@
-"""The texts of a pass in every language: <lang>.lproj/pass.strings, from the text in pass.json to its translation."""
+"""The texts of a pass in every language: <lang>.lproj/pass.strings, from the text in pass.json to its translation.
+
+What says the same in every language, as names and numbers do, is not in these files. So they are the same for
+many cards and are made once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.modules.wallets.apple_wallet.package import Part, keep_part
+from app.modules.wallets.apple_wallet.package import Part, make_part
 
 TRANSLATED = ("label", "value", "changeMessage", "attributedValue")
+Card = Mapping[str, list[dict[str, Any]]]
+Pairs = dict[str, str]
 
 
-def texts_of(card: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """Return every shown text of a storeCard by field key and place."""
+def pair_texts(cards: Mapping[str, Card], base: str) -> dict[str, Pairs]:
+    """Return the translations by language; cards: the same fields in each, base: the one in pass.json.
+
+    Labels are always there, for a file without any text might not be read.
+    """
+    own = dict(_texts_of(cards[base]))
+    others = {language: dict(_texts_of(card)) for language, card in cards.items()}
+    wanted = [
+        place
+        for place, text in own.items()
+        if place[1] == "label" or any(theirs.get(place, text) != text for theirs in others.values())
+    ]
     return {
-        (entry["key"], name): entry[name]
-        for entry in _entries(card)
-        for name in TRANSLATED
-        if entry.get(name)
+        language: {own[place]: theirs[place] for place in wanted if place in theirs}
+        for language, theirs in others.items()
     }
 
 
-def _entries(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _texts_of(card: Card) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield every shown text by the key of its field and its place in it."""
     for fields in card.values():
-        yield from fields
-
-
-def text_parts(cards: Mapping[str, Mapping[str, Any]], base: str) -> list[Part]:
-    """Return pass.strings for each language; cards: the same storeCard in each, base: the one in pass.json."""
-    own = texts_of(cards[base])
-    parts: list[Part] = []
-    for language, card in cards.items():
-        theirs = texts_of(card)
-        pairs = {text: theirs[place] for place, text in own.items() if place in theirs}
-        parts.append(keep_part(f"{language}.lproj/pass.strings", write_strings(pairs)))
-    return parts
+        for entry in fields:
+            for name in TRANSLATED:
+                if entry.get(name):
+                    yield (entry["key"], name), entry[name]
 
 
 def write_strings(pairs: Mapping[str, str]) -> bytes:
     """Return a .strings file, UTF-16 with its byte order mark as Apple documents."""
+    return b"\xff\xfe" + write_lines(pairs)
+
+
+def write_lines(pairs: Mapping[str, str]) -> bytes:
+    """Return lines that may be added to such a file."""
     lines = [f'"{_escape(key)}" = "{_escape(value)}";\n' for key, value in pairs.items()]
-    return b"\xff\xfe" + "".join(lines).encode("utf-16-le")
+    return "".join(lines).encode("utf-16-le")
+
+
+def strings_part(language: str, content: bytes) -> Part:
+    """Return pass.strings for a language."""
+    return make_part(f"{language}.lproj/pass.strings", content)
 
 
 def _escape(text: str) -> str:

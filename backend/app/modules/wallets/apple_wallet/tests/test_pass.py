@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.modules.merchants.factories import make_merchant
 from app.modules.stores.factories import make_store
 from app.modules.wallets.apple_wallet import generator
 from app.modules.wallets.apple_wallet.demo import DEMO_PASS_TYPE, ROOT_FILE
-from app.modules.wallets.apple_wallet.schema import BadPass, check_pass
+from app.modules.wallets.apple_wallet.schema import BadPass, check_own, check_pass
 from app.modules.wallets.apple_wallet.texts import write_strings
 
 from .checking import OpenedPass, open_pass, read_strings
@@ -82,7 +83,44 @@ async def test_any_name_makes_a_pass(client, database, settings, tmp_path, name)
 
     assert opened.content["organizationName"] == name
     assert opened.field("holder")["value"] == name
-    assert opened.strings["fr"][name] == name
+    assert opened.strings["fr"][opened.field("terms")["value"]].startswith(f"Une carte de {name}. ")
+
+
+async def test_nothing_of_one_card_is_in_the_next(client, database, settings, tmp_path):
+    """Two cards alike but for their holder share what was prepared, and not one value of their own."""
+    store = await make_store(database, await make_merchant(database), "hybrid")
+    anna = await make_card(database, store, stamps=3, points=1_234, name="Anna")
+    bob = await make_card(database, store, stamps=4, points=5_678, name="Bob")
+
+    first = await fetch(client, settings, anna, tmp_path)
+    second = await fetch(client, settings, bob, tmp_path)
+
+    everything = json.dumps([second.content, second.strings])
+    for own in ("Anna", str(anna.id), anna.card_number, anna.token, "1,234", "1.234", "3 / 10"):
+        assert own not in everything
+    assert first.content["authenticationToken"] not in everything
+    assert (second.field("holder")["value"], second.field("stamps")["value"]) == ("Bob", "4 / 10")
+    assert {language: pairs["5,678"] for language, pairs in second.strings.items()} == {
+        "en": "5,678",
+        "fr": "5\u202f678",
+        "de": "5.678",
+        "lb": "5.678",
+    }
+
+
+async def test_what_needs_no_translation_is_not_in_the_texts(client, database, settings, tmp_path):
+    """Name, number and links say the same in every language; labels are there even so."""
+    store = await make_store(database, await make_merchant(database))
+    card = await make_card(database, store, stamps=3, name="Anna")
+
+    opened = await fetch(client, settings, card, tmp_path)
+
+    for key in ("holder", "stamps", "web_card", "card_number"):
+        assert opened.field(key)["value"] not in opened.strings["de"]
+        assert opened.field(key)["label"] in opened.strings["en"]
+    assert opened.field("web_card")["attributedValue"] == (
+        f'<a href="http://testserver/card/{card.id}?t={card.token}">testserver</a>'
+    )
 
 
 @pytest.mark.parametrize(("status", "expires"), [("blocked", False), ("active", None)])
@@ -149,6 +187,25 @@ async def test_the_check_refuses_what_apple_refuses(client, database, settings, 
 
     with pytest.raises(BadPass):
         check_pass(content | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"serial": ""},
+        {"token": "short"},
+        {"barcode": ""},
+        {"card_url": 'https://example.org/card"onclick'},
+        {"card_url": "javascript:alert(1)"},
+    ],
+)
+def test_the_check_refuses_a_card_s_own_values(change):
+    """What fills a form is checked at every pass, the form once."""
+    own = {"serial": "1", "token": "t" * 16, "barcode": "1", "card_url": "https://example.org/card/1?t=a-b_c"}
+    check_own(**own)
+
+    with pytest.raises(BadPass):
+        check_own(**own | change)
 
 
 def test_strings_survive_every_character():

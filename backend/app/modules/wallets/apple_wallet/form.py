@@ -1,0 +1,254 @@
+"""The form of a pass: pass.json with gaps for what is one card's own. Made and checked once for many cards.
+
+A form is made of a Shape, and a Shape holds nothing of a single card: no card's data can get into another's pass.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from app.kernel.i18n import gettext as _
+from app.kernel.i18n import use_language
+from app.modules.wallets.apple_wallet.schema import (
+    HEADER_MAX,
+    MIDDLE_MAX,
+    PRIMARY_MAX,
+    BadPass,
+    check_pass,
+)
+from app.modules.wallets.apple_wallet.texts import Card, Pairs, pair_texts, write_strings
+
+TEMPLATE = Path(__file__).parent / "templates" / "loyalty_pass.json"
+FORMS_KEPT = 1_024
+Entry = dict[str, Any]
+
+# The gaps: what is a card's own. "value:<key>" and NEXT have a text in each language.
+SERIAL, TOKEN, CARD_URL, BARCODE, NUMBER, NEXT = "serial", "token", "card_url", "barcode", "number", "next"
+# Drawn anew in each process, so that nobody can write a gap into a shop's name.
+_MARK = secrets.token_hex(12)
+_GAP = re.compile(rf"<{_MARK} ([^ ]+) {_MARK}>")
+
+
+def value_gap(key: str) -> str:
+    """Return the gap for the value of a field."""
+    return f"value:{key}"
+
+
+def _gap(name: str) -> str:
+    return f"<{_MARK} {name} {_MARK}>"
+
+
+class Line(NamedTuple):
+    """A field without its value."""
+
+    key: str
+    label: str
+    change_message: str
+    place: str
+
+
+class Wording(NamedTuple):
+    """What a card says in one language, without the card's own values. offered, ready: titles of rewards."""
+
+    language: str
+    merchant_name: str
+    store_names: tuple[str, ...]
+    lines: tuple[Line, ...]
+    offered: tuple[str, ...]
+    ready: tuple[str, ...]
+    next_reward: str | None
+
+
+class Shape(NamedTuple):
+    """All that a form is made of. wordings: in each language, that of pass.json first."""
+
+    pass_type: str
+    team: str
+    service_url: str
+    foreground: str
+    background: str
+    locations: tuple[tuple[str, float, float], ...]
+    is_voided: bool
+    expires: str | None
+    wordings: tuple[Wording, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Form:
+    """pass.json as text between gaps, and pass.strings in each language for what is not a gap."""
+
+    between: tuple[str, ...]
+    gaps: tuple[str, ...]
+    strings: Mapping[str, bytes]
+
+    def fill(self, values: Mapping[str, str]) -> bytes:
+        """Return pass.json with a value in every gap."""
+        quoted = {name: encode_basestring(value)[1:-1] for name, value in values.items()}
+        pieces = [self.between[0]]
+        for name, text in zip(self.gaps, self.between[1:], strict=True):
+            pieces += (quoted[name], text)
+        return "".join(pieces).encode()
+
+
+@lru_cache(maxsize=FORMS_KEPT)
+def make_form(shape: Shape) -> Form:
+    """Return the form of a shape; raises BadPass for one that a phone would refuse."""
+    cards = {wording.language: _card(wording, shape) for wording in shape.wordings}
+    base = shape.wordings[0].language
+    content = _content(shape, cards[base])
+    check_pass(content)
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    pieces = _GAP.split(text)
+    strings = {
+        language: write_strings(dict(_without_gaps(pairs)))
+        for language, pairs in pair_texts(cards, base).items()
+    }
+    return Form(tuple(pieces[::2]), tuple(pieces[1::2]), strings)
+
+
+def _without_gaps(pairs: Pairs) -> Iterator[tuple[str, str]]:
+    for text, translation in pairs.items():
+        if _GAP.search(text) is None:
+            yield text, translation
+        elif text != translation:
+            raise BadPass(f"{translation} mixes a translation with a card's own value")
+
+
+@cache
+def _template() -> Any:
+    return json.loads(TEMPLATE.read_text())
+
+
+def _content(shape: Shape, card: Card) -> dict[str, Any]:
+    base = shape.wordings[0]
+    with use_language(base.language):
+        description = _("Loyalty card of %(shop)s", shop=base.merchant_name)
+    values: dict[str, Any] = {
+        "pass_type": shape.pass_type,
+        "team": shape.team,
+        "serial": _gap(SERIAL),
+        "organization": base.merchant_name,
+        "description": description,
+        "logo_text": base.merchant_name,
+        "foreground": _rgb(shape.foreground),
+        "background": _rgb(shape.background),
+        "label_color": _rgb(shape.foreground),
+        "service_url": shape.service_url,
+        "token": _gap(TOKEN),
+        "voided": shape.is_voided or None,
+        "expires": shape.expires,
+        "locations": [
+            {"latitude": latitude, "longitude": longitude, "relevantText": name}
+            for name, latitude, longitude in shape.locations
+        ]
+        or None,
+        "barcode": {
+            "format": "PKBarcodeFormatQR",
+            "message": _gap(BARCODE),
+            "messageEncoding": "iso-8859-1",
+            "altText": _gap(NUMBER),
+        },
+        **{name.removesuffix("Fields"): fields or None for name, fields in card.items()},
+    }
+    filled: dict[str, Any] = _fill(_template(), values)
+    return filled
+
+
+def _fill(node: Any, values: Mapping[str, Any]) -> Any:
+    """Put values where the template says {{name}}; what has none is left out, for Apple takes no null."""
+    if isinstance(node, dict):
+        pairs = ((key, _fill(inner, values)) for key, inner in node.items())
+        return {key: inner for key, inner in pairs if inner is not None}
+    if isinstance(node, list):
+        return [inner for inner in (_fill(entry, values) for entry in node) if inner is not None]
+    if isinstance(node, str) and node.startswith("{{"):
+        return values[node[2:-2]]
+    return node
+
+
+def _rgb(color: str) -> str:
+    return f"rgb({int(color[1:3], 16)}, {int(color[3:5], 16)}, {int(color[5:7], 16)})"
+
+
+def _card(wording: Wording, shape: Shape) -> dict[str, list[Entry]]:
+    """Return the storeCard's fields in one language; what finds no room goes to the back."""
+    with use_language(wording.language):
+        groups: dict[str, list[Entry]] = {
+            name: [] for name in ("header", "primary", "secondary", "auxiliary")
+        }
+        back: list[Entry] = []
+        for place, entry in [*_reward_entries(wording), *_line_entries(wording)]:
+            group = groups.get(place, back)
+            group.append(entry)
+        back += _overflow(groups)
+        back += _back_entries(wording, urlsplit(shape.service_url).netloc)
+    return {f"{name}Fields": entries for name, entries in {**groups, "back": back}.items()}
+
+
+def _overflow(groups: dict[str, list[Entry]]) -> list[Entry]:
+    """Take out of the front what Apple would not show."""
+    room = {"header": HEADER_MAX, "primary": PRIMARY_MAX, "secondary": MIDDLE_MAX}
+    room["auxiliary"] = MIDDLE_MAX - min(MIDDLE_MAX, len(groups["secondary"]))
+    over: list[Entry] = []
+    for name, most in room.items():
+        over += groups[name][most:]
+        del groups[name][most:]
+    return over
+
+
+def _entry(key: str, label: str, value: str, change: str = "") -> Entry:
+    entry = {"key": key, "label": label, "value": value}
+    return entry | {"changeMessage": change} if change else entry
+
+
+def _line_entries(wording: Wording) -> list[tuple[str, Entry]]:
+    return [
+        (line.place, _entry(line.key, line.label, _gap(value_gap(line.key)), line.change_message))
+        for line in wording.lines
+    ]
+
+
+def _reward_entries(wording: Wording) -> list[tuple[str, Entry]]:
+    entries: list[tuple[str, Entry]] = []
+    if wording.ready:
+        change = _("Waiting for you: %(reward)s", reward="%@")
+        titles = ", ".join(wording.ready)
+        entries.append(("secondary", _entry("reward_ready", _("Waiting for you"), titles, change)))
+    if wording.next_reward is not None:
+        entries.append(("secondary", _entry("reward_next", _gap(NEXT), wording.next_reward)))
+    return entries
+
+
+def _back_entries(wording: Wording, host: str) -> list[Entry]:
+    url = _gap(CARD_URL)
+    entries = [
+        _entry("card_number", _("Card number"), _gap(NUMBER)),
+        _link("web_card", _("Your card in the browser"), url, host),
+        _link("my_data", _("See, download or delete my data"), f"{url}#my-data", host),
+        _entry(
+            "terms",
+            _("Conditions"),
+            _(
+                "A card of %(shop)s. It is free, cannot be exchanged for money and is valid in: %(stores)s.",
+                shop=wording.merchant_name,
+                stores=", ".join(wording.store_names) or wording.merchant_name,
+            ),
+        ),
+    ]
+    if wording.offered:
+        entries.insert(0, _entry("offer", _("Rewards"), "\n".join(wording.offered)))
+    return entries
+
+
+def _link(key: str, label: str, url: str, host: str) -> Entry:
+    """Return a link that shows where it leads; its words, the same in every language, are the host's name."""
+    return _entry(key, label, url) | {"attributedValue": f'<a href="{url}">{host}</a>'}
