@@ -12,6 +12,7 @@ from app.modules.points.module import MODULE as POINTS
 from app.modules.portal.module import MODULE as PORTAL
 from app.modules.qr.module import MODULE as QR
 from app.modules.rewards.module import MODULE as REWARDS
+from app.modules.second_factor.module import MODULE as SECOND_FACTOR
 from app.modules.staff.module import MODULE as STAFF
 from app.modules.stamps.module import MODULE as STAMPS
 from app.modules.stores.module import MODULE as STORES
@@ -25,6 +26,7 @@ INSTALLED: tuple[Module, ...] = (
     ACCOUNTS,
     STORES,
     QR,
+    SECOND_FACTOR,
     STAFF,
     CUSTOMERS,
     CARDS,

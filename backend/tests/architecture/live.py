@@ -16,6 +16,7 @@ WITHOUT_TENANT = {
     "lookup": "leads from what outsiders hold to the tenant; ids and keyed hashes only",
     "key_check": "recognises the keys this database was made with",
     "sign_in_limit": "counts attempts on unknown e-mails like on known ones; keys are HMACs",
+    "passkey_challenge": "questions to authenticators before anybody knows who answers; hashes only",
     "update_counter": "one counter for Apple's update tags, across merchants",
     "google_pace": "an issuer's pace; merchants may share the operator's issuer",
     "rate_limit": "counts by HMAC; unlogged",

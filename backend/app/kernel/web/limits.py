@@ -64,6 +64,7 @@ LIMITS: dict[str, Limit] = {
     "reset_account": Limit(3, timedelta(hours=1)),
     "mail_address": Limit(6, timedelta(hours=1)),
     "open_link": Limit(60, timedelta(minutes=10)),
+    "passkey": Limit(120, timedelta(minutes=10)),
     "pair_device": Limit(60, timedelta(minutes=15)),
     # Typed codes have forty bits; this is for the whole installation, and the QR code's link is not counted.
     "pair_code": Limit(3_000, timedelta(hours=1)),

@@ -47,6 +47,12 @@ SIGN_IN_FACTOR: Keyed[SignInFactor] = Keyed(
 )
 
 
+# The template gets `next`, where the sign-in page's own form goes on.
+SIGN_IN_BLOCK: Keyed[str] = Keyed(
+    "SIGN_IN_BLOCK", about="Templates below the password on the sign-in page: other ways to sign in."
+)
+
+
 @dataclass(frozen=True)
 class MemberGone:
     """A member was removed from the team; their rows elsewhere go with them."""

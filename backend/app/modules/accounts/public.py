@@ -7,7 +7,8 @@ A second factor (module second_factor) works like this:
 2. The factor's page: token = half_token(request); find_half_sign_in(session, token, now=…) tells who it is (None:
    lead to /sign-in). On POST: try_half_sign_in(…) reserves the try, then verify, then finish_sign_in(…).
 3. with_session(request, response, outcome) puts the cookies on the answer.
-4. A passkey that proves the member by itself: sign_in_without_password(…), then with_session.
+4. Another way to sign in offers its template under SIGN_IN_BLOCK; a passkey that proves the member by itself ends
+   with sign_in_without_password(…), then with_session.
 """
 
 from __future__ import annotations
@@ -18,22 +19,25 @@ from app.kernel.web.cookies import read_cookie
 from app.modules.accounts.hooks import (
     ACCOUNT_PANEL,
     MEMBER_GONE,
+    SIGN_IN_BLOCK,
     SIGN_IN_FACTOR,
     MemberGone,
     MemberRef,
     SignInFactor,
 )
 from app.modules.accounts.members import MemberView, find_member
-from app.modules.accounts.own.service import confirm_password
+from app.modules.accounts.own.service import confirm_password, get_own_member
 from app.modules.accounts.signing_in.answers import with_session
 from app.modules.accounts.signing_in.browser import Browser, browser_of
 from app.modules.accounts.signing_in.half import (
     HALF_COOKIE,
     HalfSignedIn,
     find_half_sign_in,
+    refund_factor_try,
+    reserve_factor_try,
     try_half_sign_in,
 )
-from app.modules.accounts.signing_in.mails import send_security_mail
+from app.modules.accounts.signing_in.mails import MailText, send_security_mail
 from app.modules.accounts.signing_in.service import finish_sign_in, sign_in_without_password
 from app.modules.accounts.signing_in.sessions import SignedIn, revoke_sessions
 
@@ -46,9 +50,11 @@ def half_token(request: Request) -> str:
 __all__ = [
     "ACCOUNT_PANEL",
     "MEMBER_GONE",
+    "SIGN_IN_BLOCK",
     "SIGN_IN_FACTOR",
     "Browser",
     "HalfSignedIn",
+    "MailText",
     "MemberGone",
     "MemberRef",
     "MemberView",
@@ -59,7 +65,10 @@ __all__ = [
     "find_half_sign_in",
     "find_member",
     "finish_sign_in",
+    "get_own_member",
     "half_token",
+    "refund_factor_try",
+    "reserve_factor_try",
     "revoke_sessions",
     "send_security_mail",
     "sign_in_without_password",

@@ -108,6 +108,15 @@ CREATE INDEX ix_outbox_message_merchant_id_customer_id ON outbox_message (mercha
 
 CREATE UNIQUE INDEX uq_outbox_once ON outbox_message (merchant_id, once_key);;
 
+CREATE TABLE passkey_challenge (
+	challenge_hash BYTEA NOT NULL, 
+	bound_to BYTEA NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_passkey_challenge PRIMARY KEY (challenge_hash)
+);;
+
+CREATE INDEX ix_passkey_challenge_expires_at ON passkey_challenge (expires_at);;
+
 CREATE TABLE rollup_pending (
 	merchant_id UUID NOT NULL, 
 	pass_id UUID NOT NULL, 
@@ -339,6 +348,18 @@ CREATE TABLE member_invitation (
 
 CREATE INDEX ix_member_invitation_expires_at ON member_invitation (expires_at);;
 
+CREATE TABLE member_totp (
+	merchant_id UUID NOT NULL, 
+	member_id UUID NOT NULL, 
+	sealed_secret BYTEA NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	confirmed_at TIMESTAMP WITH TIME ZONE, 
+	last_step BIGINT, 
+	last_used_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_member_totp PRIMARY KEY (merchant_id, member_id), 
+	CONSTRAINT fk_member_totp_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
 CREATE TABLE merchant_session (
 	member_id UUID NOT NULL, 
 	role TEXT NOT NULL, 
@@ -365,6 +386,26 @@ CREATE TABLE merchant_setting (
 	CONSTRAINT pk_merchant_setting PRIMARY KEY (merchant_id, scope_id, section), 
 	CONSTRAINT fk_merchant_setting_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
+
+CREATE TABLE passkey (
+	member_id UUID NOT NULL, 
+	name TEXT NOT NULL, 
+	credential_id BYTEA NOT NULL, 
+	public_key BYTEA NOT NULL, 
+	sign_count BIGINT NOT NULL, 
+	transports TEXT[] NOT NULL, 
+	is_synced BOOLEAN NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_used_at TIMESTAMP WITH TIME ZONE, 
+	blocked_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_passkey PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_passkey_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT uq_passkey_merchant_id_credential_id UNIQUE (merchant_id, credential_id)
+);;
+
+CREATE INDEX ix_passkey_merchant_id_member_id ON passkey (merchant_id, member_id);;
 
 CREATE TABLE pin_attempt (
 	store_id UUID NOT NULL, 
@@ -417,6 +458,18 @@ CREATE TABLE program (
 	CONSTRAINT ck_program_rounding CHECK (rounding IN ('down', 'half_up', 'up')), 
 	CONSTRAINT ck_program_full_card CHECK (full_card IN ('stop', 'carry_on')), 
 	CONSTRAINT ck_program_points_expiry CHECK (points_expiry IN ('never', 'after_last_visit', 'after_earned'))
+);;
+
+CREATE TABLE recovery_code (
+	member_id UUID NOT NULL, 
+	code_hash BYTEA NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	used_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_recovery_code PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_recovery_code_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT uq_recovery_code_merchant_id_member_id_code_hash UNIQUE (merchant_id, member_id, code_hash)
 );;
 
 CREATE TABLE rollup_balance (
@@ -940,6 +993,10 @@ CREATE POLICY system_select ON outbox_message FOR SELECT TO stempel_system USING
 
 GRANT SELECT ON outbox_message TO stempel_system;;
 
+GRANT SELECT, INSERT, UPDATE, DELETE ON passkey_challenge TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON passkey_challenge TO stempel_system;;
+
 ALTER TABLE rollup_pending ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE rollup_pending FORCE ROW LEVEL SECURITY;;
@@ -1142,6 +1199,16 @@ CREATE POLICY system_delete ON member_invitation FOR DELETE TO stempel_system US
 
 GRANT DELETE ON member_invitation TO stempel_system;;
 
+ALTER TABLE member_totp ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE member_totp FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON member_totp TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON member_totp TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON member_totp TO stempel_app;;
+
 ALTER TABLE merchant_session ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE merchant_session FORCE ROW LEVEL SECURITY;;
@@ -1169,6 +1236,16 @@ CREATE POLICY tenant ON merchant_setting TO stempel_app USING (merchant_id = (SE
 CREATE POLICY owner ON merchant_setting TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON merchant_setting TO stempel_app;;
+
+ALTER TABLE passkey ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE passkey FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON passkey TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON passkey TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON passkey TO stempel_app;;
 
 ALTER TABLE pin_attempt ENABLE ROW LEVEL SECURITY;;
 
@@ -1201,6 +1278,16 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON program TO stempel_app;;
 CREATE POLICY system_select ON program FOR SELECT TO stempel_system USING (true);;
 
 GRANT SELECT ON program TO stempel_system;;
+
+ALTER TABLE recovery_code ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE recovery_code FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON recovery_code TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON recovery_code TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON recovery_code TO stempel_app;;
 
 ALTER TABLE rollup_balance ENABLE ROW LEVEL SECURITY;;
 

@@ -28,8 +28,9 @@ from app.utils.security import Keyring, b64, hash_token, new_token, same
 
 HALF_COOKIE = "half_sign_in"
 HALF_LIFETIME = timedelta(minutes=10)
-HALF_TRIES_MAX = 5
-FACTOR_TRIES_MAX = 10
+HALF_TRIES_MAX = 10
+# Wrong codes of a member from browsers we do not know, and from each that we do, in a window of fifteen minutes.
+FACTOR_TRIES_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)

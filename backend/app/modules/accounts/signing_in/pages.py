@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
@@ -13,6 +14,7 @@ from app.kernel.permissions import authenticate, public
 from app.kernel.web.cookies import delete_cookie
 from app.kernel.web.form_input import read_form
 from app.kernel.web.forms import redirect, safe_next
+from app.modules.accounts.hooks import SIGN_IN_BLOCK
 from app.modules.accounts.signing_in import schemas
 from app.modules.accounts.signing_in.answers import with_session
 from app.modules.accounts.signing_in.browser import browser_of
@@ -24,10 +26,17 @@ from app.modules.accounts.signing_in.shown import HOME, form_page
 router = APIRouter(include_in_schema=False)
 
 
+def _sign_in_page(
+    request: Request, form: Any = None, *, refusal: Refusal | None = None, target: str
+) -> Response:
+    blocks = [template for _key, template in SIGN_IN_BLOCK.items()]
+    return form_page(request, "accounts/sign_in.html", form, refusal=refusal, next=target, blocks=blocks)
+
+
 @router.get("/sign-in", dependencies=[public("The sign-in form")])
 async def get_sign_in(request: Request, next: str = "") -> Response:  # noqa: A002 (the name in the address)
     """Show the sign-in form."""
-    return form_page(request, "accounts/sign_in.html", next=safe_next(next, default=HOME))
+    return _sign_in_page(request, target=safe_next(next, default=HOME))
 
 
 @router.post("/sign-in", dependencies=[public("The sign-in form")])
@@ -36,11 +45,11 @@ async def post_sign_in(request: Request, session: SessionDep, clock: ClockDep) -
     form = await read_form(request, schemas.SignInRequest)
     target = safe_next(str(form.values.get("next", "")), default=HOME)
     if form.data is None:
-        return form_page(request, "accounts/sign_in.html", form, next=target)
+        return _sign_in_page(request, form, target=target)
     credentials = Credentials(form.data.email.strip(), form.data.password, browser_of(request))
     outcome = await sign_in(session, credentials, now=clock.now())
     if isinstance(outcome, Refusal):
-        return form_page(request, "accounts/sign_in.html", form, refusal=outcome, next=target)
+        return _sign_in_page(request, form, refusal=outcome, target=target)
     if isinstance(outcome, HalfSignedIn):
         target = f"{outcome.page_url}?next={quote(target)}"
     return with_session(request, redirect(request, target), outcome)

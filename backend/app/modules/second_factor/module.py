@@ -1,0 +1,29 @@
+"""The manifest of the second factor."""
+
+from app.kernel.hooks import Offer, On
+from app.kernel.i18n import msg
+from app.kernel.module import Module
+from app.kernel.permissions import Permission
+from app.kernel.points import NAV_ITEM
+from app.modules.accounts.public import ACCOUNT_PANEL, MEMBER_GONE, SIGN_IN_FACTOR
+from app.modules.second_factor.jobs import sweep
+from app.modules.second_factor.navigation import account_panel, nav_items
+from app.modules.second_factor.service import SecondFactorSettings
+from app.modules.second_factor.signing_in import SecondStep, on_member_gone
+
+MODULE = Module(
+    name="second_factor",
+    title="Second factor",
+    needs=("messaging", "merchants", "accounts", "qr"),
+    has_models=True,
+    routers=("pages:router", "passkeys.pages:router", "sign_in_pages:router"),
+    hooks=(
+        On(NAV_ITEM, nav_items),
+        On(ACCOUNT_PANEL, account_panel),
+        On(MEMBER_GONE, on_member_gone),
+    ),
+    offers=(Offer(SIGN_IN_FACTOR, "second_factor", SecondStep()),),
+    periodic=(sweep,),
+    settings=(SecondFactorSettings,),
+    permissions=(Permission("second_factor.require", msg("Ask everyone for a second step at sign-in")),),
+)

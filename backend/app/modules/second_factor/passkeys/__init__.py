@@ -1,0 +1,1 @@
+"""Passkeys (WebAuthn): challenges, the two ceremonies, and what is kept of a key."""
