@@ -12,13 +12,13 @@ from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.adapters import prepare_google
 from app.modules.wallets.google_wallet.callbacks import prepare_roots
 from app.modules.wallets.google_wallet.checking import GoogleCheck, check_google
-from app.modules.wallets.google_wallet.navigation import customer_panel, nav_items
 from app.modules.wallets.google_wallet.output import GoogleOutput
 from app.modules.wallets.google_wallet.saving import card_block, save_link
 from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS
 from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
 from app.modules.wallets.messages.personal import PERSONAL
 from app.modules.wallets.messages.service import end_message
+from app.modules.wallets.overview.contributions import customer_panel, nav_items
 from app.modules.wallets.service import on_card_changed, on_card_merged, on_program_changed
 
 MODULE = Module(
@@ -33,6 +33,7 @@ MODULE = Module(
         "google_wallet.api:router",
         "google_wallet.preview_pages:router",
         "google_wallet.pages:router",
+        "overview.pages:router",
     ),
     hooks=(
         On(CARD_CHANGED, on_card_changed),

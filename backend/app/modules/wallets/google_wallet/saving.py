@@ -14,6 +14,7 @@ from app.config import Settings
 from app.db.session import Database, tenant_scope
 from app.kernel.adapters import Resources, resources_of
 from app.kernel.errors import AppError, Unavailable
+from app.kernel.i18n import current
 from app.kernel.jobs import GiveUp, TryAgain
 from app.kernel.observability import get_logger
 from app.kernel.points import CardContext, Panel
@@ -31,6 +32,7 @@ from app.utils.id_generator import id_time
 from app.utils.security import Keyring
 
 TAP_SECONDS_MAX = 12.0
+BUTTON_LANGUAGES = frozenset({"en", "fr", "de"})
 # What a fat link carries: enough to use the pass at the till; the rest follows by PATCH.
 FAT_FIELDS = ("id", "classId", "state", "accountId", "barcode", "loyaltyPoints", "secondaryLoyaltyPoints")
 
@@ -66,10 +68,14 @@ async def card_block(context: CardContext) -> list[Panel]:
     account = await find_account(context.session, context.merchant_id)
     if account is None:
         return []
-    from app.kernel.i18n import current
-
-    values: dict[str, Any] = {"pass_id": context.pass_id, "is_stand_in": account.is_stand_in}
-    return [Panel(current().gettext("Google Wallet"), "wallets/google_button.html", values, order=20)]
+    language = current().language
+    values: dict[str, Any] = {
+        "pass_id": context.pass_id,
+        "is_stand_in": account.is_stand_in,
+        # Google draws its button; where it has none for a language, it wants the English one.
+        "button": language if language in BUTTON_LANGUAGES else "en",
+    }
+    return [Panel("Google Wallet", "wallets/google_button.html", values, order=20)]
 
 
 @dataclass(frozen=True)
