@@ -104,6 +104,25 @@ def jobs(
 
 
 @app.command()
+def rotate_keys(
+    key: Annotated[list[str] | None, typer.Option(help="Only this one: field, token, pepper, apple.")] = None,
+    retire: Annotated[
+        bool, typer.Option("--retire", help="Take old field keys away that nothing uses.")
+    ] = False,
+) -> None:
+    """Add a new version of the keys and encrypt everything anew; safe to run again, nothing has to stop."""
+    from app.commands.keys import retire_field_keys
+    from app.commands.keys import rotate_keys as run
+    from app.config import Settings
+    from app.utils.security import KEYS_THAT_ROTATE
+
+    if retire:
+        retire_field_keys(Settings(), say=typer.echo)
+    else:
+        run(Settings(), names=key or KEYS_THAT_ROTATE, say=typer.echo)
+
+
+@app.command()
 def create_merchant(
     name: Annotated[str, typer.Option(prompt=True, help="Name of the business.")],
     email: Annotated[str, typer.Option(prompt=True, help="Address that signs in.")],

@@ -84,7 +84,9 @@ class Settings(BaseSettings):
         "https://pay.google.com/gp/m/issuer/keys",
         description="Where Google publishes the keys of its callbacks.",
     )
-    metrics_token: str = Field("", description="Bearer token for /metrics; empty: closed, except on the demo's own machine.")
+    metrics_token: str = Field(
+        "", description="Bearer token for /metrics; empty: closed, except on the demo's own machine."
+    )
     security_contact: str = Field(
         "",
         pattern=r"^((mailto:|https://|tel:)[!-~]{3,200})?$",

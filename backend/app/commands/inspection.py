@@ -14,11 +14,14 @@ from rich.table import Table
 
 from app.commands.database import open_database
 from app.commands.errors import describe
+from app.commands.keys import count_old_values
 from app.config import Settings
 from app.db.embedded_binaries import OLDEST_MAJOR
 from app.kernel.clock import SystemClock
 from app.modules.wallets.apple_wallet.credentials import read_installation
 from app.modules.wallets.apple_wallet.faults import IdentityFault
+from app.process import build_process
+from app.utils.security import Keyring
 
 CONNECT_SECONDS_MAX = 5
 LOGIN_QUESTION = """
@@ -69,7 +72,20 @@ def _keys_finding(settings: Settings) -> Finding:
     if not folder.exists():
         return Finding("keys", well=True, seen=f"{folder}: made on the first start")
     mode = folder.stat().st_mode & 0o777
-    return Finding("keys", well=mode & 0o077 == 0, seen=f"{folder}: mode {mode:o}")
+    keyring = Keyring.load_or_create(folder)
+    versions = ", ".join(f"{name} {keyring.newest(name)}" for name in keyring.keys)
+    return Finding("keys", well=mode & 0o077 == 0, seen=f"{folder}: mode {mode:o}; {versions}")
+
+
+async def _sealed_finding(settings: Settings) -> Finding:
+    """Count what an older key encrypted: a rotation was cut short, or has not been run since."""
+    process = build_process(settings)
+    try:
+        waiting = await count_old_values(process)
+    finally:
+        await process.aclose()
+    seen = f"{waiting} wait for the new key: ./stempel rotate-keys" if waiting else "all with the newest key"
+    return Finding("encrypted values", well=waiting == 0, seen=seen)
 
 
 def _apple_finding(settings: Settings) -> Finding:
@@ -92,7 +108,10 @@ async def _database_findings(settings: Settings) -> list[Finding]:
     }
     findings = [await _login_finding(name, url) for name, url in logins.items()]
     if all(finding.well for finding in findings):
-        findings.append(await _schema_finding(settings.database_admin_url or settings.database_url))
+        schema = await _schema_finding(settings.database_admin_url or settings.database_url)
+        findings.append(schema)
+        if schema.well:
+            findings.append(await _sealed_finding(settings))
     return findings
 
 

@@ -28,6 +28,8 @@ async def check_keys(session: AsyncSession, keyring: Keyring) -> None:
     stored = await _stored(session)
     mine = keyring.check_values()
     for name, value in stored.items():
+        if _was_retired(name, keyring, stored):
+            continue
         if name not in mine or not same(mine[name], value):
             raise ForeignKeys(
                 f"The key {name} of this installation does not belong to this database. "
@@ -41,6 +43,13 @@ async def check_keys(session: AsyncSession, keyring: Keyring) -> None:
             first = await _stored(session)
             if any(not same(first[name], value) for name, value in mine.items()):
                 raise ForeignKeys("Another process has just set up this database with other keys.")
+
+
+def _was_retired(name: str, keyring: Keyring, stored: dict[str, bytes]) -> bool:
+    """Tell whether a key was taken away after a rotation: all of ours are newer, and the database knows one of them."""
+    key, _, version = name.partition(":")
+    mine = keyring.versions(key) if key in keyring.keys else ()
+    return bool(mine) and int(version) < min(mine) and f"{key}:{min(mine)}" in stored
 
 
 async def _stored(session: AsyncSession) -> dict[str, bytes]:

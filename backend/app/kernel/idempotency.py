@@ -44,8 +44,11 @@ class Replay:
 
 
 def fingerprint_of(keyring: Keyring, body: Mapping[str, object]) -> bytes:
-    """Return the keyed fingerprint of a request body; leave secrets such as staff_pin out of it."""
-    return keyring.mac("token", "idempotency", json.dumps(body, sort_keys=True, default=str))
+    """Return the keyed fingerprint of a request body; leave secrets such as staff_pin out of it.
+
+    With the key that is never rotated: a repeat after a rotation is the same request still.
+    """
+    return keyring.mac("lookup", "idempotency", json.dumps(body, sort_keys=True, default=str))
 
 
 def judge_stored(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.jobs import enqueue
+from app.kernel.sealing import SealedColumn
 from app.modules.messaging.models import OutboxMessage
 from app.modules.messaging.rules import (
     HTML_LENGTH_MAX,
@@ -55,15 +56,22 @@ def messaging_ready(settings: Settings) -> bool:
     return bool(settings.smtp_url) or settings.demo
 
 
+def _context(message_id: UUID) -> str:
+    return f"outbox_message:{message_id}"
+
+
+SEALED_MAILS = SealedColumn(OutboxMessage.content, lambda row: _context(row.id))
+
+
 def seal_mail(keyring: Keyring, message_id: UUID, mail: Mail) -> bytes:
     """Encrypt what a message says, bound to its row."""
     plain = [mail.subject, mail.text, mail.html, mail.action_label]
-    return keyring.seal(json.dumps(plain).encode(), context=f"outbox_message:{message_id}")
+    return keyring.seal(json.dumps(plain).encode(), context=_context(message_id))
 
 
 def unseal_mail(keyring: Keyring, message_id: UUID, sealed: bytes) -> Mail:
     """Decrypt what seal_mail made; raises ValueError for anything else."""
-    return Mail(*json.loads(keyring.unseal(sealed, context=f"outbox_message:{message_id}")))
+    return Mail(*json.loads(keyring.unseal(sealed, context=_context(message_id))))
 
 
 async def queue_mail(  # noqa: PLR0913 (the parts of a mail; every one is named at the call)

@@ -3,12 +3,14 @@
 from app.kernel.hooks import Offer, On
 from app.kernel.module import Module
 from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, NAV_ITEM, PERSONAL_DATA
+from app.kernel.sealing import SEALED
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.stores.public import PROGRAM_CHANGED
-from app.modules.wallets.apple_wallet.credentials import AppleSetup, prepare_keys
+from app.modules.wallets.apple_wallet.credentials import AppleSetup, SealedAppleKeys, prepare_keys
 from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE, prepare_pusher
 from app.modules.wallets.apple_wallet.saving import card_block as apple_card_block
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
+from app.modules.wallets.google_wallet.accounts import SEALED_ACCOUNTS
 from app.modules.wallets.google_wallet.adapters import prepare_google
 from app.modules.wallets.google_wallet.callbacks import prepare_roots
 from app.modules.wallets.google_wallet.checking import GoogleCheck, check_google
@@ -52,6 +54,8 @@ MODULE = Module(
     offers=(
         Offer(OUTPUT, "apple", OUTPUT_APPLE),
         Offer(OUTPUT, "google", GoogleOutput()),
+        Offer(SEALED, "wallets.apple", SealedAppleKeys()),
+        Offer(SEALED, "wallets.google", SEALED_ACCOUNTS),
         Offer(PERSONAL_DATA, "wallets", PERSONAL),
     ),
     resources=(prepare_google, prepare_roots, prepare_keys, prepare_pusher),

@@ -16,11 +16,11 @@ from app.config import Settings
 from app.kernel.adapters import Resources, resources_of
 from app.kernel.clock import SystemClock
 from app.kernel.observability import get_logger
-from app.kernel.settings import ModuleSettings, get_settings
+from app.kernel.settings import ModuleSettings, get_settings, save_settings
 from app.modules.wallets.apple_wallet.demo import load_or_make_demo
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.identity import Blob, Identity, read_identity
-from app.utils.security import Keyring
+from app.utils.security import Keyring, sealed_version
 
 KEPT_MAX = 1_000
 
@@ -47,6 +47,34 @@ def seal_key(keyring: Keyring, merchant_id: UUID, key: bytes) -> str:
 def unseal_key(keyring: Keyring, merchant_id: UUID, sealed: str) -> bytes:
     """Decrypt what seal_key made; raises ValueError."""
     return keyring.unseal(base64.b64decode(sealed), context=f"wallets.apple:{merchant_id}")
+
+
+class SealedAppleKeys:
+    """The merchant's private keys inside the settings row, for a rotation of the keys."""
+
+    NAMES = ("sealed_key", "sealed_request_key")
+
+    async def count_old(self, session: AsyncSession, keyring: Keyring) -> int:
+        """Count the private keys that an older key sealed."""
+        setup = await get_settings(session, AppleSetup, merchant_id=session.info["merchant_id"])
+        return len(self._old(setup, keyring))
+
+    async def reseal(self, session: AsyncSession, keyring: Keyring) -> int:
+        """Seal both anew; they are read and written under the merchant's lock, as an upload writes them."""
+        merchant_id: UUID = session.info["merchant_id"]
+        setup = await get_settings(session, AppleSetup, merchant_id=merchant_id)
+        fresh = {
+            name: seal_key(keyring, merchant_id, unseal_key(keyring, merchant_id, getattr(setup, name)))
+            for name in self._old(setup, keyring)
+        }
+        if fresh:
+            await save_settings(session, AppleSetup.model_validate(fresh), merchant_id=merchant_id)
+        return len(fresh)
+
+    def _old(self, setup: AppleSetup, keyring: Keyring) -> list[str]:
+        newest = keyring.newest("field")
+        held = {name: getattr(setup, name) for name in self.NAMES if getattr(setup, name)}
+        return [name for name, text in held.items() if sealed_version(base64.b64decode(text)) != newest]
 
 
 class AppleKeys:

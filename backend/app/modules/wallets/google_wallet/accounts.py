@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.observability import get_logger
+from app.kernel.sealing import SealedColumn
 from app.modules.wallets.google_wallet.models import GoogleAccountRow
 from app.utils.security import Keyring
 
@@ -129,6 +130,9 @@ async def find_account(session: AsyncSession, merchant_id: UUID) -> GoogleAccoun
 def seal_context(merchant_id: UUID) -> str:
     """Return what a sealed key is bound to: the row of its merchant."""
     return f"google_account:{merchant_id}"
+
+
+SEALED_ACCOUNTS = SealedColumn(GoogleAccountRow.sealed, lambda row: seal_context(row.merchant_id))
 
 
 def _read_file(path: Path) -> dict[str, Any] | None:
