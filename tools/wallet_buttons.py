@@ -4,7 +4,7 @@ Google publishes its button as Android drawings (paths, one file a language); th
 static/vendor/VENDORED.md carries them. This writes the same paths as SVG, on the black pill with the grey outline
 of the brand guidelines. Shapes and colours are not altered.
 
-Run: python tools/wallet_buttons.py FOLDER     FOLDER: the unpacked package, `npm pack @premieroctet/react-native-wallet`
+Run: python tools/wallet_buttons.py FOLDER, the unpacked package of `npm pack @premieroctet/react-native-wallet`
 """
 
 import sys
@@ -12,7 +12,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 VERSION = "1.0.2"
-TARGET = Path(__file__).resolve().parent.parent / f"backend/app/static/vendor/google-wallet-buttons-{VERSION}"
+TARGET = (
+    Path(__file__).resolve().parent.parent
+    / f"backend/app/static/vendor/google-wallet-buttons-{VERSION}"
+)
 # Luxembourgish has no drawing; Google's rule for such a language is the English one.
 LANGUAGES = {"en": "drawable-en-rus", "fr": "drawable-fr-rfr", "de": "drawable-de"}
 ANDROID = "{http://schemas.android.com/apk/res/android}"
@@ -25,7 +28,9 @@ def main() -> None:
     folder = Path(sys.argv[1]) / "android/src/main/res"
     TARGET.mkdir(exist_ok=True)
     for language, name in LANGUAGES.items():
-        drawing = ET.parse(folder / name / "add_to_googlewallet_button_content.xml").getroot()
+        drawing = ET.parse(
+            folder / name / "add_to_googlewallet_button_content.xml"
+        ).getroot()
         (TARGET / f"add-{language}.svg").write_text(svg_of(drawing))
 
 

@@ -60,5 +60,6 @@ class CardsChanged:
 
 
 CARDS_CHANGED: Tell[CardsChanged] = Tell(
-    "CARDS_CHANGED", about="Refresh marks were taken: these cards changed, in any way. In the worker, soon after."
+    "CARDS_CHANGED",
+    about="Refresh marks were taken: these cards changed, in any way. In the worker, soon after.",
 )

@@ -12,10 +12,10 @@ from app.modules.wallets.apple_wallet.saving import card_block as apple_card_blo
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.accounts import SEALED_ACCOUNTS
 from app.modules.wallets.google_wallet.adapters import prepare_google
-from app.modules.wallets.google_wallet.callbacks import prepare_roots
 from app.modules.wallets.google_wallet.checking import GoogleCheck, check_google
 from app.modules.wallets.google_wallet.output import GoogleOutput
 from app.modules.wallets.google_wallet.saving import card_block, save_link
+from app.modules.wallets.google_wallet.stand_in_keys import prepare_roots
 from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS
 from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
 from app.modules.wallets.messages.personal import PERSONAL

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from app.modules.wallets.hooks import CARDS_CHANGED, OUTPUT, PASS_FIELDS, PLACES, CardsChanged, Output, PassField
+from app.modules.wallets.hooks import (
+    CARDS_CHANGED,
+    OUTPUT,
+    PASS_FIELDS,
+    PLACES,
+    CardsChanged,
+    Output,
+    PassField,
+)
 from app.modules.wallets.marks import MARK_SQL, mark_changed
 from app.modules.wallets.messages.rules import CardMessage
 from app.modules.wallets.messages.service import send_wallet_message

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.db.session import Database, tenant_scope
+from app.db.session import Database
 from app.dependencies import ClockDep
 from app.kernel.adapters import Resources
 from app.kernel.errors import Forbidden, NotFound, Unauthenticated, Unavailable
@@ -20,13 +20,7 @@ from app.kernel.web.limits import rate_limit
 from app.kernel.web.problems import error_responses
 from app.modules.cards.public import CardRef, find_held_card, presented_tokens
 from app.modules.wallets.google_wallet.adapters import Fault
-from app.modules.wallets.google_wallet.callbacks import (
-    CallbackMessage,
-    Forged,
-    RootKeys,
-    apply_event,
-    verify,
-)
+from app.modules.wallets.google_wallet.callbacks import CallbackMessage, Forged, take_callback
 from app.modules.wallets.google_wallet.images import draw_picture, read_picture
 from app.modules.wallets.google_wallet.saving import tap
 
@@ -93,9 +87,7 @@ async def post_google_callback(request: Request, message: CallbackMessage, clock
     """Take Google's word that a pass was saved or deleted; a repeat is answered and not counted."""
     now, resources = clock.now(), resources_from(request)
     try:
-        event = await verify(resources.get(RootKeys), message, now=now)
-        async with tenant_scope(request.app.state.database, event.merchant_id) as session:
-            await apply_event(session, event, now=now)
+        await take_callback(resources, message, now=now)
     except Forged as error:
         log.warning("google_callback_refused", reason=error.reason)
         raise Forbidden from error

@@ -6,6 +6,7 @@ recipient is the issuer id, so a message for another issuer is worth nothing her
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -13,7 +14,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -25,10 +26,11 @@ from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.config import Settings
+from app.db.session import Database, tenant_scope
 from app.kernel.adapters import Resources
-from app.modules.wallets.google_wallet.accounts import find_account
-from app.modules.wallets.google_wallet.adapters import GoogleClient
+from app.kernel.observability import get_logger
+from app.modules.wallets.google_wallet.accounts import STAND_IN_ISSUER, find_account
+from app.modules.wallets.google_wallet.adapters import Answer, Fault
 from app.modules.wallets.google_wallet.models import GoogleNonce, GoogleObjectRow
 from app.modules.wallets.google_wallet.rules import read_object_id
 from app.modules.wallets.marks import mark_changed
@@ -41,6 +43,8 @@ REFETCH_PAUSE = timedelta(minutes=1)
 # Google's messages end within days; one that claims to last longer is not kept for longer.
 NONCE_AGE_MAX = timedelta(days=30)
 EVENTS = frozenset({"save", "del"})
+
+log = get_logger("stempel.google_wallet")
 
 
 class Forged(Exception):
@@ -123,16 +127,16 @@ def check_intermediate(message: CallbackMessage, roots: list[str], *, now: datet
 
 def check_message(message: CallbackMessage, key: str, *, now: datetime) -> PassEvent:
     """Return what a message says; raises Forged."""
-    content = _json(message.signed_message)
-    parts = read_object_id(str(content.get("objectId", "")))
-    if parts is None:
-        raise Forged("object id")
-    issuer_id, merchant_id, pass_id = parts
-    if not str(content.get("classId", "")).startswith(f"{issuer_id}."):
-        raise Forged("class id")
+    content, issuer_id = _json(message.signed_message), issuer_of(message)
     data = signed_bytes(SENDER, issuer_id, message.protocol, message.signed_message)
     if not is_signed(key, message.signature, data):
         raise Forged("signature")
+    parts = read_object_id(str(content.get("objectId", "")))
+    if parts is None:
+        raise Forged("object id")
+    _, merchant_id, pass_id = parts
+    if not str(content.get("classId", "")).startswith(f"{issuer_id}."):
+        raise Forged("class id")
     expires_at = at_millis(content.get("expTimeMillis"))
     if expires_at <= now:
         raise Forged("expired")
@@ -140,6 +144,11 @@ def check_message(message: CallbackMessage, key: str, *, now: datetime) -> PassE
     if event not in EVENTS or not nonce:
         raise Forged("event")
     return PassEvent(issuer_id, merchant_id, pass_id, event, nonce, expires_at)
+
+
+def issuer_of(message: CallbackMessage) -> str:
+    """Return the issuer a message is about, by its own words: whom it was signed for is checked with it."""
+    return str(_json(message.signed_message).get("objectId", "")).partition(".")[0]
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -152,27 +161,51 @@ def _json(text: str) -> dict[str, Any]:
     return data
 
 
+class Publisher(Protocol):
+    """Where the keys are published."""
+
+    async def fetch(self, url: str) -> Answer:
+        """Return a public JSON document; raises Fault."""
+        ...
+
+
 @dataclass
 class RootKeys:
     """Google's root keys, kept for as long as its answer says."""
 
-    client: GoogleClient
+    client: Publisher | None
     url: str
     keys: list[tuple[str, datetime]] = field(default_factory=list)
     fetched_at: datetime | None = None
     good_until: datetime | None = None
+    stand_in: RootKeys | None = None
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def for_issuer(self, issuer_id: str) -> RootKeys:
+        """Return the keys that may vouch for an issuer: the demo's for the stand-in's issuer, else Google's."""
+        return self.stand_in if self.stand_in and issuer_id == STAND_IN_ISSUER else self
 
     async def current(self, *, now: datetime, is_refetch: bool = False) -> list[str]:
         """Return the keys in effect; is_refetch: they did not fit, so ask again, but not each time."""
-        rested = self.fetched_at is None or now - self.fetched_at >= REFETCH_PAUSE
-        if self.good_until is None or now >= self.good_until or (is_refetch and rested):
-            await self._fetch(now=now)
+        async with self._lock:
+            rested = self.fetched_at is None or now - self.fetched_at >= REFETCH_PAUSE
+            if self.good_until is None or now >= self.good_until or (is_refetch and rested):
+                await self._fetch(now=now)
+        if not self.keys:
+            raise Fault("unreachable", is_temporary=True)
         return [key for key, expires_at in self.keys if expires_at > now]
 
     async def _fetch(self, *, now: datetime) -> None:
-        self.fetched_at = now
-        answer = await self.client.fetch(self.url)
+        assert self.client is not None
+        # Whatever comes of it: keys that cannot be had are not asked for with every message.
+        self.fetched_at, self.good_until = now, now + REFETCH_PAUSE
+        try:
+            answer = await self.client.fetch(self.url)
+        except Fault as error:
+            log.warning("google_callback_keys_unreachable", reason=error.code)
+            return
         if answer.status != 200:
+            log.warning("google_callback_keys_unreachable", status=answer.status)
             return
         rows = answer.body.get("keys")
         self.keys = [
@@ -185,8 +218,9 @@ class RootKeys:
         self.good_until = now + min(max(age, KEYS_AGE_MIN), KEYS_AGE_MAX)
 
 
-async def verify(roots: RootKeys, message: CallbackMessage, *, now: datetime) -> PassEvent:
+async def verify(known: RootKeys, message: CallbackMessage, *, now: datetime) -> PassEvent:
     """Return what a genuine message says; raises Forged, and Fault where Google's keys cannot be had."""
+    roots = known.for_issuer(issuer_of(message))
     try:
         key = check_intermediate(message, await roots.current(now=now), now=now)
     except Forged as error:
@@ -230,7 +264,8 @@ async def apply_event(session: AsyncSession, event: PassEvent, *, now: datetime)
     return True
 
 
-def prepare_roots(resources: Resources) -> None:
-    """Put the cache of root keys into the process; after the client."""
-    url = resources.get(Settings).google_callback_keys_url
-    resources.put(RootKeys, RootKeys(resources.get(GoogleClient), url))
+async def take_callback(resources: Resources, message: CallbackMessage, *, now: datetime) -> None:
+    """Verify a message and count what it says, in a transaction of its own; raises Forged and Fault."""
+    event = await verify(resources.get(RootKeys), message, now=now)
+    async with tenant_scope(resources.get(Database), event.merchant_id) as session:
+        await apply_event(session, event, now=now)

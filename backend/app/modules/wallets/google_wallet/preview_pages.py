@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
-from sqlalchemy import update
 
 from app.config import Settings
 from app.db.session import tenant_scope
@@ -21,10 +20,12 @@ from app.kernel.web.templates import render
 from app.modules.cards.public import remember_card
 from app.modules.qr.public import qr_svg
 from app.modules.wallets.google_wallet.accounts import STAND_IN_ISSUER
-from app.modules.wallets.google_wallet.api import held_card
+from app.modules.wallets.google_wallet.api import held_card, resources_from
+from app.modules.wallets.google_wallet.callbacks import CallbackMessage, take_callback
 from app.modules.wallets.google_wallet.models import GoogleObjectRow
-from app.modules.wallets.google_wallet.rules import object_id
+from app.modules.wallets.google_wallet.rules import class_id, object_id
 from app.modules.wallets.google_wallet.stand_in import StandIn
+from app.modules.wallets.google_wallet.stand_in_keys import stand_in_keys
 from app.modules.wallets.messages.rules import MESSAGES_SHOWN_MAX
 from app.modules.wallets.rules import readable_on
 
@@ -100,15 +101,17 @@ async def get_preview(request: Request, pass_id: UUID) -> Response:
 
 @router.post("/passes/google/{pass_id}/preview", dependencies=[card_holder("One's own pass, in the demo.")])
 async def post_preview(request: Request, pass_id: UUID, clock: ClockDep) -> Response:
-    """Save or remove the pass, as a phone would; in place of Google's callback."""
-    card = await held_card(request, pass_id)
+    """Save or remove the pass, as a phone would: the stand-in signs a callback, which is checked like Google's."""
+    card, now = await held_card(request, pass_id), clock.now()
     stand_in_of(request.app.state.settings)
-    row = GoogleObjectRow
-    mine = (row.merchant_id == card.merchant_id, row.pass_id == card.id)
     async with tenant_scope(request.app.state.database, card.merchant_id) as session:
-        known = await session.get(row, (card.merchant_id, card.id))
-        is_saved = known is not None and known.saves > known.deletions
-        counted = {"deletions": row.deletions + 1} if is_saved else {"saves": row.saves + 1}
-        statement = update(row).where(*mine).values(last_event_at=clock.now(), **counted)
-        await session.execute(statement.execution_options(synchronize_session=False))
+        known = await session.get(GoogleObjectRow, (card.merchant_id, card.id))
+    event = "del" if known is not None and known.saves > known.deletions else "save"
+    message = stand_in_keys(request.app.state.settings).message(
+        event,
+        class_id=class_id(STAND_IN_ISSUER, card.merchant_id, card.program_id),
+        object_id=object_id(STAND_IN_ISSUER, card.merchant_id, card.id),
+        now=now,
+    )
+    await take_callback(resources_from(request), CallbackMessage.model_validate(message), now=now)
     return redirect(request, f"/passes/google/{card.id}/preview")
