@@ -141,6 +141,18 @@ def create_merchant(
 
 
 @app.command()
+def reset_second_factor(
+    email: Annotated[str, typer.Argument(help="Address that signs in.")],
+) -> None:
+    """Take app, passkeys and recovery codes from somebody who lost them; ask who it is before you do."""
+    from app.commands.accounts import reset_second_factor as run
+    from app.config import Settings
+
+    name = run(Settings(), email)
+    typer.echo(f"Done: the password alone signs in to {name} again. Choose a second factor anew at once.")
+
+
+@app.command()
 def modules(
     hooks: Annotated[bool, typer.Option("--hooks", help="Who answers which hook, in order.")] = False,
 ) -> None:
