@@ -20,7 +20,8 @@ class Module:
     """The manifest of a module.
 
     name: also its folder under app/modules. needs: modules it calls, all earlier in INSTALLED.
-    switchable: a feature that a merchant may switch off; foundation modules are always on.
+    switchable: a feature that a merchant may switch off; foundation modules are always on. about: what it does for
+    the shop, one msg() sentence on the page with the switches. starts_on: on for merchants made from now on.
     routers: "file:attribute" inside the module's folder, imported by the web process only.
     hot_routers: the same, matched before all others: the routes of the till, asked far more often than any page.
     models: tables are imported from models.py when has_models. jobs and pollers run in the worker.
@@ -32,6 +33,8 @@ class Module:
     needs: tuple[str, ...] = ()
     layer: str = "feature"
     switchable: bool = False
+    about: str = ""
+    starts_on: bool = False
     routers: tuple[str, ...] = ()
     hot_routers: tuple[str, ...] = ()
     has_models: bool = False

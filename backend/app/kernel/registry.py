@@ -35,6 +35,8 @@ class Registry:
         for module in self.modules:
             if module.layer not in LAYERS:
                 raise ManifestError(f"{module.name}: unknown layer {module.layer}")
+            if module.switchable != bool(module.about):
+                raise ManifestError(f"{module.name}: a feature with a switch says what it is about, no other does")
             missing = set(module.needs) - seen
             if missing:
                 raise ManifestError(
@@ -91,6 +93,10 @@ class Registry:
     def locale_folders(self) -> list[Path]:
         """Return the catalogue folders of all modules that have one."""
         return [folder for module in self.modules if (folder := module_folder(module) / "locale").is_dir()]
+
+    def switchable(self) -> dict[str, Module]:
+        """Return the features a merchant switches on and off, by name."""
+        return {module.name: module for module in self.modules if module.switchable}
 
     def permissions(self, *, modules_on: frozenset[str] | None = None) -> dict[str, Permission]:
         """Return the declared permissions by name.

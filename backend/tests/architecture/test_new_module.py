@@ -104,6 +104,16 @@ class Shop:
         body = {"pass_id": str(card.id), "staff_pin": self.pin, "amount": "10.00"}
         return await self.client.post(f"/points/{self.store.id}", json=body)
 
+    async def switch(self, is_on: str, name: str = MODULE.name) -> httpx2.Response:
+        """Throw the module's switch on the page of features."""
+        page = await self.browser.get("/dashboard/features")
+        token = re.search(r'name="csrf"[^>]*value="([^"]+)"', page.text)
+        assert token is not None
+        form = {"is_on": is_on, "csrf": token[1]}
+        return await self.browser.post(
+            f"/dashboard/features/{name}", data=form, headers={"origin": "http://testserver"}
+        )
+
     async def write_note(self) -> httpx2.Response:
         """Fill in the module's page as a person would, without JavaScript."""
         page = await self.browser.get("/dashboard/stores")
@@ -194,12 +204,32 @@ async def test_the_neighbour_has_it_after_switching_it_on(without_module: Shop, 
     """The control: what hid it was the switch and nothing else."""
     card = await make_card(without_module.database, without_module.store)
     async with tenant_scope(without_module.database, without_module.merchant.id) as session:
-        assert (await get_merchant(session, without_module.merchant.id)).modules_on == frozenset()
-        switch = update(Merchant).where(Merchant.id == without_module.merchant.id)
-        await session.execute(switch.values(modules_on=[MODULE.name]))
+        assert MODULE.name not in (await get_merchant(session, without_module.merchant.id)).modules_on
+    page = await without_module.browser.get("/dashboard/features")
+    assert "A word on every card" in page.text
+
+    assert (await without_module.switch("1")).status_code == 303
+    assert (await without_module.switch("1")).status_code == 303  # said twice, done once
 
     assert (await without_module.buy(card)).json()["points_added"] == 15
     assert (await without_module.browser.get("/dashboard/fridays")).status_code == 200
+    assert (await without_module.switch("0")).status_code == 303
+    assert (await without_module.buy(card)).json()["points_added"] == 10
+    assert (await without_module.browser.get("/dashboard/fridays")).status_code == 403
+    async with tenant_scope(without_module.database, without_module.merchant.id) as session:
+        actions = await session.scalars(
+            text("SELECT action FROM audit_entry WHERE action LIKE 'feature.%' ORDER BY id")
+        )
+        assert list(actions) == ["feature.switched_on", "feature.switched_off"]
+
+
+async def test_an_unknown_switch_is_not_thrown(without_module: Shop) -> None:
+    """A module that has no switch, or is not installed, is not found, and nothing is switched."""
+    assert (await without_module.switch("0", "stamps")).status_code == 404
+    assert (await without_module.switch("1", "nothing")).status_code == 404
+    async with tenant_scope(without_module.database, without_module.merchant.id) as session:
+        modules_on = (await get_merchant(session, without_module.merchant.id)).modules_on
+    assert not {"stamps", "nothing"} & modules_on
 
 
 def test_no_other_file_knows_it() -> None:

@@ -9,4 +9,7 @@ from app.kernel.points import NavItem, PageContext
 def nav_items(page: PageContext) -> list[NavItem]:
     """Contribute the settings to the navigation."""
     business = msg("Business")
-    return [NavItem(msg("Settings"), "/dashboard/settings", "settings", "merchant.edit", 900, business)]
+    return [
+        NavItem(msg("Features"), "/dashboard/features", "sparkles", "merchant.edit", 890, business),
+        NavItem(msg("Settings"), "/dashboard/settings", "settings", "merchant.edit", 900, business),
+    ]

@@ -14,6 +14,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.shell import render_member_page
+from app.modules.merchants.features import list_features, switch_feature
 from app.modules.merchants.presenting import COLOR_DEFAULTS, CURRENCIES, PALETTE_NAMES, SettingsForm
 from app.modules.merchants.public import get_merchant, list_time_zones
 from app.modules.merchants.service import change_merchant
@@ -67,3 +68,24 @@ async def post_settings_page(
     if form.errors:
         return await _settings_page(request, session, principal.merchant_id, form)
     return redirect(request, "/dashboard/settings", flash=_("Settings saved."))
+
+
+@router.get("/features", dependencies=[member("merchant.edit", api_key=False)])
+async def get_features_page(request: Request, principal: MerchantDep, session: SessionDep) -> Response:
+    """Show the features with their switches."""
+    context = {
+        "page_title": _("Features"),
+        "page_text": _("Switch on what your shop needs. What you switch off keeps its data."),
+        "features": await list_features(session, principal.merchant_id),
+    }
+    return await render_member_page(request, session, "merchants/features.html", context)
+
+
+@router.post("/features/{name}", dependencies=[member("merchant.edit", api_key=False)])
+async def post_feature(
+    request: Request, name: str, principal: MerchantDep, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Switch a feature on or off."""
+    is_on = (await request.form()).get("is_on") == "1"
+    await switch_feature(session, principal, name, is_on=is_on, now=clock.now())
+    return redirect(request, "/dashboard/features", flash=_("Switched on.") if is_on else _("Switched off."))

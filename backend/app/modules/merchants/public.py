@@ -13,6 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
+from app.modules.merchants.features import switch_feature
+from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
 from app.modules.merchants.models import Merchant
 from app.modules.merchants.service import EMAIL_LOOKUP, NewMerchant, create_merchant, email_key
 
@@ -67,6 +69,8 @@ async def members_mail(session: AsyncSession, merchant_id: UUID) -> list[str]:
 
 __all__ = [
     "EMAIL_LOOKUP",
+    "FEATURE_SWITCHED",
+    "FeatureSwitched",
     "MerchantView",
     "NewMerchant",
     "create_merchant",
@@ -74,4 +78,5 @@ __all__ = [
     "get_merchant",
     "list_time_zones",
     "members_mail",
+    "switch_feature",
 ]

@@ -18,6 +18,7 @@ from app.kernel.audit import record_audit
 from app.kernel.errors import Invalid, NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
+from app.modules.merchants.features import starting_features
 from app.modules.merchants.models import Merchant
 from app.modules.merchants.queries import has_visits
 from app.modules.merchants.rules import slug_of
@@ -60,7 +61,7 @@ async def create_merchant(
         time_zone=new.time_zone or settings.default_time_zone,
         currency=new.currency or settings.default_currency,
         branding={},
-        modules_on=[],
+        modules_on=starting_features(session),
         owner_id=new_id(),
         owner_name="",
         created_at=now,

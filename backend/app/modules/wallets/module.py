@@ -5,6 +5,7 @@ from app.kernel.module import Module
 from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, NAV_ITEM, PERSONAL_DATA
 from app.kernel.sealing import SEALED
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
+from app.modules.merchants.public import FEATURE_SWITCHED
 from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.apple_wallet.credentials import AppleSetup, SealedAppleKeys, prepare_keys
 from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE, prepare_pusher
@@ -21,7 +22,12 @@ from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
 from app.modules.wallets.messages.personal import PERSONAL
 from app.modules.wallets.messages.service import end_message
 from app.modules.wallets.overview.contributions import customer_panel, nav_items
-from app.modules.wallets.service import on_card_changed, on_card_merged, on_program_changed
+from app.modules.wallets.service import (
+    on_card_changed,
+    on_card_merged,
+    on_feature_switched,
+    on_program_changed,
+)
 
 MODULE = Module(
     name="wallets",
@@ -42,6 +48,7 @@ MODULE = Module(
         On(CARD_MERGED, on_card_merged),
         # After the rewards module has moved stamps_needed.
         On(PROGRAM_CHANGED, on_program_changed, order=200),
+        On(FEATURE_SWITCHED, on_feature_switched),
         On(SAVE_LINK, save_link),
         On(CARD_BLOCK, apple_card_block),
         On(CARD_BLOCK, card_block),

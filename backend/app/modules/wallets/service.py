@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.jobs import enqueue
 from app.modules.cards.public import CardChanged, CardMerged
-from app.modules.stores.public import ProgramChange
+from app.modules.merchants.public import FeatureSwitched
+from app.modules.stores.public import ProgramChange, list_stores
 from app.modules.wallets.jobs import mark_program
 from app.modules.wallets.marks import mark_changed
 
@@ -33,3 +34,10 @@ async def on_card_merged(merged: CardMerged) -> None:
     """Redraw both cards of a merge, in the order of their ids as everybody takes marks."""
     for pass_id in sorted((merged.source.pass_id, merged.target.pass_id)):
         await mark_changed(merged.session, merged.merchant_id, pass_id)
+
+
+async def on_feature_switched(switched: FeatureSwitched) -> None:
+    """Redraw all cards of the merchant: what a feature says on a card comes and goes with its switch."""
+    stores = await list_stores(switched.session, switched.merchant_id)
+    for program_id in sorted({store.program.id for store in stores}):
+        await mark_program_changed(switched.session, switched.merchant_id, program_id)

@@ -1,6 +1,7 @@
 """The manifest of fridays."""
 
 from app.kernel.hooks import On
+from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import NAV_ITEM, NavItem, PageContext
@@ -21,6 +22,7 @@ MODULE = Module(
     package="tests.architecture.sample_module",
     needs=("wallets", "visits"),
     switchable=True,
+    about=msg("A word on every card, and more points on Fridays."),
     has_models=True,
     routers=("pages:router",),
     hooks=(

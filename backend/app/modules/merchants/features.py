@@ -1,0 +1,77 @@
+"""Features a merchant switches on and off. Off means invisible and without effect; the data stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.adapters import resources_of
+from app.kernel.audit import record_audit
+from app.kernel.errors import NotFound
+from app.kernel.permissions import Principal
+from app.kernel.registry import Registry
+from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
+from app.modules.merchants.models import Merchant
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature with its switch. title and about: msg() texts."""
+
+    name: str
+    title: str
+    about: str
+    is_on: bool
+
+
+def starting_features(session: AsyncSession) -> list[str]:
+    """Return the names of what is on for a merchant that is made now."""
+    features = resources_of(session).get(Registry).switchable().values()
+    return sorted(module.name for module in features if module.starts_on)
+
+
+async def list_features(session: AsyncSession, merchant_id: UUID) -> Sequence[Feature]:
+    """Return everything that has a switch, in the order of installation."""
+    switched_on = await session.scalar(select(Merchant.modules_on).where(Merchant.id == merchant_id))
+    features = resources_of(session).get(Registry).switchable().values()
+    return [
+        Feature(module.name, module.title, module.about, module.name in (switched_on or ()))
+        for module in features
+    ]
+
+
+async def switch_feature(
+    session: AsyncSession, principal: Principal, name: str, *, is_on: bool, now: datetime
+) -> None:
+    """Switch a feature on or off; nothing happens where it is so already. Raises NotFound for an unknown name."""
+    if name not in resources_of(session).get(Registry).switchable():
+        raise NotFound("feature")
+    # Locked, because two switches thrown at once must both count.
+    switched_on = await session.scalar(
+        select(Merchant.modules_on).where(Merchant.id == principal.merchant_id).with_for_update()
+    )
+    before = frozenset(switched_on or ())
+    after = before | {name} if is_on else before - {name}
+    if after == before:
+        return
+    await session.execute(
+        update(Merchant).where(Merchant.id == principal.merchant_id).values(modules_on=sorted(after))
+    )
+    await record_audit(
+        session,
+        principal,
+        action="feature.switched_on" if is_on else "feature.switched_off",
+        target_kind="merchant",
+        target_id=principal.merchant_id,
+        now=now,
+        facts={"feature": name},
+    )
+    # Subscribers of the feature itself hear it either way.
+    await FEATURE_SWITCHED.tell(
+        FeatureSwitched(session, principal.merchant_id, name, now=now, modules_on=before | after)
+    )
