@@ -45,7 +45,18 @@ class MemberRow(AccessRow):
     async def __call__(self, request: Request, session: SessionDep) -> None:
         """Recognise the caller, bind the tenant, check the permission; raises Unauthenticated or Forbidden."""
         kinds = ("api_key", "session") if self.access.api_key else ("session",)
-        require(await authenticate(request, session, kinds=kinds), self.access.permission)
+        principal = require(await authenticate(request, session, kinds=kinds), self.access.permission)
+        if not reaches(principal, request):
+            raise NotFound("store")
+
+
+def reaches(principal: Principal, request: Request) -> bool:
+    """Tell whether the request names no store, in its path or query, that the member is not limited to."""
+    if not principal.store_ids:
+        return True
+    named = (request.path_params.get("store_id"), request.query_params.get("store"))
+    own = {str(store_id) for store_id in principal.store_ids}
+    return all(str(value).lower() in own for value in named if value)
 
 
 def member(permission: str, *, api_key: bool = True, note: str = "") -> params.Depends:

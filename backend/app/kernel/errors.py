@@ -59,6 +59,10 @@ CODES: dict[str, ErrorCode] = {
         msg("Your business asks everyone for a second step. Set up another one before you remove this one."),
     ),
     "too_many_passkeys": ErrorCode(409, msg("There are twenty passkeys already. Remove one first.")),
+    "last_owner": ErrorCode(409, msg("A business has an owner. Hand it over first.")),
+    "address_taken": ErrorCode(
+        409, msg("This address signs in to another business here. Ask for an invitation to another address.")
+    ),
     "too_large": ErrorCode(413, msg("That is too large.")),
     "unsupported_media_type": ErrorCode(415, msg("This address takes another kind of content.")),
     "invalid": ErrorCode(422, msg("Something in the form is not right.")),

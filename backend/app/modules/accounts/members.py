@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.errors import NotFound
 from app.modules.accounts.hooks import MemberRef
 from app.modules.accounts.models import Member
 from app.modules.merchants.models import Merchant
@@ -56,6 +57,46 @@ async def find_member(session: AsyncSession, merchant_id: UUID, member_id: UUID)
     return member_of(merchant, member)
 
 
+async def get_owner(session: AsyncSession, merchant_id: UUID) -> MemberView:
+    """Return the owner of the bound tenant; raises NotFound."""
+    merchant = (
+        await session.execute(select(Merchant).where(Merchant.id == merchant_id))
+    ).scalar_one_or_none()
+    if merchant is None:
+        raise NotFound("merchant")
+    return owner_of(merchant)
+
+
+async def swap_owner(session: AsyncSession, owner: MemberView, heir: Member) -> bool:
+    """Put a member's sign-in into the merchant row and the owner's into the member's; False: no longer the owner.
+
+    Ids stay with their people, so that sessions, second factors and the audit trail go on; only rows change places.
+    """
+    moved = await session.execute(
+        update(Merchant)
+        .where(Merchant.id == owner.merchant_id, Merchant.owner_id == owner.id)
+        .values(owner_id=heir.id, email=heir.email, password_hash=heir.password_hash, owner_name=heir.name)
+        .returning(Merchant.id)
+    )
+    if moved.one_or_none() is None:
+        return False
+    joined_at = heir.joined_at
+    await session.execute(delete(Member).where(Member.merchant_id == owner.merchant_id, Member.id == heir.id))
+    await session.execute(
+        insert(Member).values(
+            merchant_id=owner.merchant_id,
+            id=owner.id,
+            email=owner.email,
+            password_hash=owner.password_hash,
+            name=owner.name,
+            role="manager",
+            store_ids=[],
+            joined_at=joined_at,
+        )
+    )
+    return True
+
+
 def owner_of(merchant: Merchant) -> MemberView:
     """Return the owner as a member."""
     return MemberView(
@@ -91,16 +132,24 @@ def member_of(merchant: Merchant, member: Member) -> MemberView:
 
 
 async def store_sign_in(
-    session: AsyncSession, member: MemberView, *, password_hash: str | None = None, email: str | None = None
+    session: AsyncSession,
+    member: MemberView,
+    *,
+    password_hash: str | None = None,
+    email: str | None = None,
+    name: str | None = None,
 ) -> None:
-    """Keep a new password or address where this member's sign-in stands."""
-    values = {
-        name: value
-        for name, value in {"password_hash": password_hash, "email": email}.items()
-        if value is not None
-    }
+    """Keep a new password, address or name where this member's sign-in stands."""
+    given = {"password_hash": password_hash, "email": email, "name": name}
+    values = {column: value for column, value in given.items() if value is not None}
     if member.role == "owner":
-        await session.execute(update(Merchant).where(Merchant.id == member.merchant_id).values(**values))
+        own = {"owner_name" if column == "name" else column: value for column, value in values.items()}
+        # Bound to the id, too: ownership may have gone to somebody else a moment ago.
+        await session.execute(
+            update(Merchant)
+            .where(Merchant.id == member.merchant_id, Merchant.owner_id == member.id)
+            .values(**own)
+        )
         return
     await session.execute(
         update(Member)

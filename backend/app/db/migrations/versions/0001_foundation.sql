@@ -237,6 +237,14 @@ CREATE TABLE customer_value (
 	CONSTRAINT fk_customer_value_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
+CREATE TABLE fraud_scan (
+	merchant_id UUID NOT NULL, 
+	scanned_at TIMESTAMP WITH TIME ZONE, 
+	alerted_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_fraud_scan PRIMARY KEY (merchant_id), 
+	CONSTRAINT fk_fraud_scan_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
 CREATE TABLE google_account (
 	merchant_id UUID NOT NULL, 
 	issuer_id TEXT NOT NULL, 
@@ -759,6 +767,46 @@ CREATE TABLE card_link (
 
 CREATE INDEX ix_card_link_merchant_id_pass_id ON card_link (merchant_id, pass_id);;
 
+CREATE TABLE fraud_finding (
+	rule TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	store_id UUID, 
+	staff_id UUID, 
+	pass_id UUID, 
+	events JSONB NOT NULL, 
+	first_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	found_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	status TEXT DEFAULT 'open' NOT NULL, 
+	decided_at TIMESTAMP WITH TIME ZONE, 
+	decided_by UUID, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_fraud_finding PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_fraud_finding_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT fk_fraud_finding_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
+	CONSTRAINT fk_fraud_finding_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_fraud_finding_merchant_id_staff_id FOREIGN KEY(merchant_id, staff_id) REFERENCES staff_member (merchant_id, id), 
+	CONSTRAINT ck_fraud_finding_status CHECK (status IN ('open', 'dismissed', 'confirmed')), 
+	CONSTRAINT uq_fraud_finding_merchant_id_rule_key UNIQUE (merchant_id, rule, key)
+);;
+
+CREATE INDEX ix_fraud_finding_merchant_id_pass_id ON fraud_finding (merchant_id, pass_id);;
+
+CREATE INDEX ix_fraud_finding_merchant_id_status_last_at ON fraud_finding (merchant_id, status, last_at);;
+
+CREATE TABLE fraud_own_card (
+	merchant_id UUID NOT NULL, 
+	staff_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_fraud_own_card PRIMARY KEY (merchant_id, staff_id, pass_id), 
+	CONSTRAINT fk_fraud_own_card_merchant_id_staff_id FOREIGN KEY(merchant_id, staff_id) REFERENCES staff_member (merchant_id, id), 
+	CONSTRAINT fk_fraud_own_card_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id)
+);;
+
+CREATE INDEX ix_fraud_own_card_merchant_id_pass_id ON fraud_own_card (merchant_id, pass_id);;
+
 CREATE TABLE points_event (
 	pass_id UUID NOT NULL, 
 	store_id UUID NOT NULL, 
@@ -882,6 +930,24 @@ CREATE TABLE visit (
 CREATE INDEX ix_visit_merchant_id_pass_id_id ON visit (merchant_id, pass_id, id);;
 
 CREATE INDEX ix_visit_merchant_id_store_id_id ON visit (merchant_id, store_id, id);;
+
+CREATE TABLE visit_trace (
+	merchant_id UUID NOT NULL, 
+	visit_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	address_hash BYTEA NOT NULL, 
+	agent_hash BYTEA NOT NULL, 
+	device_hash BYTEA, 
+	CONSTRAINT pk_visit_trace PRIMARY KEY (merchant_id, visit_id), 
+	CONSTRAINT fk_visit_trace_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id)
+);;
+
+CREATE INDEX ix_visit_trace_merchant_id_at ON visit_trace (merchant_id, at);;
+
+CREATE INDEX ix_visit_trace_merchant_id_device_hash_at ON visit_trace (merchant_id, device_hash, at);;
+
+CREATE INDEX ix_visit_trace_merchant_id_pass_id ON visit_trace (merchant_id, pass_id);;
 
 CREATE TABLE wallet_message (
 	pass_id UUID NOT NULL, 
@@ -1094,6 +1160,16 @@ CREATE POLICY tenant ON customer_value TO stempel_app USING (merchant_id = (SELE
 CREATE POLICY owner ON customer_value TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON customer_value TO stempel_app;;
+
+ALTER TABLE fraud_scan ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE fraud_scan FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON fraud_scan TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON fraud_scan TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON fraud_scan TO stempel_app;;
 
 ALTER TABLE google_account ENABLE ROW LEVEL SECURITY;;
 
@@ -1451,6 +1527,26 @@ CREATE POLICY system_delete ON card_link FOR DELETE TO stempel_system USING (tru
 
 GRANT DELETE ON card_link TO stempel_system;;
 
+ALTER TABLE fraud_finding ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE fraud_finding FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON fraud_finding TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON fraud_finding TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON fraud_finding TO stempel_app;;
+
+ALTER TABLE fraud_own_card ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE fraud_own_card FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON fraud_own_card TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON fraud_own_card TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON fraud_own_card TO stempel_app;;
+
 ALTER TABLE points_event ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE points_event FORCE ROW LEVEL SECURITY;;
@@ -1504,6 +1600,16 @@ CREATE POLICY tenant ON visit TO stempel_app USING (merchant_id = (SELECT nullif
 CREATE POLICY owner ON visit TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE (voided_at, voided_by, void_reason) ON visit TO stempel_app;;
+
+ALTER TABLE visit_trace ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE visit_trace FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON visit_trace TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON visit_trace TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON visit_trace TO stempel_app;;
 
 ALTER TABLE wallet_message ENABLE ROW LEVEL SECURITY;;
 

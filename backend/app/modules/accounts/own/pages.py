@@ -1,20 +1,114 @@
-"""The member's own account: where they are signed in."""
+"""The member's own account: name, address, password, and where they are signed in."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
 from app.kernel.errors import NotFound
 from app.kernel.i18n import gettext as _
+from app.kernel.outcomes import Refusal
+from app.kernel.permissions import Principal
+from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
+from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import render_member_page
+from app.modules.accounts.own import schemas
+from app.modules.accounts.own.address import request_address
+from app.modules.accounts.own.service import change_name, change_password, get_own_member
+from app.modules.accounts.rules import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from app.modules.accounts.signing_in.sessions import list_sessions, revoke_sessions
+from app.modules.accounts.team.presenting import ROLE_NAMES, ROLE_TEXTS
 from app.modules.merchants.public import get_merchant
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False)
+ACCOUNT = "/dashboard/account"
+# Which field of which form a refusal belongs to.
+FIELDS = {"password_wrong": "current_password", "weak_password": "password"}
+
+
+async def _account_page(
+    request: Request,
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    part: str = "",
+    form: FormInput[Any] | None = None,
+) -> Response:
+    own = await get_own_member(session, principal)
+    values = {"name": own.name, "email": ""}
+    typed = {name: text for name, text in (form.values if form else {}).items() if "password" not in name}
+    context = {
+        "page_title": _("My account"),
+        "page_text": _("How you sign in to %(name)s.", name=own.merchant_name),
+        "own": own,
+        "role_name": _(ROLE_NAMES[own.role]),
+        "role_text": _(ROLE_TEXTS[own.role]),
+        "values": {**values, **typed},
+        "errors": {part: form.errors} if form else {},
+        "password_length": PASSWORD_LENGTH_MIN,
+        "password_length_max": PASSWORD_LENGTH_MAX,
+    }
+    status = 422 if form and form.errors else 200
+    return await render_member_page(request, session, "accounts/account.html", context, status_code=status)
+
+
+def _refuse(form: FormInput[Any], refusal: Refusal | None, *, otherwise: str) -> None:
+    if refusal is not None:
+        form.errors[FIELDS.get(refusal.code, otherwise)] = refusal_text(refusal)
+
+
+@router.get("/account", dependencies=[member("members.view", api_key=False)])
+async def get_account_page(request: Request, principal: MerchantDep, session: SessionDep) -> Response:
+    """Show the own account."""
+    return await _account_page(request, session, principal)
+
+
+@router.post("/account", dependencies=[member("members.view", api_key=False)])
+async def post_name(
+    request: Request, principal: MerchantDep, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Change how the team calls you."""
+    form = await read_form(request, schemas.NameRequest)
+    if form.data is None:
+        return await _account_page(request, session, principal, part="name", form=form)
+    await change_name(session, principal, name=form.data.name, now=clock.now())
+    return redirect(request, ACCOUNT, flash=_("Saved."))
+
+
+@router.post("/account/password", dependencies=[member("members.view", api_key=False)])
+async def post_password(
+    request: Request, principal: MerchantDep, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Change the password; every other session ends."""
+    form = await read_form(request, schemas.PasswordChange)
+    if form.data is not None:
+        old, new = form.data.current_password, form.data.password
+        refused = await change_password(session, principal, old=old, new=new, now=clock.now())
+        _refuse(form, refused, otherwise="current_password")
+    if form.errors:
+        return await _account_page(request, session, principal, part="password", form=form)
+    flash = _("Your new password is set. All other sessions were ended.")
+    return redirect(request, ACCOUNT, flash=flash)
+
+
+@router.post("/account/email", dependencies=[member("members.view", api_key=False)])
+async def post_address(
+    request: Request, principal: MerchantDep, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Ask for another sign-in address."""
+    form = await read_form(request, schemas.AddressChange)
+    if form.data is not None:
+        email, password = form.data.email, form.data.current_password
+        refused = await request_address(session, principal, email=email, password=password, now=clock.now())
+        _refuse(form, refused, otherwise="email")
+    if form.errors:
+        return await _account_page(request, session, principal, part="email", form=form)
+    return redirect(request, ACCOUNT, flash=_("Look in the new mailbox: the link there confirms it."))
 
 
 @router.get("/sessions", dependencies=[member("members.view", api_key=False)])

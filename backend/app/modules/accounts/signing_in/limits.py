@@ -35,21 +35,28 @@ async def reserve_attempt(
 
     One statement each decides and counts, so that simultaneous attempts cannot pass the limit together.
     """
-    start = window_start(now, LIMIT_WINDOW)
     async with database.sessions() as session, session.begin():
-        for kind, (value, limit) in sorted(subjects.items()):
-            statement = insert(SignInLimit).values(
-                kind=f"{purpose}:{kind}", key=_limit_key(keyring, kind, value), window_start=start, attempts=1
-            )
-            taken = await session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["kind", "key", "window_start"],
-                    set_={"attempts": SignInLimit.attempts + 1},
-                    where=SignInLimit.attempts < limit,
-                ).returning(SignInLimit.attempts)
-            )
-            if taken.one_or_none() is None:
-                return Refusal("rate_limited", retry_at=start + LIMIT_WINDOW)
+        return await count_attempt(session, keyring, purpose=purpose, subjects=subjects, now=now)
+
+
+async def count_attempt(
+    session: AsyncSession, keyring: Keyring, *, purpose: str, subjects: Subjects, now: datetime
+) -> Refusal | None:
+    """Count an attempt in the caller's transaction, for what is limited only when it happens, such as mails."""
+    start = window_start(now, LIMIT_WINDOW)
+    for kind, (value, limit) in sorted(subjects.items()):
+        statement = insert(SignInLimit).values(
+            kind=f"{purpose}:{kind}", key=_limit_key(keyring, kind, value), window_start=start, attempts=1
+        )
+        taken = await session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["kind", "key", "window_start"],
+                set_={"attempts": SignInLimit.attempts + 1},
+                where=SignInLimit.attempts < limit,
+            ).returning(SignInLimit.attempts)
+        )
+        if taken.one_or_none() is None:
+            return Refusal("rate_limited", retry_at=start + LIMIT_WINDOW)
     return None
 
 

@@ -67,13 +67,25 @@ async def lock_link(session: AsyncSession, kind: str, *, token: str, now: dateti
     return None if row.used_at is not None or now >= row.expires_at else row
 
 
-async def use_links(session: AsyncSession, merchant_id: UUID, *, member_id: UUID, now: datetime) -> None:
-    """End every link of a member: the one just used, and all that were mailed before."""
+# Whoever took over an account must not be able to close the way back: alarms stay until they are used or run out.
+CHANGING_KINDS = ("reset", "email")
+
+
+async def use_links(
+    session: AsyncSession,
+    merchant_id: UUID,
+    *,
+    member_id: UUID,
+    now: datetime,
+    kinds: tuple[str, ...] = CHANGING_KINDS,
+) -> None:
+    """End a member's links: the one just used, and all of these kinds that were mailed before."""
     await session.execute(
         update(MemberLink)
         .where(
             MemberLink.merchant_id == merchant_id,
             MemberLink.member_id == member_id,
+            MemberLink.kind.in_(kinds),
             MemberLink.used_at.is_(None),
         )
         .values(used_at=now)

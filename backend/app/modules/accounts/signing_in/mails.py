@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -68,12 +69,16 @@ async def send_security_mail(
     )
 
 
+def alarm_text() -> str:
+    """Return what an alarm's link does, in the language in use."""
+    return _("The link ends all your sessions and lets you choose a new password. It works once, for 7 days.")
+
+
 async def send_new_device_mail(
     session: AsyncSession, member: MemberView, *, opened: SignedIn, browser: Browser, now: datetime
 ) -> None:
     """Tell a member that a browser never seen before has signed in, with a way to say that it was not them."""
-    wish = LinkWish("alarm", member.merchant_id, member.id, session_id=opened.session_id)
-    token = await make_link(session, wish, now=now)
+    path = await alarm_path(session, member, session_id=opened.session_id, now=now)
     at = now.astimezone(ZoneInfo(member.time_zone))
 
     def write() -> MailText:
@@ -87,14 +92,25 @@ async def send_new_device_mail(
         return MailText(
             _("A new sign-in to your dashboard"),
             lead,
-            _(
-                "The link ends all your sessions and lets you choose a new password. It works once, for 7 days."
-            ),
-            f"{ALARM_PATH}/{token}",
+            alarm_text(),
+            path,
             _("That was not me"),
         )
 
     await send_security_mail(session, member, kind="new_device", write=write, now=now)
+
+
+async def alarm_path(
+    session: AsyncSession,
+    member: MemberView,
+    *,
+    now: datetime,
+    email: str | None = None,
+    session_id: UUID | None = None,
+) -> str:
+    """Make a "that was not me" link and return its path. email: the address it gives back."""
+    wish = LinkWish("alarm", member.merchant_id, member.id, email=email, session_id=session_id)
+    return f"{ALARM_PATH}/{await make_link(session, wish, now=now)}"
 
 
 async def send_reset_mail(

@@ -1,0 +1,55 @@
+"""'That was not me': a link in our mails that throws everybody out and gives the account back to the mailbox."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.audit import record_audit
+from app.kernel.outcomes import Refusal
+from app.modules.accounts.members import MemberView, find_member, store_sign_in
+from app.modules.accounts.models import MerchantSession
+from app.modules.accounts.own.address import move_address
+from app.modules.accounts.passwords import in_hash_thread
+from app.modules.accounts.signing_in.links import LIFETIMES, LinkWish, lock_link, make_link, use_links
+from app.modules.accounts.signing_in.sessions import principal_of, revoke_sessions
+from app.utils.security import hash_password, new_token
+
+
+async def raise_alarm(session: AsyncSession, token: str, *, now: datetime) -> str | Refusal:
+    """End every session and link of a member, close the password, and return the token of a reset link.
+
+    A link about a changed address puts the old one back. The browser that was told about is forgotten, so that it
+    counts as new again.
+    """
+    link = await lock_link(session, "alarm", token=token, now=now)
+    member = await find_member(session, link.merchant_id, link.member_id) if link else None
+    if link is None or member is None:
+        return Refusal("link_unusable")
+    principal = principal_of(member)
+    if link.email is not None:
+        await move_address(session, member, email=link.email, now=now)
+    await _disown(session, member, session_id=link.session_id, now=now)
+    await revoke_sessions(session, principal, now=now)
+    await use_links(session, member.merchant_id, member_id=member.id, now=now, kinds=tuple(LIFETIMES))
+    # Whoever was in may know the password: until a new one is chosen, none is right.
+    closed = await in_hash_thread(hash_password, new_token())
+    await store_sign_in(session, member, password_hash=closed)
+    await record_audit(
+        session, principal, action="sign_in.disowned", target_kind="member", target_id=member.id, now=now
+    )
+    return await make_link(session, LinkWish("reset", member.merchant_id, member.id), now=now)
+
+
+async def _disown(
+    session: AsyncSession, member: MemberView, *, session_id: UUID | None, now: datetime
+) -> None:
+    own = (MerchantSession.merchant_id == member.merchant_id, MerchantSession.member_id == member.id)
+    statement = update(MerchantSession).where(*own).values(disowned_at=now)
+    if session_id is not None:
+        device = select(MerchantSession.device_hash).where(*own, MerchantSession.id == session_id)
+        statement = statement.where(MerchantSession.device_hash == device.scalar_subquery())
+    await session.execute(statement)
