@@ -120,18 +120,23 @@ def _tiles(look: Look, side: int) -> _Tiles:
     return _Tiles(stamps, background, track, accent)
 
 
-def _rows(needed: int) -> tuple[int, int]:
-    """Return rows and columns that give the largest stamps in the strip."""
-    width, height = STRIP
+def _rows(needed: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Return rows and columns that give the largest stamps in a picture."""
+    width, height = size
     best = max(range(1, 6), key=lambda rows: min(height / rows, width / math.ceil(needed / rows)))
     return best, math.ceil(needed / best)
 
 
 def _paste_stamps(look: Look, state: StripState, scale: int) -> Image.Image:
-    width, height = STRIP[0] * scale, STRIP[1] * scale
+    return stamps_image(look, state, size=(STRIP[0] * scale, STRIP[1] * scale), margin=12 * scale)
+
+
+def stamps_image(look: Look, state: StripState, *, size: tuple[int, int], margin: int) -> Image.Image:
+    """Return the stamps in a picture of any size, for every wallet. margin: above and below together, twice beside."""
+    width, height = size
     needed = min(state.needed, STAMPS_DRAWN_MAX)
-    rows, columns = _rows(needed)
-    cell = min((height - 12 * scale) / rows, (width - 24 * scale) / columns)
+    rows, columns = _rows(needed, size)
+    cell = min((height - margin) / rows, (width - 2 * margin) / columns)
     side = int(cell * 0.84)
     tiles = _tiles(look, side)
     image = tiles.blank((width, height))
@@ -161,7 +166,12 @@ def _draw_stamp(
 
 
 def _paste_bar(look: Look, state: StripState, scale: int) -> Image.Image:
-    width, height = STRIP[0] * scale, STRIP[1] * scale
+    return bar_image(look, state, size=(STRIP[0] * scale, STRIP[1] * scale), scale=scale)
+
+
+def bar_image(look: Look, state: StripState, *, size: tuple[int, int], scale: int) -> Image.Image:
+    """Return a bar towards the next reward in a picture of any size. scale: pixels of a point."""
+    width, height = size
     side = 44 * scale
     tiles = _tiles(look, side)
     image = tiles.blank((width, height))
@@ -182,6 +192,15 @@ def _name(stem: str, scale: int) -> str:
     return f"{stem}.png" if scale == 1 else f"{stem}@{scale}x.png"
 
 
+def icon_image(look: Look, side: int, *, share: float) -> Image.Image:
+    """Return the card's icon on its background. share: how much of the side the icon takes."""
+    image = Image.new("RGB", (side, side), _rgb(look.background))
+    glyph = _glyph(look.icon, int(side * share))
+    at = (side - glyph.width) // 2
+    image.paste(_rgb(look.accent), (at, at), glyph)
+    return image
+
+
 @lru_cache(maxsize=STRIPS_KEPT)
 def strip_parts(look: Look, state: StripState) -> tuple[Part, ...]:
     """Return the strip in three sizes."""
@@ -198,10 +217,6 @@ def look_parts(look: Look) -> tuple[Part, ...]:
         logo = Image.new("RGBA", (side, side), (*_rgb(look.accent), 0))
         logo.paste((*_rgb(look.accent), 255), (0, 0), _glyph(look.icon, side))
         parts.append(make_part(_name("logo", scale), _png(logo)))
-        side = ICON_SIDE * scale
-        icon = Image.new("RGB", (side, side), _rgb(look.background))
-        glyph = _glyph(look.icon, int(side * 0.7))
-        at = (side - glyph.width) // 2
-        icon.paste(_rgb(look.accent), (at, at), glyph)
+        icon = icon_image(look, ICON_SIDE * scale, share=0.7)
         parts.append(make_part(_name("icon", scale), _png(icon)))
     return tuple(parts)

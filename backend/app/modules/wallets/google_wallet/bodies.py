@@ -10,10 +10,10 @@ from app.kernel.i18n import LANGUAGES, msg, translator
 from app.modules.wallets.google_wallet.accounts import GoogleAccount
 from app.modules.wallets.google_wallet.images import (
     Picture,
+    hero_picture,
     logo_picture,
     picture_token,
     plain_picture,
-    stamps_picture,
 )
 from app.modules.wallets.google_wallet.rules import class_id, object_id
 from app.modules.wallets.hooks import PassField
@@ -100,11 +100,8 @@ class BodyMaker:
             "alternateText": view.card_number_printed,
         }
         body |= _balances(view)
-        if view.loyalty_type != "points":
-            picture = stamps_picture(view.colors, count=view.stamp_count, needed=view.stamps_needed)
-            body["heroImage"] = _image(
-                self.picture_url(picture), f"{view.stamp_count} / {view.stamps_needed}"
-            )
+        shown = view.points_balance if view.loyalty_type == "points" else _stamps_shown(view)
+        body["heroImage"] = _image(self.picture_url(hero_picture(view)), str(shown))
         if modules := _modules(view):
             body["textModulesData"] = modules
         body["linksModuleData"] = {"uris": self._links(view, card_token)}
@@ -126,7 +123,7 @@ class BodyMaker:
             return view.logo_url
         if view.logo_url and view.logo_url.startswith("/"):
             return f"{self.public_url.rstrip('/')}{view.logo_url}"
-        return self.picture_url(logo_picture(view.colors, view.merchant_name))
+        return self.picture_url(logo_picture(view))
 
 
 def message_body(message: CardMessage, *, is_loud: bool) -> dict[str, Any]:
@@ -187,6 +184,10 @@ def _balances(view: CardView) -> dict[str, Any]:
     if view.loyalty_type == "points":
         return {"loyaltyPoints": points}
     return {"loyaltyPoints": stamps, "secondaryLoyaltyPoints": points}
+
+
+def _stamps_shown(view: CardView) -> str:
+    return f"{view.stamp_count} / {view.stamps_needed}"
 
 
 def _modules(view: CardView) -> list[dict[str, str]]:

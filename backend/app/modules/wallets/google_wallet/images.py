@@ -1,26 +1,39 @@
-"""The pictures of a pass, drawn for Google's servers to fetch: stamps as a hero image, and a logo.
+"""The pictures of a pass, drawn for Google's servers to fetch: stamps or a bar as a hero image, and a logo.
 
 Their addresses carry what is to be drawn and a mac, so that nobody else decides what our server draws; they say
-nothing about a person. A drawing is kept by its address: one for each design and count.
+nothing about a person. A drawing is kept by its address: one for each design and count. What is drawn is the same
+as on Apple's strip.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from app.modules.wallets.apple_wallet.generator import strip_state
+from app.modules.wallets.apple_wallet.pictures import (
+    STAMPS_DRAWN_MAX,
+    Look,
+    StripState,
+    bar_image,
+    icon_image,
+    stamps_image,
+)
 from app.modules.wallets.rules import CardColors
+from app.modules.wallets.view import CardView
 from app.utils.security import Keyring, b64, same, unb64
 
 HERO_SIZE = (1032, 336)
 LOGO_SIZE = (660, 660)
 SMOOTH = 2
-STAMPS_DRAWN_MAX = 100
+HERO_MARGIN = 36
+BAR_SCALE = 3
+# Google masks a logo to a circle and asks for room around what it shows.
+LOGO_SHARE = 0.5
 MAC_BYTES = 15
 TOKEN_LENGTH_MAX = 400
 DRAWINGS_KEPT = 256
@@ -28,7 +41,7 @@ DRAWINGS_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a picture shows. kind: stamps, plain or logo; letter: of the logo."""
+    """What a picture shows. kind: stamps, bar, plain or logo; icon: the card's."""
 
     kind: str
     background: str
@@ -36,7 +49,7 @@ class Picture:
     accent: str
     count: int = 0
     needed: int = 0
-    letter: str = ""
+    icon: str = ""
 
 
 def picture_token(keyring: Keyring, picture: Picture) -> str:
@@ -48,7 +61,7 @@ def picture_token(keyring: Keyring, picture: Picture) -> str:
         picture.accent,
         picture.count,
         picture.needed,
-        picture.letter,
+        picture.icon,
     ]
     data = json.dumps(values, separators=(",", ":")).encode()
     return f"{b64(data)}.{b64(keyring.mac('token', 'google-picture', data)[:MAC_BYTES])}"
@@ -67,15 +80,19 @@ def read_picture(keyring: Keyring, token: str) -> Picture | None:
     macs = [keyring.mac("token", "google-picture", data, version=v)[:MAC_BYTES] for v in versions]
     if not any(same(known, mac) for known in macs):
         return None
-    kind, background, foreground, accent, count, needed, letter = json.loads(data)
-    return Picture(kind, background, foreground, accent, count, needed, letter)
+    kind, background, foreground, accent, count, needed, icon = json.loads(data)
+    return Picture(kind, background, foreground, accent, count, needed, icon)
 
 
-def stamps_picture(colors: CardColors, *, count: int, needed: int) -> Picture:
-    """Return the hero image of a stamp card; a card over its number shows itself full."""
-    needed = min(needed, STAMPS_DRAWN_MAX)
-    shown = max(0, min(count, needed))
-    return Picture("stamps", colors.background, colors.foreground, colors.accent, shown, needed)
+def hero_picture(view: CardView) -> Picture:
+    """Return the hero image of a card: its stamps, or how far the next reward for points is."""
+    state = strip_state(view)
+    colors = view.colors
+    kind = "stamps" if state.needed else "bar"
+    # A card over its number shows itself full; more stamps than can be drawn are left out.
+    needed = min(state.needed, STAMPS_DRAWN_MAX)
+    shown = min(state.filled, needed) if needed else state.filled
+    return Picture(kind, colors.background, colors.foreground, colors.accent, shown, needed, view.icon)
 
 
 def plain_picture(colors: CardColors) -> Picture:
@@ -83,81 +100,45 @@ def plain_picture(colors: CardColors) -> Picture:
     return Picture("plain", colors.background, colors.foreground, colors.accent)
 
 
-def logo_picture(colors: CardColors, name: str) -> Picture:
-    """Return the logo of a shop that has none: its first letter in its colours."""
-    letter = next((symbol for symbol in name.upper() if symbol.isalnum() and symbol.isascii()), "")
-    return Picture("logo", colors.background, colors.foreground, colors.accent, letter=letter)
+def logo_picture(view: CardView) -> Picture:
+    """Return the logo of a shop that has none: the card's icon in its colours."""
+    colors = view.colors
+    return Picture("logo", colors.background, colors.foreground, colors.accent, icon=view.icon)
 
 
 @lru_cache(maxsize=DRAWINGS_KEPT)
 def draw_picture(picture: Picture) -> bytes:
     """Return the PNG in a palette of few colours; some milliseconds of drawing, then kept."""
-    size = LOGO_SIZE if picture.kind == "logo" else HERO_SIZE
-    image = Image.new("RGB", (size[0] * SMOOTH, size[1] * SMOOTH), picture.background)
-    draw = ImageDraw.Draw(image)
-    if picture.kind == "stamps":
-        _draw_stamps(draw, picture)
-    elif picture.kind == "logo":
-        _draw_logo(draw, picture)
-    else:
-        _draw_pattern(draw, picture)
-    small = image.resize(size, Image.Resampling.BOX).quantize(64, dither=Image.Dither.NONE)
+    image = _draw(picture)
+    small = image if image.mode == "P" else image.quantize(64, dither=Image.Dither.NONE)
     file = io.BytesIO()
     small.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def grid_of(needed: int) -> tuple[int, int]:
-    """Return columns and rows that fill a wide picture with places as large as possible."""
-    width, height = HERO_SIZE
-    best = max(range(1, needed + 1), key=lambda c: min(width / c, height / math.ceil(needed / c)))
-    rows = math.ceil(needed / best)
-    return math.ceil(needed / rows), rows
+def _draw(picture: Picture) -> Image.Image:
+    look = Look(picture.background, picture.foreground, picture.accent, picture.icon)
+    state = StripState(picture.count, picture.needed)
+    if picture.kind == "stamps":
+        return stamps_image(look, state, size=HERO_SIZE, margin=HERO_MARGIN)
+    if picture.kind == "bar":
+        return bar_image(look, state, size=HERO_SIZE, scale=BAR_SCALE)
+    if picture.kind == "logo":
+        return icon_image(look, LOGO_SIZE[0], share=LOGO_SHARE)
+    return _draw_pattern(picture)
 
 
-def _draw_stamps(draw: ImageDraw.ImageDraw, picture: Picture) -> None:
+def _draw_pattern(picture: Picture) -> Image.Image:
     width, height = HERO_SIZE[0] * SMOOTH, HERO_SIZE[1] * SMOOTH
-    margin = 24 * SMOOTH
-    columns, rows = grid_of(picture.needed)
-    cell = min((width - 2 * margin) / columns, (height - 2 * margin) / rows)
-    left, top = (width - cell * columns) / 2, (height - cell * rows) / 2
-    faint = _mix(picture.background, picture.foreground, 0.35)
-    for place in range(picture.needed):
-        x = left + cell * (place % columns + 0.5)
-        y = top + cell * (place // columns + 0.5)
-        radius = cell * 0.4
-        box = (x - radius, y - radius, x + radius, y + radius)
-        line = max(2, round(radius * 0.1))
-        if place < picture.count:
-            draw.ellipse(box, fill=picture.accent)
-            check = [(x - radius * 0.45, y), (x - radius * 0.1, y + radius * 0.35)]
-            check.append((x + radius * 0.5, y - radius * 0.35))
-            draw.line(check, fill=picture.background, width=max(3, round(radius * 0.18)), joint="curve")
-        else:
-            draw.ellipse(box, outline=faint, width=line)
-        if place == picture.needed - 1 and place >= picture.count:
-            inner = radius * 0.55
-            draw.ellipse((x - inner, y - inner, x + inner, y + inner), fill=faint)
-
-
-def _draw_logo(draw: ImageDraw.ImageDraw, picture: Picture) -> None:
-    side = LOGO_SIZE[0] * SMOOTH
-    if not picture.letter:
-        draw.ellipse((side * 0.3, side * 0.3, side * 0.7, side * 0.7), fill=picture.accent)
-        return
-    font = ImageFont.load_default(size=side * 0.5)
-    middle = (side / 2, side / 2)
-    draw.text(middle, picture.letter, fill=picture.foreground, font=font, anchor="mm")
-
-
-def _draw_pattern(draw: ImageDraw.ImageDraw, picture: Picture) -> None:
-    width, height = HERO_SIZE[0] * SMOOTH, HERO_SIZE[1] * SMOOTH
+    image = Image.new("RGB", (width, height), picture.background)
+    draw = ImageDraw.Draw(image)
     soft = _mix(picture.background, picture.accent, 0.3)
     for step in range(4):
         radius = height * (0.35 + 0.3 * step)
         box = (width - radius, height - radius, width + radius, height + radius)
         draw.ellipse(box, outline=soft, width=8 * SMOOTH)
     draw.rectangle((0, height - 14 * SMOOTH, width, height), fill=picture.accent)
+    return image.resize(HERO_SIZE, Image.Resampling.BOX)
 
 
 def _mix(one: str, other: str, share: float) -> str:

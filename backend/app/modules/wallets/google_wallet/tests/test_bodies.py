@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import jwt
@@ -14,9 +15,10 @@ from PIL import Image
 from app.modules.wallets.google_wallet.images import (
     HERO_SIZE,
     draw_picture,
+    hero_picture,
+    logo_picture,
     picture_token,
     read_picture,
-    stamps_picture,
 )
 from app.modules.wallets.google_wallet.save_link import (
     JWT_LENGTH_MAX,
@@ -35,6 +37,7 @@ from app.modules.wallets.google_wallet.tests.builders import (
 )
 from app.modules.wallets.hooks import PassField
 from app.modules.wallets.rules import PALETTES
+from app.modules.wallets.view import NextReward
 from app.utils.security import Keyring
 
 ODD_NAMES = (
@@ -167,19 +170,45 @@ def test_a_link_that_browsers_would_cut_is_refused() -> None:
 )
 def test_the_stamps_are_drawn(count: int, needed: int) -> None:
     """A PNG of Google's size, small, and different for each count."""
-    png = draw_picture(stamps_picture(PALETTES["plum"], count=count, needed=needed))
+    png = draw_picture(
+        hero_picture(make_view(colors=PALETTES["plum"], stamp_count=count, stamps_needed=needed))
+    )
     image = Image.open(BytesIO(png))
 
     assert (image.format, image.size) == ("PNG", HERO_SIZE)
     assert len(png) < 60_000
     other = 0 if count else 1
-    assert png != draw_picture(stamps_picture(PALETTES["plum"], count=other, needed=needed))
+    changed = make_view(colors=PALETTES["plum"], stamp_count=other, stamps_needed=needed)
+    assert png != draw_picture(hero_picture(changed))
+
+
+def test_pictures_carry_the_shops_own_icon_and_colours() -> None:
+    """Another icon or palette is another picture; an unknown icon becomes a star, as on Apple's pass."""
+    view = make_view()
+    drawn = {
+        draw_picture(picture(one))
+        for picture in (hero_picture, logo_picture)
+        for one in (view, replace(view, icon="scissors"), replace(view, colors=PALETTES["brick"]))
+    }
+    assert len(drawn) == 6
+    star, unknown = (draw_picture(hero_picture(replace(view, icon=icon))) for icon in ("star", "../x"))
+    assert star == unknown
+
+
+def test_a_points_card_shows_how_far_the_reward_is() -> None:
+    """A bar that moves in steps, and is full when something waits."""
+    ahead = NextReward("Cake", 100, 40, "points", "40 points to go")
+    view = make_view(loyalty_type="points", next_reward=ahead)
+
+    assert (hero_picture(view).kind, hero_picture(view).count) == ("bar", 12)
+    assert hero_picture(replace(view, next_reward=None, rewards_waiting=1)).count == 20
+    assert Image.open(BytesIO(draw_picture(hero_picture(view)))).size == HERO_SIZE
 
 
 def test_a_pictures_address_cannot_be_made_up() -> None:
     """Only what we signed is drawn, and it names no card."""
     keyring = Keyring.for_tests()
-    picture = stamps_picture(PALETTES["night"], count=3, needed=10)
+    picture = hero_picture(make_view(stamp_count=3))
     token = picture_token(keyring, picture)
 
     assert read_picture(keyring, token) == picture
