@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -25,7 +25,7 @@ from pydantic_core import PydanticUndefined  # noqa: E402 - the path comes first
 from app.config import Settings  # noqa: E402 - the path comes first
 from app.installed import INSTALLED  # noqa: E402 - the path comes first
 from app.kernel.hooks import KEYED, POINTS  # noqa: E402 - the path comes first
-from app.kernel.permissions import ROLES, Access, access_of  # noqa: E402 - the path comes first
+from app.kernel.permissions import ROLES, Access, Permission, access_of  # noqa: E402 - the path comes first
 from app.kernel.registry import Registry  # noqa: E402 - the path comes first
 from app.main import create_app  # noqa: E402 - the path comes first
 from app.process import build_process  # noqa: E402 - the path comes first
@@ -214,6 +214,14 @@ def row_of(route: Any) -> Access | None:
     return access_of(route) or WITHOUT_ROW.get(route.path)
 
 
+def role_of(role: str, access: Access, declared: Mapping[str, Permission]) -> str:
+    """Return "yes" where a member of this role may call a route of this row."""
+    if access.kind != "member":
+        return ""
+    permission = declared.get(access.permission)
+    return "yes" if role == "owner" or (permission and role in permission.roles) else ""
+
+
 def render_permissions(app: FastAPI) -> str:
     """Return docs/permissions.md. Raises ValueError for a route without an access row."""
     lines = [
@@ -231,7 +239,10 @@ def render_permissions(app: FastAPI) -> str:
         held = " | ".join("yes" if role in permission.roles else "" for role in ROLES[1:])
         scope = "yes" if permission.api_scope else ""
         lines.append(f"| `{permission.name}` | {permission.title} | {held} | {scope} |\n")
-    lines += ["\n## Routes\n\n| method | path | who | permission | API-key scope |\n|---|---|---|---|---|\n"]
+    lines += ["\n## Routes\n\n", "A role is named where it may call a dashboard member's route.\n\n"]
+    lines += [f"| method | path | who | permission | {' | '.join(ROLES)} | API-key scope |\n"]
+    lines += ["|---|---|---|---|" + "---|" * (len(ROLES) + 1) + "\n"]
+    declared = app.state.registry.permissions()
     for route in list_routes(list(app.routes)):
         access = row_of(route)
         if access is None:
@@ -239,7 +250,10 @@ def render_permissions(app: FastAPI) -> str:
         methods = ", ".join(sorted(set(route.methods) - {"HEAD"})) or "HEAD"
         permission = f"`{access.permission}`" if access.permission and access.kind == "member" else ""
         scope = f"`{access.permission}`" if access.api_key else ""
-        lines.append(f"| {methods} | `{route.path}` | {WHO[access.kind]} | {permission} | {scope} |\n")
+        held = " | ".join(role_of(role, access, declared) for role in ROLES)
+        lines.append(
+            f"| {methods} | `{route.path}` | {WHO[access.kind]} | {permission} | {held} | {scope} |\n"
+        )
     return "".join(lines)
 
 

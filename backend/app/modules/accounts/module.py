@@ -28,7 +28,6 @@ MODULE = Module(
         "team.invitation_pages:router",
         "keys.api:router",
         "keys.pages:router",
-        "changes.pages:router",
     ),
     hooks=(On(NAV_ITEM, nav_items),),
     offers=(
@@ -46,6 +45,5 @@ MODULE = Module(
         Permission("team.view", msg("See who signs in to the dashboard"), roles=frozenset({"manager"})),
         Permission("team.edit", msg("Invite, change and remove members, and hand the business over")),
         Permission("api_keys.edit", msg("Make and revoke API keys")),
-        Permission("audit.view", msg("See who changed what"), roles=frozenset({"manager"})),
     ),
 )

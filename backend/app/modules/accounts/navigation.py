@@ -14,7 +14,6 @@ def nav_items(page: PageContext) -> list[NavItem]:
     return [
         NavItem(msg("Team"), "/dashboard/team", "user-plus", "team.view", 910, business),
         NavItem(msg("API keys"), "/dashboard/api-keys", "key", "api_keys.edit", 920, business),
-        NavItem(msg("Changes"), "/dashboard/audit", "history", "audit.view", 940, business),
         NavItem(msg("My account"), "/dashboard/account", "user", "members.view", 944, USER_SECTION),
         NavItem(msg("My sessions"), "/dashboard/sessions", "lock", "members.view", 950, USER_SECTION),
     ]

@@ -25,6 +25,7 @@ from app.modules.accounts.hooks import (
     MemberRef,
     SignInFactor,
 )
+from app.modules.accounts.keys.service import list_api_keys
 from app.modules.accounts.members import MemberView, find_member
 from app.modules.accounts.own.service import confirm_password, get_own_member
 from app.modules.accounts.signing_in.answers import with_session
@@ -40,6 +41,7 @@ from app.modules.accounts.signing_in.half import (
 from app.modules.accounts.signing_in.mails import MailText, send_security_mail
 from app.modules.accounts.signing_in.service import finish_sign_in, sign_in_without_password
 from app.modules.accounts.signing_in.sessions import SignedIn, revoke_sessions
+from app.modules.accounts.team.queries import list_team
 
 
 def half_token(request: Request) -> str:
@@ -67,6 +69,8 @@ __all__ = [
     "finish_sign_in",
     "get_own_member",
     "half_token",
+    "list_api_keys",
+    "list_team",
     "refund_factor_try",
     "reserve_factor_try",
     "revoke_sessions",

@@ -144,8 +144,12 @@ async def get_store(session: AsyncSession, store: StoreKey | UUID, store_id: UUI
 
 
 async def list_stores(session: AsyncSession, merchant_id: UUID) -> list[StoreView]:
-    """Return the merchant's stores, the open ones first, each in the order they were made."""
-    return await _load(session, merchant_id)
+    """Return the merchant's stores, the open ones first, each in the order they were made.
+
+    Only those that the signed-in member of the session is limited to, where there is such a limit.
+    """
+    limited_to: frozenset[UUID] = session.info.get("store_ids", frozenset())
+    return await _load(session, merchant_id, *([Store.id.in_(limited_to)] if limited_to else []))
 
 
 async def list_program_stores(session: AsyncSession, merchant_id: UUID, program_id: UUID) -> list[StoreView]:

@@ -42,6 +42,8 @@ async def authenticate_session(request: Request, session: AsyncSession) -> Princ
         if not was_bound:
             await _unbind(session)
         return None
+    # Lists of stores show these only; routes that name another one are refused by their row.
+    session.info["store_ids"] = member.store_ids
     return Principal(
         "member",
         merchant_id,
