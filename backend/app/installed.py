@@ -3,9 +3,12 @@
 from app.kernel.module import Module
 from app.modules.accounts.module import MODULE as ACCOUNTS
 from app.modules.analytics.module import MODULE as ANALYTICS
+from app.modules.audit_log.module import MODULE as AUDIT_LOG
 from app.modules.cards.module import MODULE as CARDS
 from app.modules.customers.module import MODULE as CUSTOMERS
 from app.modules.dashboard.module import MODULE as DASHBOARD
+from app.modules.fingerprints.module import MODULE as FINGERPRINTS
+from app.modules.fraud.module import MODULE as FRAUD
 from app.modules.merchants.module import MODULE as MERCHANTS
 from app.modules.messaging.module import MODULE as MESSAGING
 from app.modules.points.module import MODULE as POINTS
@@ -24,6 +27,7 @@ INSTALLED: tuple[Module, ...] = (
     MESSAGING,
     MERCHANTS,
     ACCOUNTS,
+    AUDIT_LOG,
     STORES,
     QR,
     SECOND_FACTOR,
@@ -36,6 +40,8 @@ INSTALLED: tuple[Module, ...] = (
     REWARDS,
     VISITS,
     ANALYTICS,
+    FRAUD,
+    FINGERPRINTS,
     DASHBOARD,
     PORTAL,
     TILL,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.dependencies import StoreRef
 from app.kernel.outcomes import Refusal
 from app.modules.staff.devices import (
     DEVICE_COOKIE,
@@ -21,7 +22,13 @@ from app.modules.staff.fast import find_remembered_pin, fold_pin, judge_pin, pin
 from app.modules.staff.pairing import count_typed_code, find_pairing, pair_device
 from app.modules.staff.pins import check_pin
 from app.modules.staff.rules import StaffRef, decide_manager
-from app.modules.staff.service import DrawnPin, create_member, find_staff_names
+from app.modules.staff.service import (
+    DrawnPin,
+    create_member,
+    find_staff_names,
+    list_members,
+    list_staff_names,
+)
 
 __all__ = [
     "DEVICE_COOKIE",
@@ -40,6 +47,8 @@ __all__ = [
     "find_remembered_pin",
     "fold_pin",
     "judge_pin",
+    "list_staff_names",
+    "list_till_staff",
     "open_shift",
     "pair_device",
     "pin_address",
@@ -50,6 +59,15 @@ __all__ = [
 def check_manager(staff: StaffRef) -> Refusal | None:
     """Refuse (manager_required) what only a manager may do."""
     return decide_manager(staff)
+
+
+async def list_till_staff(session: AsyncSession, store: StoreRef) -> list[StaffRef]:
+    """Return who has a PIN in a store, as its paired device would name them."""
+    return [
+        StaffRef(row.id, row.name, row.role, "device")
+        for row in await list_members(session, store)
+        if row.has_pin
+    ]
 
 
 async def staff_names(session: AsyncSession, merchant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:

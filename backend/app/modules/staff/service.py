@@ -218,6 +218,16 @@ async def find_staff_names(session: AsyncSession, merchant_id: UUID, ids: Sequen
     return {row.id: row.name for row in rows}
 
 
+async def list_staff_names(session: AsyncSession, merchant_id: UUID) -> dict[UUID, str]:
+    """Return the names of everybody who works for the merchant, in order."""
+    rows = await session.execute(
+        select(StaffMember.id, StaffMember.name)
+        .where(StaffMember.merchant_id == merchant_id, StaffMember.left_at.is_(None))
+        .order_by(func.lower(StaffMember.name), StaffMember.id)
+    )
+    return {row.id: row.name for row in rows}
+
+
 async def _note(  # noqa: PLR0913 - the parts of one audit line
     session: AsyncSession,
     by: Principal,
