@@ -153,13 +153,18 @@ async def prepare(server: EmbeddedPostgres, environment: dict[str, str]) -> dict
     await process.open()
     merchant = await make_merchant(process.database)
     store = await make_store(
-        process.database, merchant, cooldown_minutes=0, visits_per_day=0, full_card="carry_on"
+        process.database,
+        merchant,
+        cooldown_minutes=0,
+        visits_per_day=0,
+        full_card="carry_on",
     )
     _, pin = await make_staff(process.database, store)
     async with tenant_scope(process.database, merchant.id) as session:
         await session.execute(text(BULK_CUSTOMERS), {"m": merchant.id, "n": CARDS})
         await session.execute(
-            text(BULK_CARDS), {"m": merchant.id, "s": store.id, "p": store.program.id, "n": CARDS}
+            text(BULK_CARDS),
+            {"m": merchant.id, "s": store.id, "p": store.program.id, "n": CARDS},
         )
         cards = [str(row) for row in await session.scalars(text("SELECT id FROM pass_object"))]
     await process.aclose()
@@ -172,7 +177,13 @@ async def prepare(server: EmbeddedPostgres, environment: dict[str, str]) -> dict
         values = [(name, (await connection.exec_driver_sql(f"SHOW {name}")).scalar_one()) for name in names]
     await engine.dispose()
     durability = ", ".join(f"{name}={value}" for name, value in values)
-    return {"merchant": merchant.id, "store": store.id, "pin": pin, "cards": cards, "durability": durability}
+    return {
+        "merchant": merchant.id,
+        "store": store.id,
+        "pin": pin,
+        "cards": cards,
+        "durability": durability,
+    }
 
 
 BULK_CUSTOMERS = """
@@ -202,7 +213,10 @@ def start_web(environment: dict[str, str], port: int) -> subprocess.Popen[bytes]
 
 
 def run_pgbench(
-    server: EmbeddedPostgres, folder: Path, shop: dict[str, Any], options: argparse.Namespace
+    server: EmbeddedPostgres,
+    folder: Path,
+    shop: dict[str, Any],
+    options: argparse.Namespace,
 ) -> float:
     """Run the limit once; return transactions a second."""
     script = folder / "limit.sql"
@@ -212,7 +226,16 @@ def run_pgbench(
         " ('01900000-0001-7000-8000-' || lpad(to_hex(:n::int), 12, '0'))::uuid);\n"
     )
     url = os.environ["STEMPEL_DATABASE_URL"]
-    command = [str(find_pgbench()), "-n", "-M", "prepared", "-c", str(options.clients), "-j", "2"]
+    command = [
+        str(find_pgbench()),
+        "-n",
+        "-M",
+        "prepared",
+        "-c",
+        str(options.clients),
+        "-j",
+        "2",
+    ]
     command += ["-T", str(options.seconds), "-f", str(script), url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(r"tps = ([0-9.]+)", done.stdout)

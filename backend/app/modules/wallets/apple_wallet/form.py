@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from json.encoder import encode_basestring
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
+from app.modules.wallets.apple_wallet.package import Opening
 from app.modules.wallets.apple_wallet.schema import (
     HEADER_MAX,
     MIDDLE_MAX,
@@ -25,7 +26,7 @@ from app.modules.wallets.apple_wallet.schema import (
     BadPass,
     check_pass,
 )
-from app.modules.wallets.apple_wallet.texts import Card, Pairs, pair_texts, write_strings
+from app.modules.wallets.apple_wallet.texts import Card, Pairs, open_strings, pair_texts
 
 TEMPLATE = Path(__file__).parent / "templates" / "loyalty_pass.json"
 FORMS_KEPT = 1_024
@@ -38,8 +39,7 @@ _MARK = secrets.token_hex(12)
 _GAP = re.compile(rf"<{_MARK} ([^ ]+) {_MARK}>")
 
 
-def value_gap(key: str) -> str:
-    """Return the gap for the value of a field."""
+def _value_gap(key: str) -> str:
     return f"value:{key}"
 
 
@@ -47,36 +47,28 @@ def _gap(name: str) -> str:
     return f"<{_MARK} {name} {_MARK}>"
 
 
-class Line(NamedTuple):
-    """A field without its value."""
-
-    key: str
-    label: str
-    change_message: str
-    place: str
-
-
-class Wording(NamedTuple):
-    """What a card says in one language, without the card's own values. offered, ready: titles of rewards."""
-
-    language: str
-    merchant_name: str
-    store_names: tuple[str, ...]
-    lines: tuple[Line, ...]
-    offered: tuple[str, ...]
-    ready: tuple[str, ...]
-    next_reward: str | None
+# A field without its value: key, label, change message, place.
+Line = tuple[str, str, str, str]
+# A language and what the card says in it, without its own values.
+Wording = tuple[str, tuple[Line, ...]]
 
 
 class Shape(NamedTuple):
-    """All that a form is made of. wordings: in each language, that of pass.json first."""
+    """All that a form is made of. rewards: (title, is_active, is_ready); wordings: that of pass.json first.
+
+    Plain tuples: one is made for every pass, to find the form by.
+    """
 
     pass_type: str
     team: str
     service_url: str
     foreground: str
     background: str
+    merchant_name: str
+    store_names: tuple[str, ...]
     locations: tuple[tuple[str, float, float], ...]
+    rewards: tuple[tuple[str, bool, bool], ...]
+    next_reward: str | None
     is_voided: bool
     expires: str | None
     wordings: tuple[Wording, ...]
@@ -84,35 +76,42 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Form:
-    """pass.json as text between gaps, and pass.strings in each language for what is not a gap."""
+    """pass.json as text with gaps at every second place.
 
-    between: tuple[str, ...]
+    spoken: the gaps with a text in each language, in the order of the fields. strings: the start of pass.strings in
+    each language, in the order of the wordings, for what is not a gap.
+    """
+
+    pieces: tuple[str, ...]
     gaps: tuple[str, ...]
-    strings: Mapping[str, bytes]
+    spoken: tuple[str, ...]
+    strings: tuple[Opening, ...]
 
     def fill(self, values: Mapping[str, str]) -> bytes:
         """Return pass.json with a value in every gap."""
         quoted = {name: encode_basestring(value)[1:-1] for name, value in values.items()}
-        pieces = [self.between[0]]
-        for name, text in zip(self.gaps, self.between[1:], strict=True):
-            pieces += (quoted[name], text)
+        pieces = [*self.pieces]
+        pieces[1::2] = [quoted[name] for name in self.gaps]
         return "".join(pieces).encode()
 
 
 @lru_cache(maxsize=FORMS_KEPT)
 def make_form(shape: Shape) -> Form:
     """Return the form of a shape; raises BadPass for one that a phone would refuse."""
-    cards = {wording.language: _card(wording, shape) for wording in shape.wordings}
-    base = shape.wordings[0].language
-    content = _content(shape, cards[base])
+    keys = {tuple(line[0] for line in lines) for _language, lines in shape.wordings}
+    if len(keys) > 1:
+        raise BadPass("a card has other fields in another language")
+    cards = {language: _card(shape, language, lines) for language, lines in shape.wordings}
+    base = shape.wordings[0][0]
+    content = _content(shape, cards[base], base)
     check_pass(content)
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    pieces = _GAP.split(text)
-    strings = {
-        language: write_strings(dict(_without_gaps(pairs)))
+    pieces = _GAP.split(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+    spoken = [_value_gap(key) for key in keys.pop()] + ([NEXT] if shape.next_reward is not None else [])
+    strings = [
+        open_strings(language, dict(_without_gaps(pairs)))
         for language, pairs in pair_texts(cards, base).items()
-    }
-    return Form(tuple(pieces[::2]), tuple(pieces[1::2]), strings)
+    ]
+    return Form(tuple(pieces), tuple(pieces[1::2]), tuple(spoken), tuple(strings))
 
 
 def _without_gaps(pairs: Pairs) -> Iterator[tuple[str, str]]:
@@ -128,17 +127,16 @@ def _template() -> Any:
     return json.loads(TEMPLATE.read_text())
 
 
-def _content(shape: Shape, card: Card) -> dict[str, Any]:
-    base = shape.wordings[0]
-    with use_language(base.language):
-        description = _("Loyalty card of %(shop)s", shop=base.merchant_name)
+def _content(shape: Shape, card: Card, base: str) -> dict[str, Any]:
+    with use_language(base):
+        description = _("Loyalty card of %(shop)s", shop=shape.merchant_name)
     values: dict[str, Any] = {
         "pass_type": shape.pass_type,
         "team": shape.team,
         "serial": _gap(SERIAL),
-        "organization": base.merchant_name,
+        "organization": shape.merchant_name,
         "description": description,
-        "logo_text": base.merchant_name,
+        "logo_text": shape.merchant_name,
         "foreground": _rgb(shape.foreground),
         "background": _rgb(shape.background),
         "label_color": _rgb(shape.foreground),
@@ -179,18 +177,18 @@ def _rgb(color: str) -> str:
     return f"rgb({int(color[1:3], 16)}, {int(color[3:5], 16)}, {int(color[5:7], 16)})"
 
 
-def _card(wording: Wording, shape: Shape) -> dict[str, list[Entry]]:
+def _card(shape: Shape, language: str, lines: Sequence[Line]) -> dict[str, list[Entry]]:
     """Return the storeCard's fields in one language; what finds no room goes to the back."""
-    with use_language(wording.language):
+    with use_language(language):
         groups: dict[str, list[Entry]] = {
             name: [] for name in ("header", "primary", "secondary", "auxiliary")
         }
         back: list[Entry] = []
-        for place, entry in [*_reward_entries(wording), *_line_entries(wording)]:
+        for place, entry in [*_reward_entries(shape), *_line_entries(lines)]:
             group = groups.get(place, back)
             group.append(entry)
         back += _overflow(groups)
-        back += _back_entries(wording, urlsplit(shape.service_url).netloc)
+        back += _back_entries(shape)
     return {f"{name}Fields": entries for name, entries in {**groups, "back": back}.items()}
 
 
@@ -210,26 +208,27 @@ def _entry(key: str, label: str, value: str, change: str = "") -> Entry:
     return entry | {"changeMessage": change} if change else entry
 
 
-def _line_entries(wording: Wording) -> list[tuple[str, Entry]]:
+def _line_entries(lines: Sequence[Line]) -> list[tuple[str, Entry]]:
     return [
-        (line.place, _entry(line.key, line.label, _gap(value_gap(line.key)), line.change_message))
-        for line in wording.lines
+        (place, _entry(key, label, _gap(_value_gap(key)), change_message))
+        for key, label, change_message, place in lines
     ]
 
 
-def _reward_entries(wording: Wording) -> list[tuple[str, Entry]]:
+def _reward_entries(shape: Shape) -> list[tuple[str, Entry]]:
     entries: list[tuple[str, Entry]] = []
-    if wording.ready:
+    ready = ", ".join(title for title, _is_active, is_ready in shape.rewards if is_ready)
+    if ready:
         change = _("Waiting for you: %(reward)s", reward="%@")
-        titles = ", ".join(wording.ready)
-        entries.append(("secondary", _entry("reward_ready", _("Waiting for you"), titles, change)))
-    if wording.next_reward is not None:
-        entries.append(("secondary", _entry("reward_next", _gap(NEXT), wording.next_reward)))
+        entries.append(("secondary", _entry("reward_ready", _("Waiting for you"), ready, change)))
+    if shape.next_reward is not None:
+        entries.append(("secondary", _entry("reward_next", _gap(NEXT), shape.next_reward)))
     return entries
 
 
-def _back_entries(wording: Wording, host: str) -> list[Entry]:
-    url = _gap(CARD_URL)
+def _back_entries(shape: Shape) -> list[Entry]:
+    url, host = _gap(CARD_URL), urlsplit(shape.service_url).netloc
+    offer = "\n".join(title for title, is_active, _is_ready in shape.rewards if is_active)
     entries = [
         _entry("card_number", _("Card number"), _gap(NUMBER)),
         _link("web_card", _("Your card in the browser"), url, host),
@@ -239,13 +238,13 @@ def _back_entries(wording: Wording, host: str) -> list[Entry]:
             _("Conditions"),
             _(
                 "A card of %(shop)s. It is free, cannot be exchanged for money and is valid in: %(stores)s.",
-                shop=wording.merchant_name,
-                stores=", ".join(wording.store_names) or wording.merchant_name,
+                shop=shape.merchant_name,
+                stores=", ".join(shape.store_names) or shape.merchant_name,
             ),
         ),
     ]
-    if wording.offered:
-        entries.insert(0, _entry("offer", _("Rewards"), "\n".join(wording.offered)))
+    if offer:
+        entries.insert(0, _entry("offer", _("Rewards"), offer))
     return entries
 
 

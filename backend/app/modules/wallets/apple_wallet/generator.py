@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,29 +11,25 @@ from app.kernel.i18n import translator
 from app.modules.wallets.apple_wallet.form import (
     BARCODE,
     CARD_URL,
-    NEXT,
     NUMBER,
     SERIAL,
     TOKEN,
     Form,
-    Line,
     Shape,
     Wording,
     make_form,
-    value_gap,
 )
 from app.modules.wallets.apple_wallet.identity import Identity
-from app.modules.wallets.apple_wallet.package import Bundle, make_bundle, own_part, write_package
+from app.modules.wallets.apple_wallet.package import Bundle, make_bundle, make_part, write_package
 from app.modules.wallets.apple_wallet.pictures import BAR_STEPS, Look, StripState, look_parts, strip_parts
 from app.modules.wallets.apple_wallet.schema import check_own
-from app.modules.wallets.apple_wallet.texts import strings_part, write_lines
+from app.modules.wallets.apple_wallet.texts import write_lines
 from app.modules.wallets.view import CardView
 
 MIME_TYPE = "application/vnd.apple.pkpass"
-BUNDLES_KEPT = 2_048
-Spoken = Mapping[str, str]
-# The texts in a card's gaps and their translations, by language.
-Changes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+BUNDLES_KEPT = 1_024
+# The texts in a card's gaps that are not the same in every language: each in all of them, in the form's order.
+Translations = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +49,26 @@ class PassOrder:
 def build_pass(order: PassOrder) -> bytes:
     """Return the signed .pkpass. Costs a signature, and a drawing the first time: call it in a thread."""
     view = order.views[order.base]
-    spoken = {language: _spoken(one) for language, one in order.views.items()}
+    check_own(serial=order.serial, token=order.token, barcode=view.barcode_text, card_url=order.card_url)
+    wordings, spoken = [_wording(view)], [_spoken(view)]
+    for language, other in order.views.items():
+        if language != order.base:
+            wordings.append(_wording(other))
+            spoken.append(_spoken(other))
+    form = make_form(_shape(order, view, wordings))
     own = {
         SERIAL: order.serial,
         TOKEN: order.token,
         CARD_URL: order.card_url,
         BARCODE: view.barcode_text,
         NUMBER: view.card_number_printed,
+        **dict(zip(form.spoken, spoken[0], strict=True)),
     }
-    check_own(serial=order.serial, token=order.token, barcode=view.barcode_text, card_url=order.card_url)
-    form = make_form(_shape(order))
-    content = own_part("pass.json", form.fill(own | spoken[order.base]))
-    bundle = _bundle(form, _look(view), strip_state(view), _changes(spoken, order.base))
-    return write_package(bundle, content, lambda manifest: sign_manifest(order, manifest))
+    content = make_part("pass.json", form.fill(own))
+    translations = tuple([texts for texts in zip(*spoken, strict=True) if texts.count(texts[0]) < len(texts)])
+    pictures = _pictures(_look(view), strip_state(view))
+    texts = _texts(form, translations, pictures.end)
+    return write_package(pictures, texts, content, lambda manifest: sign_manifest(order, manifest))
 
 
 def sign_manifest(order: PassOrder, manifest: bytes) -> bytes:
@@ -74,13 +77,19 @@ def sign_manifest(order: PassOrder, manifest: bytes) -> bytes:
 
 
 @lru_cache(maxsize=BUNDLES_KEPT)
-def _bundle(form: Form, look: Look, state: StripState, changes: Changes) -> Bundle:
-    """Return all files but pass.json: the same for every card of this form that shows the same count."""
-    texts = [
-        strings_part(language, form.strings[language] + write_lines(dict(pairs)))
-        for language, pairs in changes
+def _pictures(look: Look, state: StripState) -> Bundle:
+    """Return the pictures: the same for every card of this look that shows the same count."""
+    return make_bundle([*look_parts(look), *strip_parts(look, state)])
+
+
+@lru_cache(maxsize=BUNDLES_KEPT)
+def _texts(form: Form, translations: Translations, start: int) -> Bundle:
+    """Return the texts, which in most programmes many cards share."""
+    parts = [
+        opening.end_with(write_lines({texts[0]: texts[place] for texts in translations}))
+        for place, opening in enumerate(form.strings)
     ]
-    return make_bundle([*look_parts(look), *strip_parts(look, state), *texts])
+    return make_bundle(parts, start=start)
 
 
 def strip_state(view: CardView) -> StripState:
@@ -97,10 +106,8 @@ def _look(view: CardView) -> Look:
     return Look(view.colors.background, view.colors.foreground, view.colors.accent, view.icon)
 
 
-def _shape(order: PassOrder) -> Shape:
-    """Return what the card has in common with others."""
-    view = order.views[order.base]
-    others = [one for language, one in order.views.items() if language != order.base]
+def _shape(order: PassOrder, view: CardView, wordings: Sequence[Wording]) -> Shape:
+    """Return what the card has in common with others. Names and rewards are in the merchant's own words."""
     # What was merged or erased will not come back, and goes to the phone's expired passes.
     is_over = view.status in {"merged", "erased"}
     return Shape(
@@ -109,52 +116,29 @@ def _shape(order: PassOrder) -> Shape:
         order.service_url,
         view.colors.foreground,
         view.colors.background,
-        tuple((place.name, place.latitude, place.longitude) for place in view.locations),
+        view.merchant_name,
+        view.store_names,
+        tuple([(place.name, place.latitude, place.longitude) for place in view.locations]),
+        tuple([(reward.title, reward.active, reward.ready) for reward in view.rewards]),
+        view.next_reward.title if view.next_reward else None,
         view.status != "active",
         view.changed_at.strftime("%Y-%m-%dT%H:%M:%SZ") if is_over else None,
-        (_wording(view), *map(_wording, others)),
+        tuple(wordings),
     )
 
 
 def _wording(view: CardView) -> Wording:
-    rewards, ahead = view.rewards, view.next_reward
-    return Wording(
-        view.locale,
-        view.merchant_name,
-        view.store_names,
-        tuple(
-            Line(field.key, field.label, field.change_message, field.place)
-            for field in view.fields
-            if field.value != ""
-        ),
-        tuple(reward.title for reward in rewards if reward.active),
-        tuple(reward.title for reward in rewards if reward.ready),
-        ahead.title if ahead else None,
-    )
+    fields = view.fields
+    return view.locale, tuple([(f.key, f.label, f.change_message, f.place) for f in fields if f.value != ""])
 
 
-def _spoken(view: CardView) -> dict[str, str]:
+def _spoken(view: CardView) -> list[str]:
     """Return the card's own texts in the view's language. Always text: other wallets leave out numbers."""
-    texts = {
-        value_gap(field.key): field.value
-        if isinstance(field.value, str)
-        else translator(view.locale).format_number(field.value)
+    texts = [
+        field.value if isinstance(field.value, str) else translator(view.locale).format_number(field.value)
         for field in view.fields
-    }
-    if view.next_reward is not None:
-        texts[NEXT] = view.next_reward.text
-    return texts
-
-
-def _changes(spoken: Mapping[str, Spoken], base: str) -> Changes:
-    """Return which of the card's own texts say something else in another language, and what."""
-    own = spoken[base]
-    wanted = [
-        name
-        for name, text in own.items()
-        if any(theirs.get(name, text) != text for theirs in spoken.values())
+        if field.value != ""
     ]
-    return tuple(
-        (language, tuple((own[name], theirs[name]) for name in wanted if name in theirs))
-        for language, theirs in spoken.items()
-    )
+    if view.next_reward is not None:
+        texts.append(view.next_reward.text)
+    return texts

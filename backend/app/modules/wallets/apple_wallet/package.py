@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 STORED, DEFLATED = 0, 8
 UTF8_NAME = 0x0800
@@ -15,10 +16,11 @@ ZIP_DATE = ((2026 - 1980) << 9) | (1 << 5) | 1
 _LOCAL = struct.Struct("<4s5H3I2H")
 _ENTRY = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
+# RFC 1951, 3.2.4: last block, stored; then its length twice.
+_STORED_BLOCK = struct.Struct("<BHH")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A file of a pass, hashed and packed."""
 
     name: str
@@ -29,31 +31,43 @@ class Part:
     method: int
 
 
+class Opening:
+    """The start of a file, hashed and packed once for all that begin with it."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self._name, self._size, self._crc = name, len(data), zlib.crc32(data)
+        self._hash = hashlib.sha1(data, usedforsecurity=False)
+        compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+        self._packed = compressor.compress(data) + compressor.flush(zlib.Z_FULL_FLUSH)
+
+    def end_with(self, data: bytes) -> Part:
+        """Return the whole file; its end, too short to be worth packing, is the stream's last block as it is."""
+        whole = self._hash.copy()
+        whole.update(data)
+        block = _STORED_BLOCK.pack(1, len(data), len(data) ^ 0xFFFF) + data
+        size = self._size + len(data)
+        return Part(
+            self._name, whole.hexdigest(), zlib.crc32(data, self._crc), size, self._packed + block, DEFLATED
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The files that stand first in many passes, ready to be sent.
+    """Files that stand at the same place in many passes, ready to be sent.
 
-    chunks: the start of the zip; directory: these files in its directory; named: the same in the manifest.
+    chunks: a piece of the zip; end: where it ends there; directory: these files in the zip's directory; named: the
+    same in the manifest.
     """
 
     chunks: tuple[bytes, ...]
-    size: int
+    end: int
     directory: bytes
     count: int
     named: str
 
 
 def make_part(name: str, data: bytes) -> Part:
-    """Hash and pack a file that is kept; Apple's manifest asks for SHA-1."""
-    packed, method = data, STORED
-    if not name.endswith(".png"):
-        compressor = zlib.compressobj(1, zlib.DEFLATED, -15)
-        packed, method = compressor.compress(data) + compressor.flush(), DEFLATED
-    return Part(name, _digest(data), zlib.crc32(data), len(data), packed, method)
-
-
-def own_part(name: str, data: bytes) -> Part:
-    """Hash a small file of one pass only; stored, for packing it would cost more than it saves."""
+    """Hash a file; Apple's manifest asks for SHA-1. Stored: a picture cannot be packed, pass.json is small."""
     return Part(name, _digest(data), zlib.crc32(data), len(data), data, STORED)
 
 
@@ -61,33 +75,36 @@ def _digest(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 
-def make_bundle(parts: Iterable[Part]) -> Bundle:
-    """Write the files at the start of a zip."""
+def make_bundle(parts: Iterable[Part], *, start: int = 0) -> Bundle:
+    """Write files that start at a place in the zip."""
     chunks: list[bytes] = []
     directory: list[bytes] = []
     named: list[str] = []
-    offset = 0
     for part in parts:
-        local = _local(part)
+        local, entry = _headers(part, start)
         chunks += (local, part.packed)
-        directory.append(_entry(part, offset))
+        directory.append(entry)
         named.append(_named(part))
-        offset += len(local) + len(part.packed)
-    return Bundle(tuple(chunks), offset, b"".join(directory), len(directory), ",".join(named))
+        start += len(local) + len(part.packed)
+    return Bundle(tuple(chunks), start, b"".join(directory), len(directory), ",".join(named))
 
 
-def write_package(bundle: Bundle, own: Part, sign: Callable[[bytes], bytes]) -> bytes:
+def write_package(first: Bundle, second: Bundle, own: Part, sign: Callable[[bytes], bytes]) -> bytes:
     """Return the .pkpass: the files, the manifest over exactly them, and the signature over exactly that."""
-    manifest = f"{{{bundle.named},{_named(own)}}}".encode()
+    manifest = f"{{{first.named},{second.named},{_named(own)}}}".encode()
     signature = sign(manifest)
-    chunks, directory, offset = [*bundle.chunks], [bundle.directory], bundle.size
+    chunks, directory, offset = (
+        [*first.chunks, *second.chunks],
+        [first.directory, second.directory],
+        second.end,
+    )
     for part in (own, _unnamed("manifest.json", manifest), _unnamed("signature", signature)):
-        local = _local(part)
+        local, entry = _headers(part, offset)
         chunks += (local, part.packed)
-        directory.append(_entry(part, offset))
+        directory.append(entry)
         offset += len(local) + len(part.packed)
     listed = b"".join(directory)
-    count = bundle.count + 3
+    count = first.count + second.count + 3
     end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(listed), offset, 0)
     return b"".join((*chunks, listed, end))
 
@@ -101,14 +118,13 @@ def _named(part: Part) -> str:
     return f'"{part.name}":"{part.digest}"'
 
 
-def _local(part: Part) -> bytes:
-    name = part.name.encode()
-    fixed = (b"PK\x03\x04", 20, UTF8_NAME, part.method, 0, ZIP_DATE)
-    return _LOCAL.pack(*fixed, part.crc, len(part.packed), part.size, len(name), 0) + name
-
-
-def _entry(part: Part, offset: int) -> bytes:
-    name = part.name.encode()
-    fixed = (b"PK\x01\x02", 20, 20, UTF8_NAME, part.method, 0, ZIP_DATE)
-    sizes = (part.crc, len(part.packed), part.size, len(name))
-    return _ENTRY.pack(*fixed, *sizes, 0, 0, 0, 0, 0, offset) + name
+def _headers(part: Part, offset: int) -> tuple[bytes, bytes]:
+    """Return what stands before a file in the zip, and its entry in the directory."""
+    name, _sha1, crc, size, packed, method = part
+    encoded = name.encode()
+    sizes = (crc, len(packed), size, len(encoded))
+    return (
+        _LOCAL.pack(b"PK\x03\x04", 20, UTF8_NAME, method, 0, ZIP_DATE, *sizes, 0) + encoded,
+        _ENTRY.pack(b"PK\x01\x02", 20, 20, UTF8_NAME, method, 0, ZIP_DATE, *sizes, 0, 0, 0, 0, 0, offset)
+        + encoded,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.modules.wallets.apple_wallet.package import Part, make_part
+from app.modules.wallets.apple_wallet.package import Opening
 
 TRANSLATED = ("label", "value", "changeMessage", "attributedValue")
 Card = Mapping[str, list[dict[str, Any]]]
@@ -54,9 +54,9 @@ def write_lines(pairs: Mapping[str, str]) -> bytes:
     return "".join(lines).encode("utf-16-le")
 
 
-def strings_part(language: str, content: bytes) -> Part:
-    """Return pass.strings for a language."""
-    return make_part(f"{language}.lproj/pass.strings", content)
+def open_strings(language: str, pairs: Mapping[str, str]) -> Opening:
+    """Return the start of pass.strings in a language, to which lines may be added."""
+    return Opening(f"{language}.lproj/pass.strings", write_strings(pairs))
 
 
 def _escape(text: str) -> str:
