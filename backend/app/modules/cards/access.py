@@ -123,9 +123,15 @@ async def held_cards(request: Request, session: AsyncSession, merchant_id: UUID)
     return cards
 
 
-def remember_card(request: Request, response: Response, card: TokenSubject) -> None:
-    """Keep the card on this device, before all others it holds, of any merchant."""
-    tokens = remember_token(cookie_tokens(request), card_token(keyring_of(request), card))
+def remember_card(
+    request: Request, response: Response, card: TokenSubject, *, behind_own: bool = False
+) -> None:
+    """Keep the card on this device, before all others it holds, of any merchant.
+
+    behind_own: it came by a reusable link; then the cards that the device holds of this merchant stay first.
+    """
+    token = card_token(keyring_of(request), card)
+    tokens = remember_token(cookie_tokens(request), token, behind_own=behind_own)
     set_cookie(request, response, CARDS_COOKIE, "~".join(tokens), max_age=COOKIE_AGE)
 
 

@@ -30,7 +30,10 @@ RepeatHeader = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=KEY_LENGTH_MAX,
-        description="A repeat with the same key and body from the same address gives the same card.",
+        description=(
+            "A repeat with the same key and body from the same address gives the same card. Draw the key at "
+            "random (a UUID): for one that others could guess, a repeat's addresses carry no token."
+        ),
     ),
 ]
 
@@ -55,7 +58,7 @@ async def post_create_pass(
     repeat = (address_key(client_address(request)), key) if key else None
     outcome = await create_card_once(session, store, details, source="api", repeat=repeat, now=clock.now())
     links: list[str] = []
-    if isinstance(outcome, CreatedCard):
+    if isinstance(outcome, CreatedCard) and outcome.token:
         links = await SAVE_LINK.gather(_asked(session, outcome, now=clock.now()))
     return present_json(outcome, lambda made: present_created(request, made, save_links=links))
 
@@ -71,11 +74,12 @@ def present_created(request: Request, made: CreatedCard, *, save_links: list[str
     save_links: what wallets offer; the card in the browser stands in for them.
     """
     base = settings_of(request).public_url.rstrip("/")
-    card_url = f"{base}/card/{made.card.id}?t={made.token}"
+    proof = f"?t={made.token}" if made.token else ""
+    card_url = f"{base}/card/{made.card.id}{proof}"
     return PassCreated(
         pass_id=made.card.id,
         card_number=made.card.card_number,
         card_url=card_url,
         add_to_wallet_url=next(iter(save_links), card_url),
-        apple_wallet_url=f"{base}/passes/apple/{made.card.id}?t={made.token}",
+        apple_wallet_url=f"{base}/passes/apple/{made.card.id}{proof}",
     )

@@ -15,10 +15,10 @@ from app.kernel.adapters import resources_of
 from app.kernel.errors import NotFound
 from app.kernel.i18n import use_language
 from app.kernel.outcomes import Refusal
+from app.kernel.web.limit_rows import hit_row
 from app.modules.cards.mails import compose_card_link, compose_no_card
 from app.modules.cards.merging import merge_cards
 from app.modules.cards.models import CardLink, PassObject
-from app.modules.cards.people import count_links
 from app.modules.cards.queries import (
     CardRef,
     find_card,
@@ -33,10 +33,10 @@ from app.modules.customers.public import (
     list_customers_by_email,
 )
 from app.modules.merchants.public import get_merchant
-from app.modules.messaging.public import queue_mail
+from app.modules.messaging.public import count_mails, queue_mail
 from app.modules.stores.public import StoreView
 from app.utils.id_generator import new_id
-from app.utils.security import b64, hash_token, new_token, same, unb64
+from app.utils.security import Keyring, b64, hash_token, new_token, same, unb64
 
 # confirm: proves the mailbox of a typed address, and joins a duplicate. open: brings a card to a device.
 CONFIRM, OPEN = "confirm", "open"
@@ -44,7 +44,9 @@ LINK_AGE = timedelta(days=7)
 LINK_LENGTH_MAX = 120
 # Links an address gets within the window, whoever asks for them.
 LINKS_MAX = 6
+LINKS_EVERYWHERE_MAX = 60
 LINKS_WINDOW = timedelta(hours=1)
+LINK_KINDS = ("card_link", "no_card")
 UNUSABLE = Refusal("link_unusable")  # one answer for every reason a link cannot be used
 _ID_LENGTH = 22
 
@@ -105,8 +107,10 @@ async def send_my_card(
 ) -> None:
     """Write to an address that asked for its card: the link, or that there is none. The page says neither.
 
-    Both cases queue one mail, so that they take the same time.
+    Both cases queue one mail, so that they take the same time; over the limit neither does.
     """
+    if not await may_write_to(session, store.merchant_id, email, now=now):
+        return
     for customer in await list_customers_by_email(session, store.merchant_id, email):
         card = await find_card_in_program(session, store.merchant_id, customer.id, store.program.id)
         if card is not None:
@@ -233,10 +237,18 @@ async def _hand_over(session: AsyncSession, card: CardRef, owner_id: UUID) -> No
 async def may_write_to(session: AsyncSession, merchant_id: UUID, email: str, *, now: datetime) -> bool:
     """Tell whether the address may get another link: whoever types addresses must not flood a mailbox.
 
-    The cards are made all the same, and the pages say the same.
+    Counted by what was written to the address, so that changing it on a card forgets nothing; and across all
+    merchants by a keyed hash. The cards are made all the same, and the pages say the same.
     """
-    sent = await count_links(session, merchant_id, email, expire_after=now + LINK_AGE - LINKS_WINDOW)
-    return sent < LINKS_MAX
+    since = now - LINKS_WINDOW
+    if await count_mails(session, merchant_id, recipient=email, kinds=LINK_KINDS, since=since) >= LINKS_MAX:
+        return False
+    keyring = resources_of(session).get(Keyring)
+    key = b64(keyring.mac("lookup", "mail-address", email.lower())[:18])
+    over = await hit_row(
+        session, "mail_address_everywhere", key, amount=LINKS_EVERYWHERE_MAX, per=LINKS_WINDOW
+    )
+    return over is None
 
 
 async def void_card_links(session: AsyncSession, card: CardRef, *, now: datetime) -> None:

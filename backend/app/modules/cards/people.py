@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.modules.cards.models import CardLink, PassObject
+from app.modules.cards.models import PassObject
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.stores.models import Program
 from app.utils.id_generator import parse_card_number
@@ -145,26 +145,3 @@ async def list_consent_records(
         .order_by(ConsentRecord.id.desc())
     )
     return list(await session.scalars(statement))
-
-
-async def count_links(session: AsyncSession, merchant_id: UUID, email: str, *, expire_after: datetime) -> int:
-    """Return how many links for cards of this address expire after a moment."""
-    statement = (
-        select(func.count())
-        .select_from(CardLink)
-        .join(
-            PassObject,
-            (PassObject.merchant_id == CardLink.merchant_id)
-            & (PassObject.id == func.coalesce(CardLink.merge_from, CardLink.pass_id)),
-        )
-        .join(
-            Customer,
-            (Customer.merchant_id == PassObject.merchant_id) & (Customer.id == PassObject.customer_id),
-        )
-        .where(
-            CardLink.merchant_id == merchant_id,
-            func.lower(Customer.email) == email.lower(),
-            CardLink.expires_at > expire_after,
-        )
-    )
-    return int(await session.scalar(statement) or 0)

@@ -13,6 +13,8 @@ from app.utils.security import b64, unb64
 TOKEN_MAC_BYTES = 20
 TOKEN_LENGTH_MAX = 120
 COOKIE_CARDS_MAX = 24
+RANDOM_KEY_LENGTH_MIN = 20
+RANDOM_KEY_LETTERS_MIN = 10
 _ID_LENGTH = 22
 
 T = TypeVar("T", date, datetime)
@@ -51,12 +53,30 @@ def read_token(text: str) -> TokenParts | None:
     return parts if len(parts.mac) == TOKEN_MAC_BYTES and write_token(parts) == text else None
 
 
-def remember_token(held: Sequence[str], token: str) -> list[str]:
-    """Return a device's tokens with this one first; older ones of it and the 25th card go."""
+def remember_token(held: Sequence[str], token: str, *, behind_own: bool = False) -> list[str]:
+    """Return a device's tokens with this one first; older ones of it and the 25th card go.
+
+    behind_own: the token came by a link that anybody may have sent. A card that is held stays where it is, and a
+    new one stands behind those of the same merchant: a planted link must not collect the visitor's stamps.
+    """
     parts = read_token(token)
     assert parts is not None
-    others = [text for text in held if (other := read_token(text)) and other.pass_id != parts.pass_id]
-    return [token, *others][:COOKIE_CARDS_MAX]
+    known = [(text, other) for text in held if (other := read_token(text))]
+    others = [text for text, other in known if other.pass_id != parts.pass_id]
+    place = 0
+    if behind_own:
+        own = [at for at, (_, other) in enumerate(known) if other.pass_id == parts.pass_id]
+        last = [at for at, (_, other) in enumerate(known) if other.merchant_id == parts.merchant_id]
+        place = own[0] if own else last[-1] + 1 if last else 0
+    return [*others[:place], token, *others[place:]][:COOKIE_CARDS_MAX]
+
+
+def is_unguessable(key: str) -> bool:
+    """Tell whether a key looks drawn at random, like a UUID: long, and of many different characters.
+
+    Numbers that count up, dates and names of tills are not; whoever shares the address could try them.
+    """
+    return len(key) >= RANDOM_KEY_LENGTH_MIN and len(set(key)) >= RANDOM_KEY_LETTERS_MIN
 
 
 @dataclass(frozen=True, slots=True)

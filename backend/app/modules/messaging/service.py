@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -124,6 +125,23 @@ async def queue_mail(  # noqa: PLR0913 (the parts of a mail; every one is named 
         key = str(message_id)
         await enqueue(session, send_message, merchant_id=merchant_id, key=key, message_id=message_id)
     return message_id
+
+
+async def count_mails(
+    session: AsyncSession, merchant_id: UUID, *, recipient: str, kinds: Collection[str], since: datetime
+) -> int:
+    """Return how many mails of these kinds were written to an address; whoever it belongs to by now."""
+    statement = (
+        select(func.count())
+        .select_from(OutboxMessage)
+        .where(
+            OutboxMessage.merchant_id == merchant_id,
+            OutboxMessage.created_at > since,
+            OutboxMessage.kind.in_(kinds),
+            func.lower(OutboxMessage.recipient) == recipient.lower(),
+        )
+    )
+    return int(await session.scalar(statement) or 0)
 
 
 async def claim_message(

@@ -41,7 +41,7 @@ def exchange_token(request: Request, card: CardRef) -> Response | None:
     if "t" not in request.query_params:
         return None
     response = redirect(request, request.url.path)
-    remember_card(request, response, card)
+    remember_card(request, response, card, behind_own=True)
     return response
 
 

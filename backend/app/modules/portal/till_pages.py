@@ -107,8 +107,9 @@ async def _exchange(till: Till) -> Response | None:
     card = await read_card_token(till.session, text)
     if card is None:
         return None
-    response = redirect(till.request, till.request.url.path)
-    remember_card(till.request, response, card)
+    # By its number: the device's own card stays the first one, and may be another than the link's.
+    response = redirect(till.request, f"{till.request.url.path}?card={card.card_number}")
+    remember_card(till.request, response, card, behind_own=True)
     return response
 
 

@@ -1,6 +1,7 @@
 """POST /passes/create, as the outside sees it."""
 
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -128,7 +129,7 @@ async def test_a_known_address_is_answered_like_an_unknown_one(client, database,
 
 async def test_a_repeated_request_gives_the_same_card(client, database, merchant, store):
     """Same key and body: the same card and token; another body: 422."""
-    headers = {"Idempotency-Key": "join-1"}
+    headers = {"Idempotency-Key": str(uuid4())}
     body = {"store_id": str(store.id), "name": "Ada"}
 
     first = await client.post("/passes/create", json=body, headers=headers)

@@ -95,7 +95,7 @@ async def get_preview(request: Request, pass_id: UUID) -> Response:
     is_saved = row is not None and row.saves > row.deletions
     context = {"shown": shown, "pass_id": card.id, "is_saved": is_saved}
     response = render(request, "wallets/google_preview.html", context)
-    remember_card(request, response, card)
+    remember_card(request, response, card, behind_own=True)
     return response
 
 
