@@ -68,7 +68,7 @@ async def sealed_merchant(
                 now=START,
             )
         sealed = seal_key(keyring, merchant_id, b"apple key")
-        await save_settings(session, AppleSetup(sealed_key=sealed), merchant_id=merchant_id)
+        await save_settings(session, AppleSetup(apple_key=sealed), merchant_id=merchant_id)
         google = keyring.seal(b"google key", context=seal_context(merchant_id))
         session.add(
             GoogleAccountRow(
@@ -102,7 +102,7 @@ async def read_all(database: Database, merchant_id: UUID, keyring: Keyring) -> l
         google = await session.scalar(text("SELECT sealed FROM google_account"))
     return [
         *(unseal_mail(keyring, row.id, row.content).subject for row in mails),
-        unseal_key(keyring, merchant_id, setup.sealed_key),
+        unseal_key(keyring, merchant_id, setup.apple_key),
         keyring.unseal(google, context=seal_context(merchant_id)),
     ]
 

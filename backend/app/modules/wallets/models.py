@@ -39,10 +39,27 @@ class AppleDeviceRegistration(TenantRow, Base):
 
     __tablename__ = "apple_device_registration"
     __table_args__ = (
-        Index("uq_apple_registration", "merchant_id", "device_id", "pass_serial", unique=True),
+        Index("uq_apple_registration", "merchant_id", "device_id", "pass_type", "pass_serial", unique=True),
         Index(None, "merchant_id", "pass_serial"),
+        # A device asks across merchants.
+        Index(None, "device_id", "pass_type"),
     )
     device_id: Mapped[str] = mapped_column(info=SECRET)
+    pass_type: Mapped[str] = mapped_column(info=NONE)
     pass_serial: Mapped[str] = mapped_column(info=PSEUDONYM)
     push_token: Mapped[str] = mapped_column(info=SECRET)
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)
+
+
+class AppleHealth(Base):
+    """What keeps pushes back, shared by all workers; merchants may share the operator's certificate.
+
+    name: "apns" while Apple's push service is away, or the fingerprint of a certificate that it refuses. until:
+    before that nobody asks again; then one probe does. No row: all is well.
+    """
+
+    __tablename__ = "apple_health"
+    name: Mapped[str] = mapped_column(primary_key=True, info=NONE)
+    reason: Mapped[str] = mapped_column(info=NONE)
+    since: Mapped[datetime] = mapped_column(info=NONE)
+    until: Mapped[datetime] = mapped_column(info=NONE)

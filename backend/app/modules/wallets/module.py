@@ -2,7 +2,7 @@
 
 from app.kernel.hooks import Offer, On
 from app.kernel.module import Module
-from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, NAV_ITEM, PERSONAL_DATA
+from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, HOME_TILE, NAV_ITEM, PERSONAL_DATA
 from app.kernel.sealing import SEALED
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
 from app.modules.merchants.public import FEATURE_SWITCHED
@@ -10,6 +10,9 @@ from app.modules.stores.public import PROGRAM_CHANGED
 from app.modules.wallets.apple_wallet.credentials import AppleSetup, SealedAppleKeys, prepare_keys
 from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE, prepare_pusher
 from app.modules.wallets.apple_wallet.saving import card_block as apple_card_block
+from app.modules.wallets.apple_wallet.setup.checking import AppleCheck, check_apple
+from app.modules.wallets.apple_wallet.telling import home_tiles as apple_tiles
+from app.modules.wallets.apple_wallet.telling import warn_expiry
 from app.modules.wallets.fields import holder_field, points_field, stamps_field
 from app.modules.wallets.google_wallet.accounts import SEALED_ACCOUNTS
 from app.modules.wallets.google_wallet.adapters import prepare_google
@@ -33,11 +36,12 @@ MODULE = Module(
     name="wallets",
     title="Wallets",
     layer="foundation",
-    needs=("merchants", "stores", "customers", "cards"),
+    needs=("messaging", "merchants", "stores", "customers", "cards"),
     has_models=True,
     routers=(
         "apple_wallet.api:router",
         "apple_wallet.web_service:router",
+        "apple_wallet.setup.pages:router",
         "google_wallet.api:router",
         "google_wallet.preview_pages:router",
         "google_wallet.pages:router",
@@ -53,6 +57,7 @@ MODULE = Module(
         On(CARD_BLOCK, apple_card_block),
         On(CARD_BLOCK, card_block),
         On(NAV_ITEM, nav_items),
+        On(HOME_TILE, apple_tiles),
         On(CUSTOMER_PANEL, customer_panel),
         On(PASS_FIELDS, stamps_field, order=10),
         On(PASS_FIELDS, points_field, order=20),
@@ -66,10 +71,12 @@ MODULE = Module(
         Offer(PERSONAL_DATA, "wallets", PERSONAL),
     ),
     resources=(prepare_google, prepare_roots, prepare_keys, prepare_pusher),
-    jobs=(refresh_card, mark_program, check_google, end_message),
+    jobs=(refresh_card, mark_program, check_google, check_apple, end_message),
+    periodic=(warn_expiry,),
     pollers=(poll_marks,),
     settings=(
         GoogleCheck,
         AppleSetup,
+        AppleCheck,
     ),
 )

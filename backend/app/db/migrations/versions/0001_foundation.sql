@@ -4,6 +4,7 @@ GRANT USAGE ON SCHEMA public TO stempel_app, stempel_system;;
 
 CREATE TABLE apple_device_registration (
 	device_id TEXT NOT NULL, 
+	pass_type TEXT NOT NULL, 
 	pass_serial TEXT NOT NULL, 
 	push_token TEXT NOT NULL, 
 	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
@@ -12,9 +13,19 @@ CREATE TABLE apple_device_registration (
 	CONSTRAINT pk_apple_device_registration PRIMARY KEY (merchant_id, id)
 );;
 
+CREATE INDEX ix_apple_device_registration_device_id_pass_type ON apple_device_registration (device_id, pass_type);;
+
 CREATE INDEX ix_apple_device_registration_merchant_id_pass_serial ON apple_device_registration (merchant_id, pass_serial);;
 
-CREATE UNIQUE INDEX uq_apple_registration ON apple_device_registration (merchant_id, device_id, pass_serial);;
+CREATE UNIQUE INDEX uq_apple_registration ON apple_device_registration (merchant_id, device_id, pass_type, pass_serial);;
+
+CREATE TABLE apple_health (
+	name TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_apple_health PRIMARY KEY (name)
+);;
 
 CREATE TABLE card_refresh (
 	merchant_id UUID NOT NULL, 
@@ -180,6 +191,10 @@ CREATE TABLE audit_entry (
 	CONSTRAINT pk_audit_entry PRIMARY KEY (merchant_id, id), 
 	CONSTRAINT fk_audit_entry_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
+
+CREATE INDEX ix_audit_entry_merchant_id_actor_id_at_id ON audit_entry (merchant_id, actor_id, at, id);;
+
+CREATE INDEX ix_audit_entry_merchant_id_at_id ON audit_entry (merchant_id, at, id);;
 
 CREATE INDEX ix_audit_entry_merchant_id_target_id ON audit_entry (merchant_id, target_id);;
 
@@ -978,6 +993,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON apple_device_registration TO stempel_app
 CREATE POLICY system_select ON apple_device_registration FOR SELECT TO stempel_system USING (true);;
 
 GRANT SELECT ON apple_device_registration TO stempel_system;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON apple_health TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON apple_health TO stempel_system;;
 
 ALTER TABLE card_refresh ENABLE ROW LEVEL SECURITY;;
 

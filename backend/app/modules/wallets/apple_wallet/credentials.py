@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import Settings
 from app.kernel.adapters import Resources, resources_of
 from app.kernel.clock import SystemClock
+from app.kernel.locks import lock_name
 from app.kernel.observability import get_logger
 from app.kernel.settings import ModuleSettings, get_settings, save_settings
 from app.modules.wallets.apple_wallet.demo import load_or_make_demo
@@ -23,20 +24,24 @@ from app.modules.wallets.apple_wallet.identity import Blob, Identity, read_ident
 from app.utils.security import Keyring, sealed_version
 
 KEPT_MAX = 1_000
+LOCK = "wallets.apple_setup"
 
 log = get_logger("stempel.wallets")
 
 
 class AppleSetup(ModuleSettings):
-    """A merchant's own Apple certificate. The private keys are encrypted."""
+    """A merchant's own Apple certificate, by the names that the operator's settings have. Keys are encrypted."""
 
     section: ClassVar[str] = "wallets.apple"
-    certificate: str = Field("", description="Pass certificate and intermediate, PEM; set by the upload.")
-    sealed_key: str = Field("", description="Private key of the certificate, encrypted; set by the upload.")
+    apple_certificate: str = Field("", description="The pass certificate, PEM; set by the upload.")
+    apple_key: str = Field("", description="Its private key, encrypted; set by the upload.")
+    apple_wwdr: str = Field("", description="Intermediates of Apple that were uploaded, PEM.")
+    apple_pass_type: str = Field("", description="Pass type identifier, read from the certificate.")
+    apple_team: str = Field("", description="Team identifier, read from the certificate.")
     request: str = Field("", description="The certificate request made for Apple, PEM.")
     sealed_request_key: str = Field("", description="Private key of the request, encrypted.")
-    push_fault: str = Field("", description="What Apple's push service last said against the certificate.")
-    push_fault_at: datetime | None = Field(default=None, description="Since when.")
+    draft: str = Field("", description="A certificate that waits for Apple's intermediate, PEM.")
+    sealed_draft_key: str = Field("", description="Private key of the waiting certificate, encrypted.")
 
 
 def seal_key(keyring: Keyring, merchant_id: UUID, key: bytes) -> str:
@@ -52,7 +57,7 @@ def unseal_key(keyring: Keyring, merchant_id: UUID, sealed: str) -> bytes:
 class SealedAppleKeys:
     """The merchant's private keys inside the settings row, for a rotation of the keys."""
 
-    NAMES = ("sealed_key", "sealed_request_key")
+    NAMES = ("apple_key", "sealed_request_key", "sealed_draft_key")
 
     async def count_old(self, session: AsyncSession, keyring: Keyring) -> int:
         """Count the private keys that an older key sealed."""
@@ -60,8 +65,9 @@ class SealedAppleKeys:
         return len(self._old(setup, keyring))
 
     async def reseal(self, session: AsyncSession, keyring: Keyring) -> int:
-        """Seal both anew; they are read and written under the merchant's lock, as an upload writes them."""
+        """Seal all anew; they are read and written under the merchant's lock, as an upload writes them."""
         merchant_id: UUID = session.info["merchant_id"]
+        await lock_name(session, LOCK, merchant_id)
         setup = await get_settings(session, AppleSetup, merchant_id=merchant_id)
         fresh = {
             name: seal_key(keyring, merchant_id, unseal_key(keyring, merchant_id, getattr(setup, name)))
@@ -94,30 +100,44 @@ class AppleKeys:
 
     def installation(self, now: datetime) -> Identity | None:
         """Return the operator's identity, or the demo's, or None; raises IdentityFault."""
+        return check_dates(self.find_installation(now), now)
+
+    def find_installation(self, now: datetime) -> Identity | None:
+        """Return the same, even when it has expired since it was read."""
         with self._lock:
             if self._installation is None:
                 if self.is_configured:
                     self._installation = read_installation(self._settings, now)
                 elif self._settings.demo:
                     self._installation = load_or_make_demo(self._settings.data_dir, now)
-            return _still_good(self._installation, now)
+            return self._installation
 
     def own(self, merchant_id: UUID, setup: AppleSetup, now: datetime) -> Identity | None:
         """Return the merchant's own identity, or None; raises IdentityFault."""
-        if not setup.certificate:
+        return check_dates(self.find_own(merchant_id, setup), now)
+
+    def find_own(self, merchant_id: UUID, setup: AppleSetup) -> Identity | None:
+        """Return the same, even when it has expired."""
+        if not setup.apple_certificate:
             return None
-        kept = self._merchants.get((merchant_id, setup.certificate))
+        known = (merchant_id, setup.apple_certificate + setup.apple_wwdr)
+        kept = self._merchants.get(known)
         if kept is None:
-            key = unseal_key(self._keyring, merchant_id, setup.sealed_key)
-            blobs = [Blob("pass.pem", setup.certificate.encode()), Blob("key.pem", key)]
-            kept = read_identity(blobs, now=now)
+            kept = read_identity(self.own_blobs(merchant_id, setup), now=None)
             if len(self._merchants) >= KEPT_MAX:
                 self._merchants.clear()
-            self._merchants[merchant_id, setup.certificate] = kept
-        return _still_good(kept, now)
+            self._merchants[known] = kept
+        return kept
+
+    def own_blobs(self, merchant_id: UUID, setup: AppleSetup) -> list[Blob]:
+        """Return what is stored, in the open."""
+        key = unseal_key(self._keyring, merchant_id, setup.apple_key)
+        texts = (setup.apple_certificate, setup.apple_wwdr)
+        return [Blob("pass.pem", "\n".join(texts).encode()), Blob("key.pem", key)]
 
 
-def _still_good(identity: Identity | None, now: datetime) -> Identity | None:
+def check_dates(identity: Identity | None, now: datetime) -> Identity | None:
+    """Return the identity while both of its certificates are valid; raises IdentityFault."""
     if identity is None:
         return None
     if now > identity.certificate.not_valid_after_utc:
@@ -148,10 +168,27 @@ def read_installation(settings: Settings, now: datetime) -> Identity:
 
 
 async def find_identity(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> Identity | None:
-    """Return what signs this merchant's passes, or None where nothing is set up; raises IdentityFault."""
+    """Return what signs this merchant's new passes, or None where nothing is set up; raises IdentityFault."""
     keys = resources_of(session).get(AppleKeys)
     setup = await get_settings(session, AppleSetup, merchant_id=merchant_id)
     return keys.own(merchant_id, setup, now) or keys.installation(now)
+
+
+async def find_identity_for(
+    session: AsyncSession, merchant_id: UUID, *, pass_type: str, now: datetime
+) -> Identity | None:
+    """Return what signs and pushes for passes of a type that are on phones already, or None.
+
+    A merchant who goes from the operator's certificate to one of its own has passes of both types out there.
+    May have expired: whether it still signs is asked when it does (check_dates). Raises IdentityFault.
+    """
+    keys = resources_of(session).get(AppleKeys)
+    setup = await get_settings(session, AppleSetup, merchant_id=merchant_id)
+    own = keys.find_own(merchant_id, setup)
+    if own is not None and own.pass_type == pass_type:
+        return own
+    given = keys.find_installation(now)
+    return given if given is not None and given.pass_type == pass_type else None
 
 
 def prepare_keys(resources: Resources) -> None:

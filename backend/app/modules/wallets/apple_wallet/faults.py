@@ -22,7 +22,7 @@ SENTENCES: Mapping[str, str] = {
     "not_a_pass": msg("This is not a Pass Type ID certificate; Apple makes several kinds."),
     "expired": msg("The pass certificate expired on %(day)s. Ask Apple for a new one."),
     "not_yet": msg("The pass certificate is valid from %(day)s only. Is this machine's clock right?"),
-    "no_wwdr": msg("Apple's intermediate certificate (WWDR) is missing."),
+    "no_wwdr": msg("Apple's intermediate certificate (WWDR) is missing: %(issuer)s."),
     "wrong_wwdr": msg(
         "This is another generation of Apple's intermediate certificate (WWDR) than the one that issued the "
         "pass certificate: %(issuer)s is needed."
@@ -30,6 +30,13 @@ SENTENCES: Mapping[str, str] = {
     "wwdr_expired": msg("Apple's intermediate certificate (WWDR) expired on %(day)s."),
     "wrong_pass_type": msg("The certificate is for %(found)s, and not for %(wanted)s."),
     "wrong_team": msg("The certificate belongs to team %(found)s, and not to %(wanted)s."),
+    "too_costly": msg("The file %(name)s is encrypted in a way that takes too long to open."),
+    "too_large": msg("The file %(name)s is too large for a certificate."),
+    "no_file": msg("Please choose a file."),
+    "wrong_request": msg("This certificate does not answer the request made here; its key is another one."),
+    "other_pass_type": msg(
+        "This certificate is for %(found)s. Cards on phones belong to %(wanted)s and would no longer change."
+    ),
     "push_refused": msg("Apple's push service refuses the certificate: %(name)s."),
 }
 

@@ -6,11 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.decrepit.ciphers.algorithms import RC2
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -21,18 +25,18 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from app.modules.wallets.apple_wallet.der import is_costly
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.signer import Signer
 
+# Apple's public intermediate, generation 4; from apple.com/certificateauthority, serial 13DC7795…D2.
+BUNDLED_WWDR = Path(__file__).parent / "AppleWWDRCAG4.pem"
 RSA_BITS_MIN = 2048
 WARN_BEFORE = timedelta(days=90)
 PASS_USAGE = x509.ObjectIdentifier("1.2.840.113635.100.4.14")
 PASS_TYPE_EXTENSION = x509.ObjectIdentifier("1.2.840.113635.100.6.1.16")
 _PEM = b"-----BEGIN"
-_PBES_OLD = (
-    bytes.fromhex("060a2a864886f70d010c0106"),  # pbeWithSHAAnd40BitRC2-CBC
-    bytes.fromhex("060a2a864886f70d010c0103"),  # pbeWithSHAAnd3-KeyTripleDES-CBC
-)
+_PBES_RC2 = tuple(bytes.fromhex("060a2a864886f70d010c01") + bytes([number]) for number in (1, 2, 5, 6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Identity:
         """Return what signs with this identity, prepared once."""
         return Signer(self.certificate, self.key, self.wwdr)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Return what tells this identity from every other."""
         both = self.certificate.public_bytes(Encoding.DER) + self.wwdr.public_bytes(Encoding.DER)
@@ -83,6 +87,17 @@ class Identity:
         return self.usable_until - now < WARN_BEFORE
 
 
+@dataclass(frozen=True)
+class Leaf:
+    """A pass certificate with its key. others: the intermediates that were given with it."""
+
+    certificate: x509.Certificate
+    key: RSAPrivateKey = field(repr=False)
+    pass_type: str
+    team: str
+    others: Sequence[x509.Certificate] = ()
+
+
 @dataclass
 class _Found:
     certificates: list[x509.Certificate] = field(default_factory=list)
@@ -95,21 +110,27 @@ def write_key(key: RSAPrivateKey) -> bytes:
 
 
 def read_identity(
-    blobs: Sequence[Blob], *, password: str = "", now: datetime, pass_type: str = "", team: str = ""
+    blobs: Sequence[Blob], *, password: str = "", now: datetime | None, pass_type: str = "", team: str = ""
 ) -> Identity:
     """Return the identity that the files hold together, in any order and format.
 
-    Raises IdentityFault. pass_type, team: what they have to be; empty: what the certificate says.
+    Raises IdentityFault. pass_type, team: what they have to be; empty: what the certificate says. now None: for
+    what was checked when it was kept.
     """
-    found = _Found()
-    for blob in blobs:
-        _read_blob(found, blob, password)
+    leaf = read_leaf(blobs, password=password, now=now, pass_type=pass_type, team=team)
+    wwdr = choose_wwdr(leaf.certificate, leaf.others, now)
+    return Identity(leaf.certificate, leaf.key, wwdr, leaf.pass_type, leaf.team)
+
+
+def read_leaf(
+    blobs: Sequence[Blob], *, password: str = "", now: datetime | None, pass_type: str = "", team: str = ""
+) -> Leaf:
+    """Return the pass certificate and its key, without asking who issued it; raises IdentityFault."""
+    found = _read_all(blobs, password)
     leaves = [one for one in found.certificates if is_leaf(one)]
-    others = [one for one in found.certificates if not is_leaf(one)]
     leaf = _choose_leaf(leaves, found.keys)
     key = _choose_key(leaf, found.keys)
     _check_leaf(leaf, now)
-    wwdr = choose_wwdr(leaf, others, now)
     own_type, own_team = _attribute(leaf, NameOID.USER_ID), _attribute(leaf, NameOID.ORGANIZATIONAL_UNIT_NAME)
     if not own_type or not own_team:
         raise IdentityFault("not_a_pass")
@@ -117,7 +138,29 @@ def read_identity(
         raise IdentityFault("wrong_pass_type", found=own_type, wanted=pass_type)
     if team and team != own_team:
         raise IdentityFault("wrong_team", found=own_team, wanted=team)
-    return Identity(leaf, key, wwdr, own_type, own_team)
+    return Leaf(leaf, key, own_type, own_team, [one for one in found.certificates if not is_leaf(one)])
+
+
+def read_intermediates(blobs: Sequence[Blob], *, password: str = "") -> list[x509.Certificate]:
+    """Return the intermediates, where the files hold nothing else; raises IdentityFault for what cannot be read."""
+    found = _read_all(blobs, password)
+    is_all = not found.keys and not any(is_leaf(one) for one in found.certificates)
+    return found.certificates if is_all else []
+
+
+def _read_all(blobs: Sequence[Blob], password: str) -> _Found:
+    found = _Found()
+    for blob in blobs:
+        if is_costly(blob.data):
+            raise IdentityFault("too_costly", name=blob.name)
+        _read_blob(found, blob, password)
+    return found
+
+
+@cache
+def bundled_wwdr() -> tuple[x509.Certificate, ...]:
+    """Return the intermediates of Apple that come with the product."""
+    return tuple(x509.load_pem_x509_certificates(BUNDLED_WWDR.read_bytes()))
 
 
 def is_leaf(certificate: x509.Certificate) -> bool:
@@ -154,14 +197,23 @@ def _read_p12(found: _Found, blob: Blob, password: str) -> None:
     except UnsupportedAlgorithm as error:
         raise IdentityFault("old_p12") from error
     except ValueError as error:
-        text = str(error).lower()
-        if "password" not in text and any(mark in blob.data for mark in _PBES_OLD):
+        # An OpenSSL without RC2 says no more than that it could not be opened.
+        if any(mark in blob.data for mark in _PBES_RC2) and not _knows_rc2():
             raise IdentityFault("old_p12") from error
+        text = str(error).lower()
         code = "wrong_password" if "password" in text or "mac" in text else "unreadable"
         raise IdentityFault(code, name=blob.name) from error
     if key is not None:
         _keep_key(found, key)
     found.certificates += [one for one in (leaf, *more) if one is not None]
+
+
+def _knows_rc2() -> bool:
+    try:
+        Cipher(RC2(bytes(16)), CBC(bytes(8))).encryptor()
+    except UnsupportedAlgorithm:
+        return False
+    return True
 
 
 def _read_pem(found: _Found, blob: Blob, password: str) -> None:
@@ -225,9 +277,11 @@ def _public_numbers(certificate: x509.Certificate) -> object:
     return numbers() if numbers else None
 
 
-def _check_leaf(leaf: x509.Certificate, now: datetime) -> None:
+def _check_leaf(leaf: x509.Certificate, now: datetime | None) -> None:
     if not _names_pass_use(leaf):
         raise IdentityFault("not_a_pass")
+    if now is None:
+        return
     if now > leaf.not_valid_after_utc:
         raise IdentityFault("expired", day=leaf.not_valid_after_utc.date().isoformat())
     if now < leaf.not_valid_before_utc:
@@ -253,16 +307,17 @@ def _names_pass_use(leaf: x509.Certificate) -> bool:
 
 
 def choose_wwdr(
-    leaf: x509.Certificate, others: Sequence[x509.Certificate], now: datetime
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], now: datetime | None
 ) -> x509.Certificate:
-    """Return the intermediate that issued the certificate, whatever its generation; raises IdentityFault."""
-    if not others:
-        raise IdentityFault("no_wwdr")
-    issuers = [one for one in others if _issued(one, leaf)]
+    """Return the intermediate that issued the certificate, whatever its generation; raises IdentityFault.
+
+    Those that come with the product are looked at, too: a wrong one that was given does no harm then.
+    """
+    issuers = [one for one in (*others, *bundled_wwdr()) if _issued(one, leaf)]
     if not issuers:
-        raise IdentityFault("wrong_wwdr", issuer=_issuer_name(leaf))
+        raise IdentityFault("wrong_wwdr" if others else "no_wwdr", issuer=issuer_name(leaf))
     best = max(issuers, key=lambda one: one.not_valid_after_utc)
-    if now > best.not_valid_after_utc:
+    if now is not None and now > best.not_valid_after_utc:
         raise IdentityFault("wwdr_expired", day=best.not_valid_after_utc.date().isoformat())
     return best
 
@@ -275,7 +330,8 @@ def _issued(issuer: x509.Certificate, leaf: x509.Certificate) -> bool:
     return True
 
 
-def _issuer_name(leaf: x509.Certificate) -> str:
+def issuer_name(leaf: x509.Certificate) -> str:
+    """Return who issued a certificate, as people find it on Apple's page."""
     parts = [
         str(attribute.value)
         for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)

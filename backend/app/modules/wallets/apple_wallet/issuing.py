@@ -19,7 +19,7 @@ from app.kernel.errors import AppError
 from app.kernel.i18n import LANGUAGES
 from app.modules.cards.public import PassObject, card_token, get_card_row
 from app.modules.customers.public import get_customer
-from app.modules.wallets.apple_wallet.credentials import find_identity
+from app.modules.wallets.apple_wallet.credentials import check_dates, find_identity, find_identity_for
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.generator import PassOrder, build_pass
 from app.modules.wallets.apple_wallet.identity import Identity
@@ -50,13 +50,39 @@ async def usable_identity(session: AsyncSession, merchant_id: UUID, *, now: date
     return identity
 
 
-async def issue_pass(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime) -> IssuedPass:
-    """Return the card's pass as it is now; raises AppError wallet_unavailable."""
-    identity = await usable_identity(session, merchant_id, now=now)
+async def find_issuer(
+    session: AsyncSession, merchant_id: UUID, *, pass_type: str, now: datetime
+) -> Identity | None:
+    """Return what signs passes of a type for the merchant, expired or not; None for a foreign type."""
+    try:
+        return await find_identity_for(session, merchant_id, pass_type=pass_type, now=now)
+    except IdentityFault as fault:
+        raise AppError(code="wallet_unavailable", extra={"reason": fault.code}) from fault
+
+
+async def issue_pass(
+    session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime, issuer: Identity | None = None
+) -> IssuedPass:
+    """Return the card's pass as it is now; raises AppError wallet_unavailable.
+
+    issuer: what signed the pass that is on the phone; None for a new pass.
+    """
+    if issuer is None:
+        identity = await usable_identity(session, merchant_id, now=now)
+    else:
+        identity = _still_valid(issuer, now)
     card = await get_card_row(session, merchant_id, pass_id)
     await _give_serial(session, card)
     order = await _order(session, card, identity, now=now)
     return IssuedPass(await asyncio.to_thread(build_pass, order), card.changed_at)
+
+
+def _still_valid(identity: Identity, now: datetime) -> Identity:
+    try:
+        check_dates(identity, now)
+    except IdentityFault as fault:
+        raise AppError(code="wallet_unavailable", extra={"reason": fault.code}) from fault
+    return identity
 
 
 async def _order(session: AsyncSession, card: PassObject, identity: Identity, *, now: datetime) -> PassOrder:

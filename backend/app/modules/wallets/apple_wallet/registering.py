@@ -11,10 +11,8 @@ from sqlalchemy import delete, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.session import Database, system_scope, tenant_scope
+from app.db.session import Database, system_scope
 from app.modules.cards.public import PassObject
-from app.modules.wallets.apple_wallet.credentials import find_identity
-from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.models import AppleDeviceRegistration
 from app.utils.id_generator import new_id
 
@@ -35,9 +33,16 @@ class Changed:
     tag: int
 
 
-async def register_device(
-    session: AsyncSession, card: PassObject, device_id: str, push_token: str, *, now: datetime
-) -> bool:
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that holds a pass of a type; push_token: where its pushes go."""
+
+    id: str
+    pass_type: str
+    push_token: str
+
+
+async def register_device(session: AsyncSession, card: PassObject, device: Device, *, now: datetime) -> bool:
     """Note a device for a pass, or its new push token; tells whether it is new. The oldest beyond the cap goes."""
     # One at a time for a pass, so that many at once cannot pass the cap.
     await session.execute(
@@ -48,14 +53,15 @@ async def register_device(
     statement = insert(_Row).values(
         merchant_id=card.merchant_id,
         id=new_id(),
-        device_id=device_id,
+        device_id=device.id,
+        pass_type=device.pass_type,
         pass_serial=card.apple_serial,
-        push_token=push_token,
+        push_token=device.push_token,
         updated_at=now,
     )
     saved: Any = statement.on_conflict_do_update(
-        index_elements=["merchant_id", "device_id", "pass_serial"],
-        set_={"push_token": push_token, "updated_at": now},
+        index_elements=["merchant_id", "device_id", "pass_type", "pass_serial"],
+        set_={"push_token": device.push_token, "updated_at": now},
     ).returning(literal_column("xmax = 0"))
     is_new = bool((await session.execute(saved)).scalar_one())
     if is_new:
@@ -79,23 +85,31 @@ async def _keep_newest(session: AsyncSession, card: PassObject) -> None:
     )
 
 
-async def unregister_device(session: AsyncSession, card: PassObject, device_id: str) -> None:
+async def unregister_device(
+    session: AsyncSession, card: PassObject, device_id: str, *, pass_type: str
+) -> None:
     """Forget a device for a pass."""
     await session.execute(
         delete(_Row).where(
             _Row.merchant_id == card.merchant_id,
             _Row.pass_serial == card.apple_serial,
             _Row.device_id == device_id,
+            _Row.pass_type == pass_type,
         )
     )
 
 
-async def list_push_tokens(session: AsyncSession, merchant_id: UUID, serial: str) -> list[str]:
-    """Return the push tokens of the devices that hold a pass, each once."""
-    rows = await session.scalars(
-        select(_Row.push_token).where(_Row.merchant_id == merchant_id, _Row.pass_serial == serial).distinct()
+async def list_push_tokens(session: AsyncSession, merchant_id: UUID, serial: str) -> dict[str, list[str]]:
+    """Return the push tokens of the devices that hold a pass, each once, by the type of the pass."""
+    rows = await session.execute(
+        select(_Row.pass_type, _Row.push_token)
+        .where(_Row.merchant_id == merchant_id, _Row.pass_serial == serial)
+        .distinct()
     )
-    return list(rows)
+    tokens: dict[str, list[str]] = {}
+    for pass_type, push_token in rows:
+        tokens.setdefault(pass_type, []).append(push_token)
+    return tokens
 
 
 async def forget_push_token(
@@ -117,43 +131,30 @@ def read_tag(text: str) -> int | None:
     return None
 
 
-async def list_changed(
-    database: Database, device_id: str, *, pass_type: str, since: str, now: datetime
-) -> Changed | None:
+async def list_changed(database: Database, device_id: str, *, pass_type: str, since: str) -> Changed | None:
     """Return the device's passes of a type changed after the tag, across merchants, or None for nothing."""
     tag = read_tag(since)
     statement = (
-        select(_Row.merchant_id, _Row.pass_serial, PassObject.update_tag)
+        select(_Row.pass_serial, PassObject.update_tag)
         .join(
             PassObject,
             (PassObject.merchant_id == _Row.merchant_id) & (PassObject.apple_serial == _Row.pass_serial),
         )
-        .where(_Row.device_id == device_id)
+        .where(_Row.device_id == device_id, _Row.pass_type == pass_type)
         .order_by(PassObject.update_tag)
     )
     if tag is not None:
         statement = statement.where(PassObject.update_tag > tag)
     async with system_scope(database) as session:
         rows = (await session.execute(statement)).all()
-    of_type = {
-        merchant_id: await _pass_type(database, merchant_id, now) == pass_type
-        for merchant_id in {row.merchant_id for row in rows}
-    }
-    shown = [row for row in rows if of_type[row.merchant_id]]
-    if not shown:
+    if not rows:
         return None
-    return Changed([row.pass_serial for row in shown], max(row.update_tag for row in shown))
+    return Changed([row.pass_serial for row in rows], rows[-1].update_tag)
 
 
-async def _pass_type(database: Database, merchant_id: UUID, now: datetime) -> str:
-    async with tenant_scope(database, merchant_id) as session:
-        try:
-            identity = await find_identity(session, merchant_id, now=now)
-        except IdentityFault:
-            return ""
-    return identity.pass_type if identity else ""
-
-
-async def count_registrations(session: AsyncSession, merchant_id: UUID) -> int:
-    """Return how many passes are on phones and want to hear of changes."""
-    return await session.scalar(select(func.count()).where(_Row.merchant_id == merchant_id)) or 0
+async def count_passes(session: AsyncSession, merchant_id: UUID, *, pass_type: str = "") -> int:
+    """Return how many passes are on phones and want to hear of changes; pass_type: of that type only."""
+    statement = select(func.count(_Row.pass_serial.distinct())).where(_Row.merchant_id == merchant_id)
+    if pass_type:
+        statement = statement.where(_Row.pass_type == pass_type)
+    return await session.scalar(statement) or 0

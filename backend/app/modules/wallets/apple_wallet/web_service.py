@@ -26,14 +26,15 @@ from app.modules.wallets.apple_wallet.api import pass_response
 from app.modules.wallets.apple_wallet.generator import MIME_TYPE
 from app.modules.wallets.apple_wallet.issuing import (
     find_by_serial,
+    find_issuer,
     http_date,
     is_unchanged,
     issue_pass,
-    usable_identity,
 )
 from app.modules.wallets.apple_wallet.registering import (
     DEVICE_ID_LENGTH_MAX,
     PUSH_TOKEN_LENGTH_MAX,
+    Device,
     list_changed,
     register_device,
     unregister_device,
@@ -77,9 +78,10 @@ async def get_authorised_pass(
     version = int(card.apple_auth_token)
     if not is_pass_token(keyring, given, merchant_id=card.merchant_id, pass_id=card.id, version=version):
         raise Unauthenticated
-    identity = await usable_identity(session, card.merchant_id, now=clock.now())
-    if identity.pass_type != pass_type:
+    issuer = await find_issuer(session, card.merchant_id, pass_type=pass_type, now=clock.now())
+    if issuer is None:
         raise NotFound("pass")
+    request.state.apple_issuer = issuer
     return card
 
 
@@ -96,12 +98,13 @@ DEVICE_PATH = "/v1/devices/{device_id}/registrations/{pass_type}"
 )
 @csrf_exempt
 async def post_registration(
-    device_id: str, card: PassDep, body: Registration, session: SessionDep, clock: ClockDep
+    device_id: str, pass_type: str, card: PassDep, body: Registration, session: SessionDep, clock: ClockDep
 ) -> Response:
     """Register a device for a pass: 201 for a new one, 200 for one that is known."""
     if len(device_id) > DEVICE_ID_LENGTH_MAX:
         raise NotFound("device")
-    is_new = await register_device(session, card, device_id, body.pushToken, now=clock.now())
+    device = Device(device_id, pass_type, body.pushToken)
+    is_new = await register_device(session, card, device, now=clock.now())
     return Response(status_code=201 if is_new else 200)
 
 
@@ -112,9 +115,9 @@ async def post_registration(
     dependencies=[card_holder(TOKEN_NOTE)],
 )
 @csrf_exempt
-async def delete_registration(device_id: str, card: PassDep, session: SessionDep) -> Response:
+async def delete_registration(device_id: str, pass_type: str, card: PassDep, session: SessionDep) -> Response:
     """Unregister a device; one that is not registered is no mistake."""
-    await unregister_device(session, card, device_id)
+    await unregister_device(session, card, device_id, pass_type=pass_type)
     return Response(status_code=200)
 
 
@@ -128,12 +131,11 @@ async def get_changed_passes(
     device_id: str,
     pass_type: str,
     request: Request,
-    clock: ClockDep,
     since: Annotated[str, Query(alias="passesUpdatedSince", max_length=64)] = "",
 ) -> Response:
     """List the device's passes changed after the tag, with the next tag; 204 where there is none."""
     database: Database = request.app.state.database
-    changed = await list_changed(database, device_id, pass_type=pass_type, since=since, now=clock.now())
+    changed = await list_changed(database, device_id, pass_type=pass_type, since=since)
     if changed is None:
         return Response(status_code=204)
     return JSONResponse({"serialNumbers": changed.serials, "lastUpdated": str(changed.tag)})
@@ -142,7 +144,9 @@ async def get_changed_passes(
 async def _latest(request: Request, session: SessionDep, card: PassObject, clock: ClockDep) -> Response:
     if is_unchanged(request.headers.get("if-modified-since"), card.changed_at):
         return Response(status_code=304, headers={"Last-Modified": http_date(card.changed_at)})
-    return pass_response(await issue_pass(session, card.merchant_id, card.id, now=clock.now()))
+    issuer = request.state.apple_issuer
+    issued = await issue_pass(session, card.merchant_id, card.id, now=clock.now(), issuer=issuer)
+    return pass_response(issued)
 
 
 LATEST: dict[int | str, dict[str, Any]] = {

@@ -13,8 +13,9 @@ from app.kernel.adapters import resources_of
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.settings import get_settings
-from app.modules.wallets.apple_wallet.credentials import AppleSetup, find_identity
+from app.modules.wallets.apple_wallet.credentials import find_identity
 from app.modules.wallets.apple_wallet.faults import IdentityFault, fault_text
+from app.modules.wallets.apple_wallet.health import find_fault
 from app.modules.wallets.google_wallet.accounts import GoogleAccount, find_account
 from app.modules.wallets.google_wallet.checking import FAULTS, GoogleCheck
 from app.modules.wallets.google_wallet.models import GooglePace
@@ -85,14 +86,16 @@ async def apple_state(
         shown.warnings.append(
             _("The certificate ends on %(day)s. Ask Apple for a new one in time.", day=until)
         )
-    setup = await get_settings(session, AppleSetup, merchant_id=merchant_id)
-    if setup.push_fault:
+    refused = await find_fault(session, identity.fingerprint)
+    if refused is not None:
         shown.state = "fault"
-        shown.text = fault_text("push_refused", {"name": setup.push_fault})
+        shown.text = fault_text("push_refused", {"name": refused.reason})
         shown.next_step = _(
             "Check the certificate. Passes are still handed out; phones are not told of changes."
         )
-    shown.facts.append((_("Last fault"), _moment(setup.push_fault, setup.push_fault_at)))
+    shown.facts.append(
+        (_("Last fault"), _moment(*((refused.reason, refused.since) if refused else ("", None))))
+    )
     shown.facts.append((_("Notifications"), _("one for each change, no limit by Apple")))
     return shown
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import delete
 
+from app.db.session import system_scope
 from app.kernel.adapters import Resources
 from app.kernel.jobs import JobContext
 from app.modules.wallets.apple_wallet import client as client_module
 from app.modules.wallets.apple_wallet.client import CurlPush
 from app.modules.wallets.apple_wallet.pushing import Pusher
+from app.modules.wallets.models import AppleHealth
 
 from .standin import StandInApns
 
@@ -51,6 +54,8 @@ class Worker:
 async def worker(process, apns, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
     """Return a worker that pushes to the stand-in, with short time limits."""
     monkeypatch.setattr(client_module, "TOTAL_MS", 400)
+    async with system_scope(process.database) as session:
+        await session.execute(delete(AppleHealth))
     pusher = Pusher(CurlPush(apns.url, str(apns.ca_file)))
     resources = Resources()
     resources._objects.update(process.resources._objects)

@@ -16,9 +16,12 @@ from app.modules.cards.factories import make_card
 from app.modules.cards.models import PassObject
 from app.modules.merchants.factories import make_merchant
 from app.modules.stores.factories import make_store
+from app.modules.wallets.apple_wallet.credentials import AppleKeys
+from app.modules.wallets.apple_wallet.health import find_fault
 from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE
 from app.modules.wallets.apple_wallet.registering import REGISTRATIONS_MAX
 from app.modules.wallets.marks import assign_update_tag, mark_changed
+from tests.fixtures import START
 
 
 class Phone:
@@ -248,14 +251,11 @@ async def test_a_device_that_is_gone_is_forgotten(database, phone, worker, apns,
     assert apns.pushes == []
 
 
-async def test_a_refused_certificate_is_told_once_and_does_not_storm(database, phone, worker, apns, clock):
-    """BadCertificate for an hour: a probe every quarter of an hour, kept for the dashboard, gone when it works."""
-    from app.kernel.settings import get_settings
-    from app.modules.wallets.apple_wallet.credentials import AppleSetup
-
+async def test_a_refused_certificate_does_not_storm(database, phone, worker, apns, clock):
+    """BadCertificate for an hour: a probe every quarter of an hour, over all workers; gone when it works."""
     store = await make_store(database, await make_merchant(database))
     card = await make_card(database, store)
-    await phone.add(card)
+    content = await phone.add(card)
     await phone.register(str(card.id))
     await change(database, card, stamp_count=1)
     apns.always = (403, {"reason": "BadCertificate"})
@@ -264,22 +264,21 @@ async def test_a_refused_certificate_is_told_once_and_does_not_storm(database, p
             await refresh(worker, card)
         clock.advance(minutes=1)
     assert len(apns.pushes) <= 5
+    mark = worker.resources.get(AppleKeys).installation(clock.now()).fingerprint
     async with tenant_scope(database, card.merchant_id) as session:
-        setup = await get_settings(session, AppleSetup, merchant_id=card.merchant_id)
-    assert setup.push_fault == "BadCertificate"
+        fault = await find_fault(session, mark)
+    assert (fault.reason, fault.since) == ("BadCertificate", START)
 
     apns.always = None
     clock.advance(minutes=16)
     await refresh(worker, card)
     async with tenant_scope(database, card.merchant_id) as session:
-        setup = await get_settings(session, AppleSetup, merchant_id=card.merchant_id)
-    assert setup.push_fault == ""
+        assert await find_fault(session, mark) is None
+    assert apns.pushes[-1][1] == content["passTypeIdentifier"]
 
 
 async def test_one_connection_carries_many_pushes(database, worker, apns, process):
     """Two hundred pushes, one connection."""
-    from app.modules.wallets.apple_wallet.credentials import AppleKeys
-
     identity = process.resources.get(AppleKeys).installation(process.clock.now())
     service = worker.pusher._service
     answers = await asyncio.gather(*(service.push(identity, f"{n:064x}") for n in range(200)))

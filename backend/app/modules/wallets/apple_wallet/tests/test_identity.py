@@ -145,7 +145,7 @@ def test_a_merchants_own_certificate_comes_first() -> None:
     """Its key is stored encrypted, bound to the merchant; it expires like any other."""
     keyring, merchant_id = Keyring.for_tests(), new_id()
     sealed = seal_key(keyring, merchant_id, chain().key_pem())
-    setup = AppleSetup(certificate=chain().certificate_pem().decode(), sealed_key=sealed)
+    setup = AppleSetup(apple_certificate=chain().certificate_pem().decode(), apple_key=sealed)
     keys = AppleKeys(Settings(), keyring)
 
     found = keys.own(merchant_id, setup, NOW)

@@ -15,7 +15,9 @@ from app.modules.cards.factories import MadeCard
 from app.modules.cards.models import PassObject
 from app.modules.merchants.factories import make_merchant
 from app.modules.stores.factories import make_store
-from app.modules.wallets.apple_wallet.credentials import AppleSetup
+from app.modules.wallets.apple_wallet.client import PushAnswer
+from app.modules.wallets.apple_wallet.credentials import find_identity
+from app.modules.wallets.apple_wallet.health import note_answer
 from app.modules.wallets.google_wallet.checking import GoogleCheck
 from app.modules.wallets.google_wallet.models import GoogleObjectRow
 from app.modules.wallets.google_wallet.tests.conftest import Shop
@@ -50,6 +52,7 @@ async def put_on_phone(shop: Shop, card: MadeCard, *, devices: int = 1) -> None:
                 "merchant_id": card.merchant_id,
                 "id": new_id(),
                 "device_id": f"device-{number}",
+                "pass_type": "pass.com.example",
                 "pass_serial": str(card.id),
                 "push_token": f"token-{number}",
             }
@@ -150,13 +153,18 @@ async def test_each_state_says_what_to_do_next(shop: Shop, client: httpx2.AsyncC
 async def test_a_refused_apple_certificate_is_a_fault(shop: Shop, client: httpx2.AsyncClient) -> None:
     """What Apple's push service said stands there in words."""
     async with tenant_scope(shop.database, shop.merchant.id) as session:
-        fault = AppleSetup(push_fault="BadCertificate", push_fault_at=shop.clock.now())
-        await save_settings(session, fault, merchant_id=shop.merchant.id)
+        identity = await find_identity(session, shop.merchant.id, now=shop.clock.now())
+        refused = PushAnswer(403, "BadCertificate")
+        await note_answer(session, identity.fingerprint, refused, was_probe=False, now=shop.clock.now())
 
     text = section(await page_of(client, shop.merchant), "apple")
 
     assert "Needs attention" in text
     assert "refuses the certificate: BadCertificate" in text
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        await note_answer(
+            session, identity.fingerprint, PushAnswer(200), was_probe=True, now=shop.clock.now()
+        )
 
 
 async def test_the_demo_says_that_it_is_one(client: httpx2.AsyncClient, database: Any) -> None:
