@@ -72,10 +72,10 @@ class LiveServer:
 @contextmanager
 def running_server(folder: Path, *, name: str) -> Iterator[LiveServer]:
     """Start web and worker on a database of their own; end them and drop it."""
-    _sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    run_sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = int(sock.getsockname()[1])
-        server = LiveServer(_settings(folder, name=name, port=port))
+        server = LiveServer(server_settings(folder, name=name, port=port))
         environment = child_environment(server.settings) | {
             "STEMPEL_DATABASE_ALLOW_ASYNC_COMMIT": "true",
             "STEMPEL_LOG_LEVEL": "WARNING",
@@ -96,10 +96,11 @@ def running_server(folder: Path, *, name: str) -> Iterator[LiveServer]:
             for client in server.clients:
                 client.close()
             stop_all(server.children)
-            _sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            run_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-def _settings(folder: Path, *, name: str, port: int) -> Settings:
+def server_settings(folder: Path, *, name: str, port: int) -> Settings:
+    """Return the demo's settings on a database of its own."""
     def login(user: str) -> str:
         url = make_url(os.environ[ADMIN_URL]).set(database=name, username=f"stempel_{user}", password=user)
         return url.render_as_string(hide_password=False)
@@ -128,7 +129,8 @@ def _wait(server: LiveServer) -> None:
     raise AssertionError(f"not ready after {START_SECONDS_MAX:.0f} s:\n{server.children[0].last_lines()}")
 
 
-def _sql(statement: str) -> None:
+def run_sql(statement: str) -> None:
+    """Run a statement as the administrator of the tests' server."""
     async def run() -> None:
         engine = create_async_engine(to_async_url(os.environ[ADMIN_URL]), isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:

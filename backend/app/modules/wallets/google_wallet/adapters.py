@@ -5,6 +5,7 @@ Never called inside a transaction. Nothing is retried here except a refused toke
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -97,6 +98,7 @@ class GoogleClient:
         self._stand_in: httpx2.AsyncClient | None = None
         self._stand_in_folder = settings.data_dir / "google-stand-in"
         self._tokens: dict[tuple[str, str], tuple[str, datetime]] = {}
+        self._fetching = asyncio.Lock()
 
     async def call(
         self,
@@ -115,9 +117,17 @@ class GoogleClient:
         return answer
 
     async def _token(self, account: GoogleAccount, *, now: datetime) -> str:
-        kept = self._tokens.get(_key_of(account))
-        if kept is not None and now < kept[1]:
-            return kept[0]
+        kept = self._kept_token(account, now=now)
+        if kept is not None:
+            return kept
+        async with self._fetching:  # many jobs at once ask for one token
+            return self._kept_token(account, now=now) or await self._fetch_token(account, now=now)
+
+    def _kept_token(self, account: GoogleAccount, *, now: datetime) -> str | None:
+        token, good_until = self._tokens.get(_key_of(account), ("", now))
+        return token if now < good_until else None
+
+    async def _fetch_token(self, account: GoogleAccount, *, now: datetime) -> str:
         claims = {
             "iss": account.client_email,
             "scope": SCOPE,

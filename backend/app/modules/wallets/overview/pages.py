@@ -13,7 +13,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.web.shell import render_member_page
 from app.modules.wallets.google_wallet.rules import NOTIFICATIONS_MAX
-from app.modules.wallets.overview.queries import count_cards, count_notified, count_waiting
+from app.modules.wallets.overview.queries import CardCounts, count_cards, count_notified, count_waiting
 from app.modules.wallets.overview.states import apple_state, google_state
 
 router = APIRouter(prefix="/dashboard/wallets", include_in_schema=False)
@@ -30,6 +30,12 @@ async def get_wallets_page(
     return await render_member_page(request, session, "wallets/overview.html", context)
 
 
+def _share(counts: CardCounts) -> str:
+    """Return how many of the active cards live in a wallet, in percent; few are not none."""
+    percent = 100 * counts.either / counts.active if counts.active else 0
+    return "<\u00a01\u00a0%" if 0 < percent < 1 else f"{percent:.0f}\u00a0%"
+
+
 async def _overview(session: AsyncSession, principal: Principal, *, now: datetime) -> dict[str, Any]:
     merchant_id = principal.merchant_id
     counts = await count_cards(session, merchant_id)
@@ -38,7 +44,7 @@ async def _overview(session: AsyncSession, principal: Principal, *, now: datetim
         "page_title": _("Wallets"),
         "page_text": _("Your cards in the wallets of your customers’ phones."),
         "counts": counts,
-        "share": round(100 * counts.either / counts.active) if counts.active else 0,
+        "share": _share(counts),
         "waiting": await count_waiting(session, merchant_id),
         "notified": notified,
         "wallets": [

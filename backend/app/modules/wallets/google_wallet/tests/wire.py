@@ -29,16 +29,29 @@ class Wire:
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     tokens: int = 0
+    open: dict[asyncio.Task[Any], asyncio.StreamWriter] = field(default_factory=dict)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.open[task] = writer
         try:
             while await self._serve_one(reader, writer):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            del self.open[task]
             writer.close()
+
+    async def hang_up(self) -> None:
+        """Break off what is still connected."""
+        tasks = list(self.open)
+        for writer in list(self.open.values()):
+            writer.transport.abort()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -91,3 +104,4 @@ async def running_wire(folder: Path) -> AsyncIterator[Wire]:
     wire.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield wire
     server.close()
+    await wire.hang_up()

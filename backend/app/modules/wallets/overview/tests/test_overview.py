@@ -82,7 +82,7 @@ async def test_the_overview_counts_where_cards_live(shop: Shop, client: httpx2.A
     page = await page_of(client, shop.merchant)
 
     assert (counts.active, counts.apple, counts.google, counts.either) == (3, 1, 2, 2)
-    assert "67 % of 3 active cards" in page
+    assert "67\u00a0% of 3 active cards" in page
     assert "1 card lives here" in section(page, "apple")
     assert "2 cards live here" in section(page, "google")
 
