@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.hooks import Collect, Keyed
 from app.kernel.permissions import Principal
+from app.kernel.reports import ReportView
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ class CardContext:
 
 
 NAV_ITEM: Collect[PageContext, NavItem] = Collect("NAV_ITEM", about="Lines of the dashboard's navigation.")
+HOME_BLOCK: Collect[PageContext, Panel] = Collect(
+    "HOME_BLOCK", about="Blocks on the dashboard's home; those of an order below 100 stand above the live feed."
+)
 HOME_TILE: Collect[PageContext, Tile] = Collect("HOME_TILE", about="Figures on the dashboard's home.")
 CUSTOMER_PANEL: Collect[PageContext, Panel] = Collect(
     "CUSTOMER_PANEL", about="Blocks on a customer's profile; subject_id is the customer."
@@ -115,16 +119,6 @@ class Exporter(Protocol):
 
 
 EXPORTER: Keyed[Exporter] = Keyed("EXPORTER", about="Tables a merchant can download.")
-
-
-@dataclass(frozen=True)
-class ReportView:
-    """A page of figures. load: called with (session, merchant id, now)."""
-
-    title: str
-    permission: str
-    template: str
-    load: Callable[[AsyncSession, UUID, datetime], Awaitable[Mapping[str, object]]]
 
 
 REPORT_VIEW: Keyed[ReportView] = Keyed("REPORT_VIEW", about="Pages of figures in the dashboard.")

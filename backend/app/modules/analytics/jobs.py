@@ -17,6 +17,7 @@ from app.modules.analytics.counting.service import (
     leave_pending,
     lock_countings,
 )
+from app.modules.analytics.value.service import fit_value
 from app.modules.cards.public import CardJoined
 from app.modules.wallets.public import CardsChanged
 
@@ -84,3 +85,19 @@ async def keep_countings(context: JobContext) -> None:
 
 
 KEEP = Periodic("analytics.keep", every=KEEP_EVERY, run=keep_countings, timeout=timedelta(minutes=9))
+
+
+@job("analytics.fit_value", timeout=timedelta(minutes=10), priority=-20)
+async def fit_customers(context: JobContext) -> None:
+    """Fit what the merchant's customers are worth."""
+    await fit_value(context)
+
+
+async def fit_all(context: JobContext) -> None:
+    """Queue one fit a merchant; those without customers say so at once."""
+    async with system_scope(context.database) as session:
+        for merchant_id in await session.scalars(_MERCHANTS):
+            await enqueue(session, fit_customers, merchant_id=merchant_id, key="fit")
+
+
+FIT = Periodic("analytics.fit_value", every=timedelta(hours=24), run=fit_all)

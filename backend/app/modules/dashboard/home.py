@@ -14,19 +14,17 @@ from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.i18n import current, msg, ngettext
 from app.kernel.i18n import gettext as _
-from app.kernel.points import HOME_TILE, PageContext, Tile
+from app.kernel.points import HOME_BLOCK, HOME_TILE, PageContext, Tile
 from app.modules.dashboard.queries import (
     FEED_SHOWN,
-    Figures,
     RedemptionRow,
     VisitFilter,
     VisitRow,
     first_steps,
-    home_figures,
     list_redemptions,
     list_visits,
 )
-from app.modules.dashboard.rules import Span, change_of, home_spans
+from app.modules.dashboard.rules import Span, today_span
 from app.modules.messaging.public import messaging_ready
 from app.modules.staff.public import staff_names
 from app.modules.stores.public import StoreView
@@ -41,10 +39,7 @@ class ShownTile:
 
     label: str
     value: str
-    change: str | None = None
-    direction: str = ""
     compared: str | None = None
-    help: str | None = None
     url: str | None = None
 
 
@@ -70,39 +65,6 @@ class Step:
     url: str
 
 
-def figure_tiles(now: Figures, before: Figures, kinds: frozenset[str]) -> list[ShownTile]:
-    """Return the tiles of a span that this business has; kinds are the loyalty types of its stores."""
-    tiles = [_tile(_("Visits"), now.visits, before.visits, _("Stamps and purchases that were accepted."))]
-    if kinds & {"stamps", "hybrid"}:
-        tiles.append(_tile(_("Stamps"), now.stamps, before.stamps, _("Stamps given with these visits.")))
-    if kinds & {"points", "hybrid"}:
-        tiles.append(_tile(_("Points"), now.points, before.points, _("Points given with these visits.")))
-    return [
-        *tiles,
-        _tile(
-            _("Rewards"),
-            now.redemptions,
-            before.redemptions,
-            _("Rewards handed out; what was undone is not counted."),
-        ),
-        _tile(_("New cards"), now.new_cards, before.new_cards, _("Cards that customers started.")),
-    ]
-
-
-def _tile(label: str, now: int, before: int, about: str) -> ShownTile:
-    change = change_of(now, before)
-    speak = current()
-    sign = "+" if change.ratio is not None and change.ratio > 0 else ""
-    return ShownTile(
-        label=label,
-        value=speak.format_number(now),
-        change=sign + speak.format_percent(change.ratio) if change.ratio is not None else None,
-        direction=change.direction if change.ratio is not None else "",
-        compared=_("before: %(number)s", number=speak.format_number(before)),
-        help=about,
-    )
-
-
 def _contributed(tile: Tile) -> ShownTile:
     return ShownTile(tile.label, tile.value, compared=tile.note or None, url=tile.url or None)
 
@@ -110,13 +72,11 @@ def _contributed(tile: Tile) -> ShownTile:
 async def home_page(page: PageContext, stores: Sequence[StoreView], *, time_zone: str) -> dict[str, Any]:
     """Return the home page's values."""
     session, merchant_id = page.session, page.principal.merchant_id
-    figures = await home_figures(session, merchant_id, home_spans(page.now, time_zone))
-    kinds = frozenset(store.loyalty_type for store in stores)
+    blocks = sorted(await HOME_BLOCK.gather(page), key=lambda block: block.order)
     contributed = sorted(await HOME_TILE.gather(page), key=lambda tile: tile.order)
     progress = await first_steps(session, merchant_id)
     return {
-        "today": figure_tiles(figures.today, figures.today_before, kinds),
-        "week": figure_tiles(figures.week, figures.week_before, kinds),
+        "blocks": blocks,
         "urgent": [_contributed(tile) for tile in contributed if tile.order < URGENT_BELOW],
         "more": [_contributed(tile) for tile in contributed if tile.order >= URGENT_BELOW],
         "feed": await feed_items(page, stores, time_zone=time_zone),
@@ -167,7 +127,7 @@ async def feed_items(page: PageContext, stores: Sequence[StoreView], *, time_zon
     names = _Names(
         {store.id: store.name for store in stores},
         await staff_names(session, merchant_id, sorted(givers)),
-        home_spans(page.now, time_zone).today,
+        today_span(page.now, time_zone),
         time_zone,
     )
     items = [_visit_item(row, names) for row in visits] + [

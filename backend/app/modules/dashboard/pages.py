@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 from pydantic import BeforeValidator
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
@@ -16,7 +17,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import page_context_of, render_member_page
-from app.kernel.web.templates import is_htmx, render_fragment
+from app.kernel.web.templates import is_htmx, render_fragment, render_text
 from app.modules.dashboard.home import feed_items, home_page
 from app.modules.dashboard.rules import day_part
 from app.modules.dashboard.visits_list import VisitQuery, VoidWish, shown_visit, undo_visit, visits_page
@@ -49,7 +50,8 @@ async def get_home(
     merchant = await get_merchant(session, principal.merchant_id)
     values = await home_page(page_context_of(request, session), stores, time_zone=merchant.time_zone)
     title = greeting(day_part(clock.now(), merchant.time_zone))
-    context = {**values, "page_title": title, "now": clock.now()}
+    blocks = [Markup(render_text(request, block.template, block.context)) for block in values["blocks"]]  # noqa: S704
+    context = {**values, "blocks": blocks, "page_title": title, "now": clock.now()}
     return await render_member_page(request, session, "dashboard/home.html", context)
 
 

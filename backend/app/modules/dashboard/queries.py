@@ -1,19 +1,18 @@
-"""Reads of the home page and of the list of visits. Roll-ups take their place when analytics comes."""
+"""Reads of the home page's feed and of the list of visits. Figures are contributed (HOME_BLOCK)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Uuid, column, exists, func, select, table
+from sqlalchemy import Integer, Uuid, column, exists, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.cards.models import PassObject
 from app.modules.customers.models import Customer
-from app.modules.dashboard.rules import Span, Spans
+from app.modules.dashboard.rules import Span
 from app.modules.rewards.public import Redemption, Reward
 from app.modules.visits.public import Visit
 from app.utils.id_generator import id_floor
@@ -25,73 +24,6 @@ ID_MARGIN = timedelta(days=40)
 
 _STAFF_PIN = table("staff_pin", column("merchant_id", Uuid), column("staff_id", Uuid))
 _STORE = table("store", column("merchant_id", Uuid), column("staff_pin_hash", Integer))
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What happened in a span, without what was taken back."""
-
-    visits: int = 0
-    stamps: int = 0
-    points: int = 0
-    redemptions: int = 0
-    new_cards: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HomeFigures:
-    """The four spans of the home page."""
-
-    today: Figures
-    today_before: Figures
-    week: Figures
-    week_before: Figures
-
-
-def _counted(
-    spans: Mapping[str, Span], moment: Any, measures: Mapping[str, ColumnElement[int]]
-) -> list[ColumnElement[int]]:
-    return [
-        func.coalesce(measure.filter(moment >= span.start, moment < span.end), 0).label(f"{name}__{what}")
-        for name, span in spans.items()
-        for what, measure in measures.items()
-    ]
-
-
-async def home_figures(session: AsyncSession, merchant_id: UUID, spans: Spans) -> HomeFigures:
-    """Return the figures of all four spans, by one statement a table."""
-    named = {name: getattr(spans, name) for name in HomeFigures.__dataclass_fields__}
-    start = min(span.start for span in named.values())
-    floor = id_floor(start - ID_MARGIN)
-    found: dict[str, dict[str, int]] = {name: {} for name in named}
-    visits = select(
-        *_counted(
-            named,
-            Visit.at,
-            {
-                "visits": func.count(),
-                "stamps": func.sum(Visit.stamps),
-                "points": func.sum(Visit.points),
-            },
-        )
-    ).where(Visit.merchant_id == merchant_id, Visit.id >= floor, Visit.at >= start, Visit.voided_at.is_(None))
-    redemptions = select(*_counted(named, Redemption.redeemed_at, {"redemptions": func.count()})).where(
-        Redemption.merchant_id == merchant_id,
-        Redemption.id >= floor,
-        Redemption.redeemed_at >= start,
-        Redemption.voided_at.is_(None),
-    )
-    cards = select(*_counted(named, PassObject.created_at, {"new_cards": func.count()})).where(
-        PassObject.merchant_id == merchant_id,
-        PassObject.id >= floor,
-        PassObject.created_at >= start,
-        PassObject.status != "merged",
-    )
-    for statement in (visits, redemptions, cards):
-        for label, value in (await session.execute(statement)).one()._mapping.items():
-            name, _, what = str(label).partition("__")
-            found[name][what] = int(value)
-    return HomeFigures(**{name: Figures(**values) for name, values in found.items()})
 
 
 @dataclass(frozen=True, slots=True)

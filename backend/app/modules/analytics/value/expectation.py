@@ -1,0 +1,114 @@
+"""From fitted models to figures: visits and spending to expect of the customers of today, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.modules.analytics.value.model import (
+    Array,
+    Fit,
+    Histories,
+    NoFit,
+    Spending,
+    chance_alive,
+    expected_spend,
+    expected_visits,
+    fit_bgnbd,
+    fit_gamma_gamma,
+)
+
+SAMPLES = 200
+# Each sample of parameters is asked about so many histories at most, drawn by how many customers have them.
+HISTORIES_ASKED_MAX = 3_000
+SEED = 20261120
+SURE = (2.5, 97.5)
+
+
+def expect(people: Sequence[Mapping[str, float]], *, weeks: float, payers_min: int) -> dict[str, Any]:
+    """Return what to expect of these customers; status "no_fit" where the models find no answer."""
+    column = {name: np.array([row[name] for row in people]) for name in people[0]}
+    of = Histories(column["x"], column["t_x"], column["age"], column["customers"])
+    try:
+        visiting = fit_bgnbd(of)
+    except NoFit:
+        return {"status": "no_fit"}
+    spending = _fit_spending(column, payers_min=payers_min)
+    customers = float(of.count.sum())
+    alive = float(np.sum(of.count * chance_alive(visiting.values, of)))
+    visits, value = _figures(visiting.values, spending.values if spending else None, column, weeks)
+    visit_range, value_range = _ranges(visiting, spending, column, weeks)
+    newcomer = Histories(np.zeros(1), np.zeros(1), np.zeros(1), np.ones(1))
+    return {
+        "status": "ok",
+        "horizon_weeks": weeks,
+        "bgnbd": dict(zip(visiting.names, map(float, visiting.values), strict=True)),
+        "gamma_gamma": dict(zip(spending.names, map(float, spending.values), strict=True))
+        if spending
+        else None,
+        "alive": alive,
+        "visits": visits / customers,
+        "visits_range": [bound / customers for bound in visit_range],
+        "value_minor": value / customers if spending else None,
+        "value_range_minor": [bound / customers for bound in value_range] if spending else None,
+        "total_minor": value if spending else None,
+        "newcomer_visits": float(expected_visits(visiting.values, newcomer, weeks)[0]),
+        "past_minor": float(column["amount_minor"].sum()) / customers,
+        "past_visits": float(column["visits"].sum()) / customers,
+    }
+
+
+def _fit_spending(column: Mapping[str, Array], *, payers_min: int) -> Fit | None:
+    paid = (column["paid_days"] > 0) & (column["mean_minor"] > 0)
+    if float(column["customers"][paid].sum()) < payers_min:
+        return None
+    try:
+        return fit_gamma_gamma(
+            Spending(column["paid_days"][paid], column["mean_minor"][paid], column["customers"][paid])
+        )
+    except NoFit:
+        return None
+
+
+def _paid_share(column: Mapping[str, Array]) -> float:
+    """Return how many of the days on which somebody came back came with an amount."""
+    returns = float(np.sum(column["customers"] * column["x"]))
+    return float(np.sum(column["customers"] * column["paid_days"])) / returns if returns else 0.0
+
+
+def _figures(
+    visiting: Array, spending: Array | None, column: Mapping[str, Array], weeks: float
+) -> tuple[float, float]:
+    """Return the visiting days and the spending to expect of all these customers together."""
+    of = Histories(column["x"], column["t_x"], column["age"], column["customers"])
+    visits = expected_visits(visiting, of, weeks) * of.count
+    if spending is None:
+        return float(np.sum(visits)), 0.0
+    worth = expected_spend(spending, column["paid_days"], column["mean_minor"])
+    return float(np.sum(visits)), float(np.sum(visits * worth)) * _paid_share(column)
+
+
+def _ranges(
+    visiting: Fit, spending: Fit | None, column: Mapping[str, Array], weeks: float
+) -> tuple[list[float], list[float]]:
+    """Return between which bounds both lie, as far as the fit is sure of its parameters."""
+    asked = _asked(column)
+    draws = visiting.draw(SAMPLES, seed=SEED)
+    spends = spending.draw(SAMPLES, seed=SEED + 1) if spending else [None] * SAMPLES
+    found = np.array([_figures(v, s, asked, weeks) for v, s in zip(draws, spends, strict=True)])
+    found = found[np.all(np.isfinite(found), axis=1)]
+    visits, values = (np.percentile(found[:, place], SURE) for place in (0, 1))
+    return [float(bound) for bound in visits], [float(bound) for bound in values]
+
+
+def _asked(column: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the histories, or so many of them drawn by their weight, standing for all."""
+    if len(column["x"]) <= HISTORIES_ASKED_MAX:
+        return dict(column)
+    weights = column["customers"] / column["customers"].sum()
+    chosen = np.random.default_rng(SEED).choice(len(weights), size=HISTORIES_ASKED_MAX, p=weights)
+    asked = {name: values[chosen] for name, values in column.items()}
+    asked["customers"] = np.full(HISTORIES_ASKED_MAX, column["customers"].sum() / HISTORIES_ASKED_MAX)
+    return asked

@@ -1,0 +1,153 @@
+"""What customers are worth: so far, and in the year to come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.kernel.i18n import current
+from app.kernel.i18n import gettext as _
+from app.kernel.money import Money, currency_exponent
+from app.kernel.reports import Block, Column, Figure, Report, ReportContext, Table, Value
+from app.modules.analytics.figures import figure
+from app.modules.analytics.queries import find_value
+from app.modules.analytics.value.service import CUSTOMERS_MIN, RETURNERS_MIN, WEEKS_MIN
+
+
+async def load_value(context: ReportContext) -> Report:
+    """Return the last fit in plain words, or what is still missing for one."""
+    found = await find_value(context.session, context.merchant_id)
+    if found is None:
+        return Report(notice=_("The expected value is worked out once a day. It is not there yet."))
+    result = found.result
+    if result["status"] == "too_few":
+        return Report(notice=_missing(result))
+    if result["status"] != "ok":
+        return Report(
+            notice=_("Your customers' visits follow no pattern that the model knows, so it says nothing.")
+        )
+    has_money = result["value_minor"] is not None and result["currency"] == context.currency
+    return Report(
+        figures=_figures(result, has_money=has_money),
+        blocks=[_words(result, context.currency, has_money=has_money), _table(result, has_money=has_money)],
+        extra={"fitted_at": found.fitted_at},
+    )
+
+
+def _missing(result: dict[str, Any]) -> str:
+    return _(
+        "The expected value needs %(customers)s customers, %(returners)s of whom came back, over %(weeks)s weeks. So"
+        " far there are %(now_customers)s, %(now_returners)s and %(now_weeks)s.",
+        customers=CUSTOMERS_MIN,
+        returners=RETURNERS_MIN,
+        weeks=WEEKS_MIN,
+        now_customers=result["customers"],
+        now_returners=result["returners"],
+        now_weeks=int(result["weeks"]),
+    )
+
+
+def _about_model() -> str:
+    return _(
+        "Learned from when each of your customers came and, where amounts are known, what they spent (the BG/NBD and"
+        " Gamma-Gamma models)."
+    )
+
+
+def _figures(result: dict[str, Any], *, has_money: bool) -> list[Figure]:
+    about = _about_model()
+    figures = [
+        Figure(
+            _("Still with you"),
+            round(result["alive"]),
+            about=_("How many of your customers will probably come again."),
+            note=_("of %(number)s", number=current().format_number(result["customers"])),
+        ),
+        Figure(
+            _("Visits in the next 12 months"),
+            result["visits"],
+            "decimal",
+            about,
+            note=_("per customer, with all who will not come again"),
+        ),
+    ]
+    if has_money:
+        figures += [
+            Figure(
+                _("Worth in the next 12 months"),
+                result["value_minor"],
+                "money",
+                about,
+                note=_("per customer"),
+            ),
+            Figure(
+                _("All customers together"),
+                result["total_minor"],
+                "money",
+                about,
+                note=_("in the next 12 months"),
+            ),
+            figure("spent_so_far", result["past_minor"]),
+        ]
+    return figures
+
+
+def _words(result: dict[str, Any], currency: str, *, has_money: bool) -> Block:
+    speak = current()
+
+    def number(value: float) -> str:
+        return speak.format_number(value, decimals=1)
+
+    low, high = result["visits_range"]
+    lines = [
+        _(
+            "An average customer of today will come about %(visits)s times in the next 12 months. We are 95 %% sure"
+            " that the average is between %(low)s and %(high)s.",
+            visits=number(result["visits"]),
+            low=number(low),
+            high=number(high),
+        )
+    ]
+    if has_money:
+
+        def money(value: float) -> str:
+            return speak.format_money(Money(round(value), currency))
+
+        low, high = result["value_range_minor"]
+        lines.append(
+            _(
+                "That is about %(value)s each, surely between %(low)s and %(high)s. So much may a returning customer be"
+                " worth to you, before costs.",
+                value=money(result["value_minor"]),
+                low=money(low),
+                high=money(high),
+            )
+        )
+    lines.append(
+        _(
+            "Somebody who comes for the first time today will come back about %(visits)s times within a year.",
+            visits=number(result["newcomer_visits"]),
+        )
+    )
+    return Block(_("In plain words"), " ".join(lines))
+
+
+def _table(result: dict[str, Any], *, has_money: bool) -> Block:
+    def in_major(minor: float) -> float:
+        return float(minor / 10 ** currency_exponent(result["currency"]))
+
+    low, high = result["visits_range"]
+    rows: list[list[Value]] = [
+        [_("Visits per customer, so far"), result["past_visits"], None, None],
+        [_("Visits per customer, next 12 months"), result["visits"], low, high],
+        [_("Visits of a new customer, next 12 months"), result["newcomer_visits"], None, None],
+    ]
+    columns = [Column(_("Figure"), "text"), Column(_("Value"), "decimal")]
+    columns += [Column(_("At least"), "decimal"), Column(_("At most"), "decimal")]
+    text = _(
+        "At least and at most: 95 %% sure, as far as the model holds. Days count, so twice on one day is one visit."
+    )
+    if has_money:
+        low, high = (in_major(bound) for bound in result["value_range_minor"])
+        rows.append([_("Spent per customer, so far"), in_major(result["past_minor"]), None, None])
+        rows.append([_("Worth per customer, next 12 months"), in_major(result["value_minor"]), low, high])
+    return Block(_("The figures behind it"), text, table=Table("expected", columns, rows))
