@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NONE, PSEUDONYM, Base, TenantRow, merchant_fk
+from app.kernel.hooks import Keyed
 from app.kernel.permissions import Principal
 from app.utils.id_generator import new_id
 
@@ -20,7 +21,12 @@ class AuditEntry(TenantRow, Base):
     """One change: actor, action, target and the non-personal facts of it."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (merchant_fk(), Index(None, "merchant_id", "target_id"))
+    __table_args__ = (
+        merchant_fk(),
+        Index(None, "merchant_id", "target_id"),
+        Index(None, "merchant_id", "at", "id"),
+        Index(None, "merchant_id", "actor_id", "at", "id"),
+    )
     actor_kind: Mapped[str] = mapped_column(info=NONE)
     actor_id: Mapped[UUID | None] = mapped_column(info=PSEUDONYM)
     action: Mapped[str] = mapped_column(info=NONE)
@@ -28,6 +34,10 @@ class AuditEntry(TenantRow, Base):
     target_id: Mapped[UUID | None] = mapped_column(info=PSEUDONYM)
     facts: Mapped[dict[str, Any]] = mapped_column(info=NONE)
     at: Mapped[datetime] = mapped_column(info=NONE)
+
+
+# Offered by modules for the actions they record: {"store.created": msg("Store opened")}.
+AUDIT_ACTION: Keyed[str] = Keyed("AUDIT_ACTION", about="The words for what an audit entry says was done.")
 
 
 async def record_audit(  # noqa: PLR0913 - an audit line has this many parts

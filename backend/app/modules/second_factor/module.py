@@ -1,13 +1,14 @@
 """The manifest of the second factor."""
 
+from app.kernel.audit import AUDIT_ACTION
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import NAV_ITEM
-from app.modules.accounts.public import ACCOUNT_PANEL, MEMBER_GONE, SIGN_IN_FACTOR
+from app.modules.accounts.public import ACCOUNT_PANEL, MEMBER_GONE, SIGN_IN_BLOCK, SIGN_IN_FACTOR
 from app.modules.second_factor.jobs import sweep
-from app.modules.second_factor.navigation import account_panel, nav_items
+from app.modules.second_factor.navigation import AUDIT_WORDS, account_panel, nav_items
 from app.modules.second_factor.service import SecondFactorSettings
 from app.modules.second_factor.signing_in import SecondStep, on_member_gone
 
@@ -22,7 +23,11 @@ MODULE = Module(
         On(ACCOUNT_PANEL, account_panel),
         On(MEMBER_GONE, on_member_gone),
     ),
-    offers=(Offer(SIGN_IN_FACTOR, "second_factor", SecondStep()),),
+    offers=(
+        Offer(SIGN_IN_FACTOR, "second_factor", SecondStep()),
+        Offer(SIGN_IN_BLOCK, "passkey", "second_factor/_sign_in.html"),
+        *(Offer(AUDIT_ACTION, action, words) for action, words in AUDIT_WORDS.items()),
+    ),
     periodic=(sweep,),
     settings=(SecondFactorSettings,),
     permissions=(Permission("second_factor.require", msg("Ask everyone for a second step at sign-in")),),

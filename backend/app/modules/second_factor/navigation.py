@@ -8,6 +8,20 @@ from app.kernel.points import NavItem, PageContext, Panel
 from app.modules.second_factor.mails import SECURITY_PATH
 from app.modules.second_factor.service import factors_of
 
+AUDIT_WORDS = {
+    "second_factor.app_on": msg("Authenticator app set up"),
+    "second_factor.app_off": msg("Authenticator app turned off"),
+    "second_factor.codes_drawn": msg("Recovery codes drawn anew"),
+    "second_factor.code_used": msg("Recovery code used"),
+    "second_factor.reset": msg("Second factor taken away"),
+    "second_factor.required": msg("Second step asked of everyone"),
+    "second_factor.optional": msg("Second step made optional"),
+    "passkey.added": msg("Passkey added"),
+    "passkey.renamed": msg("Passkey renamed"),
+    "passkey.removed": msg("Passkey removed"),
+    "passkey.blocked": msg("Passkey blocked: it looks copied"),
+}
+
 
 def nav_items(page: PageContext) -> list[NavItem]:
     """Contribute the line in the signed-in person's menu."""
