@@ -11,7 +11,8 @@ import json
 import queue
 import threading
 import time
-from concurrent.futures import Future
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -23,6 +24,7 @@ from app.modules.wallets.apple_wallet.identity import Identity
 
 CONNECT_MS, TOTAL_MS = 5_000, 10_000
 STREAMS_AT_ONCE = 100
+LINES_KEPT = 2 * STREAMS_AT_ONCE
 PAYLOAD = b"{}"
 _WAIT_SECONDS = 0.005
 
@@ -39,8 +41,8 @@ class PushAnswer:
 class PushService(Protocol):
     """Takes pushes."""
 
-    async def push(self, identity: Identity, push_token: str) -> PushAnswer:
-        """Tell a device that one of its passes changed."""
+    async def push_all(self, identity: Identity, push_tokens: Sequence[str]) -> list[PushAnswer]:
+        """Tell devices that one of their passes changed; answers in the order of the tokens."""
         ...
 
     async def aclose(self) -> None:
@@ -56,20 +58,87 @@ class StandInPush:
     def __init__(self) -> None:
         self.taken: list[str] = []
 
-    async def push(self, identity: Identity, push_token: str) -> PushAnswer:
-        """Note the push."""
-        self.taken = [*self.taken[-self.KEPT + 1 :], push_token]
-        return PushAnswer(200)
+    async def push_all(self, identity: Identity, push_tokens: Sequence[str]) -> list[PushAnswer]:
+        """Note the pushes."""
+        self.taken = [*self.taken, *push_tokens][-self.KEPT :]
+        return [PushAnswer(200)] * len(push_tokens)
 
     async def aclose(self) -> None:
         """Nothing to close."""
 
 
-@dataclass
-class _Order:
-    identity: Identity
-    push_token: str
-    answer: Future[PushAnswer]
+class _Batch:
+    """Pushes that somebody waits for, all together."""
+
+    def __init__(self, identity: Identity, push_tokens: Sequence[str]) -> None:
+        self.identity = identity
+        self.push_tokens = push_tokens
+        self.loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[list[PushAnswer]] = self.loop.create_future()
+        self._answers = [PushAnswer(0, "Closed")] * len(push_tokens)
+        self._left = len(push_tokens)
+
+    def answer(self, place: int, answer: PushAnswer) -> None:
+        """Keep an answer; the last one ends the wait. Called in the thread."""
+        self._answers[place] = answer
+        self._left -= 1
+        if not self._left:
+            self.end()
+
+    def end(self) -> None:
+        """End the wait with the answers that there are; a loop that has ended waits for nothing."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if not self.done.done():
+            self.done.set_result(self._answers)
+
+
+class _Line:
+    """A libcurl handle set up for an identity, used for one push after the other."""
+
+    def __init__(self, identity: Identity, ca_file: str) -> None:
+        self.identity = identity.fingerprint
+        self.batch: _Batch | None = None
+        self.place = 0
+        self.body = io.BytesIO()
+        self.curl = curl = pycurl.Curl()
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        curl.setopt(pycurl.PIPEWAIT, 1)
+        curl.setopt(pycurl.POSTFIELDS, PAYLOAD)
+        curl.setopt(
+            pycurl.HTTPHEADER, [f"apns-topic: {identity.pass_type}", "content-type: application/json"]
+        )
+        curl.setopt(pycurl.WRITEDATA, self.body)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, CONNECT_MS)
+        curl.setopt(pycurl.TIMEOUT_MS, TOTAL_MS)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.PROXY, "")
+        curl.setopt(pycurl.SSLCERTTYPE, "PEM")
+        curl.setopt(pycurl.SSLKEYTYPE, "PEM")
+        # From memory: the private key is never written to a file.
+        curl.setopt(pycurl.SSLCERT_BLOB, identity.certificate_pem())
+        curl.setopt(pycurl.SSLKEY_BLOB, identity.key_pem())
+        if ca_file:
+            curl.setopt(pycurl.CAINFO, ca_file)
+
+    def begin(self, batch: _Batch, place: int, url: str) -> None:
+        """Make ready for a push."""
+        self.batch, self.place = batch, place
+        self.body.seek(0)
+        self.body.truncate()
+        self.curl.setopt(pycurl.URL, f"{url}/3/device/{quote(batch.push_tokens[place], safe='')}")
+
+    def end(self, curl_error: int | None) -> None:
+        """Hand out what Apple answered, or what libcurl met."""
+        assert self.batch is not None
+        if curl_error is None:
+            answer = read_answer(self.curl.getinfo(pycurl.RESPONSE_CODE), self.body.getvalue())
+        else:
+            answer = PushAnswer(0, curl_reason(curl_error))
+        self.batch.answer(self.place, answer)
+        self.batch = None
 
 
 class CurlPush:
@@ -78,105 +147,99 @@ class CurlPush:
     def __init__(self, url: str, ca_file: str = "") -> None:
         self._url = url.rstrip("/")
         self._ca_file = ca_file
-        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._multi: pycurl.CurlMulti | None = None
         self._lock = threading.Lock()
+        # Only the thread touches these.
+        self._multi = pycurl.CurlMulti()
+        self._busy: dict[pycurl.Curl, _Line] = {}
+        self._idle: list[_Line] = []
+        self._begun: _Batch | None = None
+        self._next = 0
 
-    async def push(self, identity: Identity, push_token: str) -> PushAnswer:
-        """Send one push and return what Apple said; never raises for what the other side does."""
-        order = _Order(identity, push_token, Future())
+    async def push_all(self, identity: Identity, push_tokens: Sequence[str]) -> list[PushAnswer]:
+        """Send pushes and return what Apple said to each; never raises for what the other side does."""
+        if not push_tokens:
+            return []
+        batch = _Batch(identity, push_tokens)
         self._start()
-        self._orders.put(order)
-        return await asyncio.wrap_future(order.answer)
+        self._batches.put(batch)
+        return await batch.done
 
     async def aclose(self) -> None:
         """End the thread and its connections."""
         thread = self._thread
         if thread is not None:
-            self._orders.put(None)
+            self._batches.put(None)
             await asyncio.to_thread(thread.join, TOTAL_MS / 1_000)
 
     def _start(self) -> None:
+        if self._thread is not None:
+            return
         with self._lock:
             if self._thread is None:
-                self._multi = pycurl.CurlMulti()
                 self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
                 self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS_AT_ONCE)
                 self._thread = threading.Thread(target=self._run, name="apns", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
-        multi = self._multi
-        assert multi is not None
-        running: dict[pycurl.Curl, tuple[_Order, io.BytesIO]] = {}
-        while True:
-            if not self._take(multi, running):
-                break
-            multi.perform()
-            self._finish(multi, running)
-            if running:
-                # Short: an order that comes meanwhile waits for it. -1: no socket yet to wait for.
-                if multi.select(_WAIT_SECONDS) == -1:
-                    time.sleep(_WAIT_SECONDS)
-        for order, _body in running.values():
-            order.answer.set_result(PushAnswer(0, "Closed"))
-        multi.close()
+        while self._take():
+            self._multi.perform()
+            self._finish()
+            # Short: an order that comes meanwhile waits for it. -1: no socket yet to wait for.
+            if self._busy and self._multi.select(_WAIT_SECONDS) == -1:
+                time.sleep(_WAIT_SECONDS)
+        for batch in {line.batch for line in self._busy.values() if line.batch}:
+            batch.end()
+        self._multi.close()
 
-    def _take(self, multi: pycurl.CurlMulti, running: dict[pycurl.Curl, tuple[_Order, io.BytesIO]]) -> bool:
+    def _take(self) -> bool:
         """Begin what is waiting; False when asked to end. Sleeps while there is nothing to do."""
-        while len(running) < STREAMS_AT_ONCE:
-            try:
-                order = self._orders.get(block=not running)
-            except queue.Empty:
-                return True
-            if order is None:
+        while len(self._busy) < STREAMS_AT_ONCE:
+            if self._begun is None:
+                try:
+                    self._begun = self._batches.get(block=not self._busy)
+                except queue.Empty:
+                    return True
+                self._next = 0
+            batch = self._begun
+            if batch is None:
                 return False
-            body = io.BytesIO()
-            handle = self._handle(order, body)
-            running[handle] = (order, body)
-            multi.add_handle(handle)
+            line = self._line_for(batch.identity)
+            line.begin(batch, self._next, self._url)
+            self._busy[line.curl] = line
+            self._multi.add_handle(line.curl)
+            self._next += 1
+            if self._next == len(batch.push_tokens):
+                self._begun = None
         return True
 
-    def _handle(self, order: _Order, body: io.BytesIO) -> pycurl.Curl:
-        handle = pycurl.Curl()
-        handle.setopt(pycurl.URL, f"{self._url}/3/device/{quote(order.push_token, safe='')}")
-        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-        handle.setopt(pycurl.PIPEWAIT, 1)
-        handle.setopt(pycurl.POSTFIELDS, PAYLOAD)
-        handle.setopt(
-            pycurl.HTTPHEADER, [f"apns-topic: {order.identity.pass_type}", "content-type: application/json"]
-        )
-        handle.setopt(pycurl.WRITEDATA, body)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, CONNECT_MS)
-        handle.setopt(pycurl.TIMEOUT_MS, TOTAL_MS)
-        handle.setopt(pycurl.NOSIGNAL, 1)
-        handle.setopt(pycurl.PROXY, "")
-        handle.setopt(pycurl.SSLCERTTYPE, "PEM")
-        handle.setopt(pycurl.SSLKEYTYPE, "PEM")
-        # From memory: the private key is never written to a file.
-        handle.setopt(pycurl.SSLCERT_BLOB, order.identity.certificate_pem())
-        handle.setopt(pycurl.SSLKEY_BLOB, order.identity.key_pem())
-        if self._ca_file:
-            handle.setopt(pycurl.CAINFO, self._ca_file)
-        return handle
+    def _line_for(self, identity: Identity) -> _Line:
+        """Return a free line of the identity's, or make one; the oldest of others make room."""
+        wanted = identity.fingerprint
+        for place in range(len(self._idle) - 1, -1, -1):
+            if self._idle[place].identity == wanted:
+                return self._idle.pop(place)
+        while len(self._idle) >= LINES_KEPT:
+            self._idle.pop(0).curl.close()
+        return _Line(identity, self._ca_file)
 
-    def _finish(self, multi: pycurl.CurlMulti, running: dict[pycurl.Curl, tuple[_Order, io.BytesIO]]) -> None:
-        while True:
-            waiting, good, bad = multi.info_read()
+    def _finish(self) -> None:
+        """Hand out the answers that came."""
+        waiting = 1
+        while waiting:
+            waiting, good, bad = self._multi.info_read(STREAMS_AT_ONCE)
             for handle in good:
-                order, body = running.pop(handle)
-                answer = read_answer(int(handle.getinfo(pycurl.RESPONSE_CODE)), body.getvalue())
-                multi.remove_handle(handle)
-                handle.close()
-                order.answer.set_result(answer)
+                self._end(handle, None)
             for handle, number, _text in bad:
-                order, _body = running.pop(handle)
-                multi.remove_handle(handle)
-                handle.close()
-                order.answer.set_result(PushAnswer(0, curl_reason(number)))
-            if not waiting:
-                return
+                self._end(handle, number)
+
+    def _end(self, handle: pycurl.Curl, curl_error: int | None) -> None:
+        line = self._busy.pop(handle)
+        self._multi.remove_handle(handle)
+        line.end(curl_error)
+        self._idle.append(line)
 
 
 CERTIFICATE_ERRORS = {
@@ -195,8 +258,10 @@ def curl_reason(number: int) -> str:
 
 def read_answer(status: int, body: bytes) -> PushAnswer:
     """Return what an answer says."""
+    if not body:
+        return PushAnswer(status)
     try:
-        said = json.loads(body or b"{}")
+        said = json.loads(body)
         reason, stamp = str(said.get("reason", "")), said.get("timestamp")
         gone_at = datetime.fromtimestamp(int(stamp) / 1_000, UTC) if stamp is not None else None
     except (ValueError, AttributeError, TypeError, OverflowError):

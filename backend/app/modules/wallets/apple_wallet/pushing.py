@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -129,7 +128,7 @@ class AppleOutput:
             return work.turn.reason
         sent = work.tokens[: work.turn.most]
         service = context.resources.get(Pusher).service_for(work.identity)
-        answers = await asyncio.gather(*(service.push(work.identity, token) for token in sent))
+        answers = await service.push_all(work.identity, sent)
         for token, answer in zip(sent, answers, strict=True):
             await self._settle(context, work, token, answer)
         bad = next((one for one in answers if is_outage(one) or is_certificate_problem(one)), None)

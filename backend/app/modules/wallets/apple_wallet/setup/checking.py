@@ -65,7 +65,9 @@ async def check_apple(context: JobContext) -> None:
             code, values = fault.code, fault.values
     if identity is not None:
         await asyncio.to_thread(identity.signer.sign, b"{}", at=now)
-        answer = await context.resources.get(Pusher).service_for(identity).push(identity, PROBE_TOKEN)
+        (answer,) = (
+            await context.resources.get(Pusher).service_for(identity).push_all(identity, [PROBE_TOKEN])
+        )
         code, values = result_of(identity, answer)
         async with context.session() as session:
             # What the test finds counts for everybody who waits.

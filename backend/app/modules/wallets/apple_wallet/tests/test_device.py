@@ -281,7 +281,7 @@ async def test_one_connection_carries_many_pushes(database, worker, apns, proces
     """Two hundred pushes, one connection."""
     identity = process.resources.get(AppleKeys).installation(process.clock.now())
     service = worker.pusher._service
-    answers = await asyncio.gather(*(service.push(identity, f"{n:064x}") for n in range(200)))
+    answers = await service.push_all(identity, [f"{n:064x}" for n in range(200)])
 
     assert {answer.status for answer in answers} == {200}
     assert len({token for token, _topic, _body in apns.pushes}) == 200
