@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from app.db.session import Database, set_tenant
-from app.kernel.web.cookies import cookie_name
-from app.modules.accounts.factories import PASSWORD, SESSION_COOKIE, make_session, password_hash
+from app.db.session import Database
+from app.modules.accounts.factories import PASSWORD, password_hash, sign_in_as
 from app.modules.merchants.service import NewMerchant, create_merchant
 from app.utils.id_generator import new_id
 
@@ -37,15 +36,14 @@ async def make_merchant(database: Database, **over: str) -> MadeMerchant:
             session, NewMerchant(password_hash=password_hash(), **details), now=MADE_AT
         )
         assert merchant is not None, "the e-mail of a test is its own"
-        await set_tenant(session, merchant.id)
-        opened = await make_session(session, merchant.id, merchant.owner_id, now=MADE_AT)
-        name = cookie_name(database.settings, SESSION_COOKIE)
+    headers = await sign_in_as(database, merchant.id, merchant.owner_id, now=MADE_AT)
+    name, _, token = headers["Cookie"].partition("=")
     return MadeMerchant(
         id=merchant.id,
         owner_id=merchant.owner_id,
         name=merchant.name,
         email=merchant.email,
         password=PASSWORD,
-        cookies={name: opened.token},
-        headers={"Cookie": f"{name}={opened.token}", "Origin": database.settings.public_url},
+        cookies={name: token},
+        headers=headers,
     )

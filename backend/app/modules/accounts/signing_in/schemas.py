@@ -27,6 +27,7 @@ class SessionRow(BaseModel):
     """An open session of the signed-in member."""
 
     id: UUID
+    browser: str = Field(examples=["Firefox, Windows"])
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
@@ -37,6 +38,7 @@ class SessionRow(BaseModel):
         """Return the answer for a row."""
         return cls(
             id=row.id,
+            browser=row.browser,
             created_at=row.created_at,
             last_seen_at=row.last_seen_at,
             expires_at=row.expires_at,
