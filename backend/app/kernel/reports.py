@@ -87,7 +87,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A row of values in a chart, one for each label. tone: 1 to 4, or "before" for the period compared with."""
+    """A row of values in a chart, one for each label. tone: 1 to 4, "each" for bars of their own
+    colours, or "before" for the period compared with.
+    """
 
     title: str
     values: Sequence[Value]
@@ -134,7 +136,7 @@ class Report:
 
 @dataclass(frozen=True)
 class ReportView:
-    """A page of figures in the dashboard. title: a msg() text. ranged: whether it depends on the chosen days."""
+    """A page of figures in the dashboard. title: a msg() text. ranged: it depends on the chosen days; compares: also on those before."""
 
     title: str
     permission: str
@@ -142,3 +144,4 @@ class ReportView:
     icon: str = "chart-bar"
     order: int = 100
     ranged: bool = True
+    compares: bool = False

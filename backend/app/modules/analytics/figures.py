@@ -31,7 +31,8 @@ FIGURES: dict[str, Definition] = {
         msg("New customers"), msg("Customers whose very first visit was in this time, over all their cards.")
     ),
     "returning": Definition(
-        msg("Returning visits"), msg("Visits of customers who had been there before: all visits but the very first.")
+        msg("Returning visits"),
+        msg("Visits of customers who had been there before: all visits but the very first."),
     ),
     "cards": Definition(msg("New cards"), msg("Cards that customers started; joined duplicates count once.")),
     "stamps": Definition(msg("Stamps"), msg("Stamps given with these visits.")),
@@ -56,34 +57,43 @@ FIGURES: dict[str, Definition] = {
         "percent",
         "",
     ),
-    "customers": Definition(msg("Customers"), msg("Everybody with a card, whether they have been there yet or not.")),
+    "customers": Definition(
+        msg("Customers"), msg("Everybody with a card, whether they have been there yet or not.")
+    ),
     "came_back": Definition(
-        msg("Came back"), msg("Of the customers who have been there, those who came at least twice."), "percent"
+        msg("Came back"),
+        msg("Of the customers who have been there, those who came at least twice."),
+        "percent",
     ),
     "per_customer": Definition(
         msg("Visits per customer"), msg("All visits divided by the customers who have been there."), "decimal"
     ),
     "gap": Definition(
         msg("Days between visits"),
-        msg("From the first to the last visit of customers who came back, divided by the returns in between."),
+        msg(
+            "From the first to the last visit of customers who came back, divided by the returns in between."
+        ),
         "decimal",
         "",
     ),
     "redeemers": Definition(
-        msg("Got a reward"), msg("Of the customers who have been there, those who were handed a reward at least once."),
+        msg("Got a reward"),
+        msg("Of the customers who have been there, those who were handed a reward at least once."),
         "percent",
     ),
     "spent_so_far": Definition(
         msg("Spent so far"), msg("All sales divided by the customers who have been there."), "money"
     ),
-    "ready": Definition(msg("Rewards waiting"), msg("Cards on which a reward could be redeemed now."), better=""),
+    "ready": Definition(
+        msg("Rewards waiting"), msg("Cards on which a reward could be redeemed now."), better=""
+    ),
     "stamps_open": Definition(
         msg("Stamps on cards"), msg("Stamps that customers hold and have not redeemed."), better=""
     ),
     "points_open": Definition(
         msg("Points on cards"), msg("Points that customers hold and have not redeemed."), better=""
     ),
-}  
+}
 
 
 def values_of(totals: Totals) -> dict[str, Value]:

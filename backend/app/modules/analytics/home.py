@@ -87,7 +87,12 @@ async def home_blocks(page: PageContext) -> list[Panel]:
     context = await _figures(page, books, merchant)
     if page.principal.may("analytics.view"):
         context["attention"] = await _attention(page, books, merchant)
-    return [Panel(_("Figures"), "analytics/_home.html", context, order=50)]
+    later = {"attention": [], "chart": None, "spans": context["spans"][1:]}
+    now = {**context, "spans": context["spans"][:1]}
+    return [
+        Panel(_("Figures"), "analytics/_home.html", now, order=50),
+        Panel(_("Figures"), "analytics/_home.html", later, order=150),
+    ]
 
 
 async def _figures(page: PageContext, books: Books, merchant: MerchantView) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from app.modules.wallets.public import CARDS_CHANGED
 
 VIEW = "analytics.view"
 REPORTS = {
-    "overview": ReportView(msg("Overview"), VIEW, load_overview, "chart-line", 10),
+    "overview": ReportView(msg("Overview"), VIEW, load_overview, "chart-line", 10, compares=True),
     "times": ReportView(msg("Times"), VIEW, load_times, "clock", 20),
     "customers": ReportView(msg("Customers"), VIEW, load_people, "users", 30, ranged=False),
     "retention": ReportView(msg("Coming back"), VIEW, load_cohorts, "refresh", 40, ranged=False),

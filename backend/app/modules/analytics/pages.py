@@ -43,7 +43,7 @@ async def get_report(report: str, request: Request, session: SessionDep, asked: 
         **await filters_of(page),
         "tabs": tabs_of(context, report, asked),
         "report": report,
-        "ranged": page.view.ranged,
+        "view": page.view,
         "page_title": _(page.view.title),
     }
     return await render_member_page(request, session, "analytics/report.html", values)

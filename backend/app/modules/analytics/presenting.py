@@ -8,6 +8,8 @@ from datetime import date
 from math import ceil, log10
 from typing import Any
 
+from babel import numbers
+
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.money import Money, currency_exponent
@@ -18,6 +20,8 @@ from app.modules.analytics.views.common import month_label, thinned
 
 PLOT_HEIGHT = 200
 HEAT_STEPS = 7
+# A change beyond this ratio is not said in percent.
+LEAP = 10.0
 NONE = "–"  # noqa: RUF001
 XLSX_FORMATS = {"percent": "0.0%", "decimal": "0.00", "money": "0.00", "count": "#,##0"}
 
@@ -44,7 +48,7 @@ def plain_value(value: Value, kind: str, currency: str) -> Cell:
     """Return a value for a file: money in major units, everything else as it is."""
     if kind == "money" and isinstance(value, int | float):
         exponent = currency_exponent(currency)
-        return round(round(value) / 10**exponent, exponent)
+        return float(round(round(value) / 10**exponent, exponent))
     if isinstance(value, float):
         return round(value, 4)
     return value
@@ -84,16 +88,29 @@ def shown_figure(figure: Figure, currency: str) -> ShownFigure:
     if before is not None:
         compared = _("before: %(number)s", number=format_value(figure.before, figure.kind, currency))
     speak = current()
-    shown = speak.format_percent(ratio) if ratio is not None else None
+    # From almost nothing everything is a leap: thousands of percent say less than the two numbers.
+    shown = speak.format_percent(ratio) if ratio is not None and abs(ratio) < LEAP else None
+    value = short_money(now, currency) if figure.kind == "money" and now is not None else None
     return ShownFigure(
         label=figure.label,
-        value=format_value(figure.value, figure.kind, currency),
+        value=value or format_value(figure.value, figure.kind, currency),
         change=("+" if ratio and ratio > 0 else "") + shown if shown else None,
         direction="up" if ratio and ratio > 0 else "down" if ratio and ratio < 0 else "",
         compared=compared,
         help=figure.about or None,
         neutral=not figure.better,
     )
+
+
+def short_money(minor: float, currency: str) -> str:
+    """Write an amount for a tile: a thousand and more without cents."""
+    amount = Money(round(minor), currency).amount
+    if abs(amount) < 1000:
+        return current().format_money(Money(round(minor), currency))
+    locale = current().locale
+    pattern = locale.currency_formats["standard"].pattern.replace(".00", "")
+    whole = numbers.format_currency(amount, currency, format=pattern, locale=locale, currency_digits=False)
+    return str(whole)
 
 
 def _number(value: Value) -> float | None:
@@ -213,7 +230,7 @@ def draw_parts(chart: Chart, currency: str) -> dict[str, Any]:
                 "value": format_value(series.values[place], series.kind, currency),
                 "share": current().format_percent(numbers[place] / total),
                 "width": f"{numbers[place] / highest * 100:.2f}%",
-                "tone": place % 8 + 1,
+                "tone": place % 8 + 1 if series.tone == "each" else 1,
             }
             for place, label in enumerate(chart.labels)
         ]

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.reports import Period
@@ -70,8 +70,9 @@ def _sums(table: Any) -> list[Any]:
     return [func.coalesce(func.sum(getattr(table, name)), 0).label(name) for name in MEASURES]
 
 
-async def _rows(books: Books, query: Select[Any]) -> Sequence[Any]:
-    return (await books.session.execute(query)).all()
+async def _rows(books: Books, query: Any) -> Sequence[Any]:
+    rows: Sequence[Any] = (await books.session.execute(query)).all()
+    return rows
 
 
 def _measures(row: Any) -> dict[str, float]:
@@ -108,7 +109,7 @@ async def so_far(books: Books, days: Sequence[date], *, at: datetime) -> dict[da
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A period's sums and days, and those of the period before, which ends at the same time of day."""
+    """A period's sums and days, and those before. `before` ends at the same time of day; before_days are whole."""
 
     days: dict[date, dict[str, float]]
     totals: dict[str, float]
@@ -126,9 +127,8 @@ async def compare_periods(
         return Compared(days, totals, {}, None)
     before_days = await totals_by_day(books, before.start, before.end)
     local = now.astimezone(ZoneInfo(time_zone))
-    if period.end == local.date():
-        before_days |= await so_far(books, [before.end], at=local)
-    return Compared(days, totals, before_days, add_up(before_days, before))
+    cut = await so_far(books, [before.end], at=local) if period.end == local.date() else {}
+    return Compared(days, totals, before_days, add_up({**before_days, **cut}, before))
 
 
 async def weekday_hours(books: Books, period: Period) -> list[tuple[int, int, dict[str, float]]]:

@@ -13,13 +13,14 @@ from app.kernel.reports import Period
 
 # What a page may ask for; the longest is two years and a bit, so that a year and the one before are both there.
 DAYS_MAX = 800
+# All of whole weeks, so that a Saturday stands beside a Saturday of the period before.
 PRESETS: dict[str, tuple[str, int]] = {
     "7": (msg("7 days"), 7),
-    "30": (msg("30 days"), 30),
-    "90": (msg("90 days"), 90),
-    "365": (msg("12 months"), 365),
+    "28": (msg("4 weeks"), 28),
+    "91": (msg("3 months"), 91),
+    "364": (msg("12 months"), 364),
 }
-PRESET_DEFAULT = "30"
+PRESET_DEFAULT = "28"
 COMPARISONS = {
     "before": msg("the period before"),
     "year": msg("the year before"),

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
 from app.kernel.errors import CODES
 from app.kernel.i18n import gettext as _
+from app.kernel.points import Panel
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import page_context_of, render_member_page
@@ -27,6 +28,8 @@ from app.modules.stores.public import list_stores
 router = APIRouter(include_in_schema=False)
 
 _Blank = BeforeValidator(lambda value: None if value == "" else value)
+# Where the live feed stands among the contributed blocks.
+FEED_ORDER = 100
 OptionalId = Annotated[UUID | None, Query(), _Blank]
 # A zone's midnight at the very ends of the calendar cannot be told in UTC.
 OptionalDay = Annotated[date | None, Query(ge=date(1970, 1, 1), le=date(9998, 12, 31)), _Blank]
@@ -37,6 +40,15 @@ def greeting(part: str) -> str:
     if part == "morning":
         return _("Good morning")
     return _("Good afternoon") if part == "afternoon" else _("Good evening")
+
+
+def home_parts(request: Request, blocks: list[Panel]) -> dict[str, list[Markup]]:
+    """Return the contributed blocks as text, in two parts: above and below the live feed."""
+    drawn = [(block.order, Markup(render_text(request, block.template, block.context))) for block in blocks]  # noqa: S704
+    return {
+        "blocks": [text for order, text in drawn if order < FEED_ORDER],
+        "later_blocks": [text for order, text in drawn if order >= FEED_ORDER],
+    }
 
 
 @router.get("/dashboard", response_class=HTMLResponse, dependencies=[member("dashboard.view", api_key=False)])
@@ -50,8 +62,7 @@ async def get_home(
     merchant = await get_merchant(session, principal.merchant_id)
     values = await home_page(page_context_of(request, session), stores, time_zone=merchant.time_zone)
     title = greeting(day_part(clock.now(), merchant.time_zone))
-    blocks = [Markup(render_text(request, block.template, block.context)) for block in values["blocks"]]  # noqa: S704
-    context = {**values, "blocks": blocks, "page_title": title, "now": clock.now()}
+    context = {**values, **home_parts(request, values["blocks"]), "page_title": title, "now": clock.now()}
     return await render_member_page(request, session, "dashboard/home.html", context)
 
 

@@ -95,11 +95,16 @@ def _ranges(
 ) -> tuple[list[float], list[float]]:
     """Return between which bounds both lie, as far as the fit is sure of its parameters."""
     asked = _asked(column)
-    draws = visiting.draw(SAMPLES, seed=SEED)
-    spends = spending.draw(SAMPLES, seed=SEED + 1) if spending else [None] * SAMPLES
-    found = np.array([_figures(v, s, asked, weeks) for v, s in zip(draws, spends, strict=True)])
-    found = found[np.all(np.isfinite(found), axis=1)]
-    visits, values = (np.percentile(found[:, place], SURE) for place in (0, 1))
+    made = np.random.default_rng(SEED)
+    found = []
+    for visiting_drawn in visiting.draw(SAMPLES, seed=SEED):
+        # Another crowd like this one: what is uncertain about the spending is whom one happens to have.
+        crowd = made.poisson(asked["customers"]).astype(float)
+        share = asked["customers"].sum() / max(crowd.sum(), 1.0)
+        again = {**asked, "customers": crowd * share}
+        found.append(_figures(visiting_drawn, spending.values if spending else None, again, weeks))
+    kept = np.array([pair for pair in found if np.all(np.isfinite(pair))])
+    visits, values = (np.percentile(kept[:, place], SURE) for place in (0, 1))
     return [float(bound) for bound in visits], [float(bound) for bound in values]
 
 

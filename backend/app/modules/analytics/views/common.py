@@ -12,7 +12,7 @@ from app.kernel.reports import Period, Report, ReportContext
 from app.modules.analytics.queries import Books, find_progress
 from app.modules.stores.public import StoreView, list_stores
 
-TICKS_MAX = 6
+TICKS_MAX = 5
 WEEKDAYS = (
     msg("Monday"),
     msg("Tuesday"),

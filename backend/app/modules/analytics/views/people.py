@@ -78,7 +78,7 @@ def _segments(people: Sequence[People], today: date, *, with_sales: bool) -> Blo
     chart = Chart(
         "parts",
         [_(segment.title) for segment in SEGMENTS],
-        [Series(_("Customers"), values)],
+        [Series(_("Customers"), values, "each")],
         [_(segment.about) for segment in SEGMENTS],
     )
     text = _("By how often they came and how long ago that was. Everybody is in exactly one segment.")

@@ -60,7 +60,8 @@ def _week(visits: dict[tuple[int, int], int], span: range) -> Block:
     text = _(
         "Each field is an hour of the week, the darker the more visits. Hours are those on the store's wall."
     )
-    chart = Chart("heat", labels, series, labels, about=_("Visits by weekday and hour"))
+    ticks = [str(hour) for hour in span]
+    chart = Chart("heat", labels, series, ticks, about=_("Visits by weekday and hour"))
     return Block(_("The week"), text, chart, table)
 
 
