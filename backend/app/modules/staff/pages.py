@@ -22,7 +22,7 @@ from app.kernel.web.forms import redirect
 from app.kernel.web.once import Once, answer_once
 from app.kernel.web.shell import render_member_page
 from app.modules.qr.public import qr_svg
-from app.modules.staff import devices, queries, service
+from app.modules.staff import devices, queries, renewal, service
 from app.modules.staff import pairing as pairing_cases
 from app.modules.staff.api import MemberStoreDep, pairing_url
 from app.modules.staff.pairing import Pairing
@@ -75,8 +75,12 @@ async def _team_page(
     view = await get_store(session, store)
     wrong = await queries.count_wrong_lately(session, store.merchant_id, store.id, now=now)
     form = shown.form
+    due = await renewal.list_due(session, store, time_zone=view.time_zone, now=now)
+    ends_at = min((row.renewal.ends_at for row in due), default=None)
     context = {
         "page_title": _("Staff"),
+        "due": len(due),
+        "due_until": current().format_date(ends_at, zone=view.time_zone) if ends_at else "",
         "page_text": view.name,
         "store": view,
         "tabs": await _store_tabs(session, store, "staff"),
@@ -202,6 +206,17 @@ async def post_all_pins(
     """Draw all PINs of the store anew and show them once."""
     drawn = await service.rotate_all_pins(session, store, by=principal, now=clock.now())
     return await _team_page(request, session, store, now=clock.now(), shown=TeamShown(drawn))
+
+
+@router.post("/staff/{store_id}/renew", dependencies=[member("staff.edit", api_key=False)])
+async def post_renew(
+    request: Request, store: MemberStoreDep, principal: MerchantDep, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Draw the PINs that are due by the schedule, and show them once."""
+    zone = (await get_store(session, store)).time_zone
+    drawn = await renewal.renew_due_pins(session, store, time_zone=zone, by=principal, now=clock.now())
+    error = "" if drawn else _("No PIN is due at the moment.")
+    return await _team_page(request, session, store, now=clock.now(), shown=TeamShown(drawn, error=error))
 
 
 @router.post("/staff/{store_id}/shared-pin/{wish}", dependencies=[member("staff.edit", api_key=False)])

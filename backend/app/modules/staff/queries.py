@@ -157,14 +157,14 @@ REHASH_SHARED = _statement("""
 """)
 
 SALT_AND_VERSIONS = _statement("""
-    SELECT s.pin_salt, s.staff_pin_hash IS NOT NULL AS has_shared, s.pin_pepper_version,
+    SELECT s.pin_salt, s.staff_pin_hash IS NOT NULL AS has_shared, s.pin_pepper_version, s.staff_pin_since,
         (SELECT array_agg(DISTINCT v.pepper_version) FROM staff_pin v
             WHERE v.merchant_id = s.merchant_id AND v.store_id = s.id) AS versions
     FROM store s WHERE s.merchant_id = :merchant_id AND s.id = :store_id
 """)
 
 SET_SHARED = _statement("""
-    UPDATE store SET staff_pin_hash = :new_verifier, pin_pepper_version = :pepper_version
+    UPDATE store SET staff_pin_hash = :new_verifier, pin_pepper_version = :pepper_version, staff_pin_since = :now
     WHERE merchant_id = :merchant_id AND id = :store_id
 """)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app.kernel.outcomes import Refusal
 
@@ -95,6 +96,52 @@ def decide_manager(staff: StaffRef) -> Refusal | None:
 def decide_shift_open(active_at: datetime | None, *, idle_lock: timedelta, now: datetime) -> bool:
     """Tell whether a shift last active at `active_at` is still open."""
     return active_at is not None and now - active_at < idle_lock
+
+
+# PINs end at a quiet hour of the store's clock, never in the middle of a working day.
+RENEWAL_HOUR = 4
+RENEWAL_REMINDER = timedelta(days=2)
+RenewalState = Literal["fine", "due", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When a PIN is to be drawn anew, and when it ends if nobody has."""
+
+    due_at: datetime
+    ends_at: datetime
+
+    def state(self, now: datetime) -> RenewalState:
+        """Return what the PIN is at a moment."""
+        if now >= self.ends_at:
+            return "ended"
+        return "due" if now >= self.due_at else "fine"
+
+    def is_last_days(self, now: datetime) -> bool:
+        """Tell whether a reminder is due."""
+        return self.ends_at - RENEWAL_REMINDER <= now < self.ends_at
+
+
+def renewal_of(
+    drawn_at: datetime | None, *, weeks: int, grace: timedelta, counted_from: datetime, time_zone: str
+) -> Renewal:
+    """Return a PIN's renewal. counted_from: renewal was switched on then, and makes nothing due before.
+
+    It ends at the first quiet hour after the grace period: switching renewal on ends nothing sooner than that.
+    """
+    due_at = max((drawn_at or counted_from) + timedelta(weeks=weeks), counted_from)
+    late = (due_at + grace).astimezone(ZoneInfo(time_zone))
+    quiet = late.replace(hour=RENEWAL_HOUR, minute=0, second=0, microsecond=0)
+    if quiet < late:
+        quiet = (quiet.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=late.tzinfo)
+    return Renewal(due_at, quiet.astimezone(UTC))
+
+
+def renewal_since(before: int, after: int, since: datetime | None, *, now: datetime) -> datetime | None:
+    """Return from when renewal counts after its weeks changed; a longer period keeps the old beginning."""
+    if not after:
+        return None
+    return now if not before or since is None or after < before else since
 
 
 def is_guessable(pin: str) -> bool:

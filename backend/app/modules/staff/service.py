@@ -37,6 +37,15 @@ class StaffSettings(ModuleSettings):
     pin_digits: Literal[4, 6] = Field(
         6, description="Digits of a PIN; with 4 a guess is a hundred times likelier."
     )
+    pin_renewal_weeks: int = Field(
+        0, ge=0, le=52, description="Weeks after which a PIN is to be drawn anew; 0: never."
+    )
+    pin_renewal_grace_days: int = Field(
+        7, ge=1, le=30, description="Days a PIN that is to be drawn anew still works."
+    )
+    pin_renewal_since: datetime | None = Field(
+        None, description="When renewal was switched on or made shorter; no PIN is due before that."
+    )
     idle_lock_minutes: int = Field(
         30, ge=1, le=720, description="A shift without a tap for so long is closed."
     )
@@ -166,17 +175,25 @@ async def rotate_pin(
 
 
 async def rotate_all_pins(
-    session: AsyncSession, store: StoreRef, *, by: Principal, now: datetime
+    session: AsyncSession,
+    store: StoreRef,
+    *,
+    by: Principal,
+    now: datetime,
+    only: frozenset[UUID | None] | None = None,
 ) -> list[DrawnPin]:
-    """Draw every PIN of a store anew, the shared one included where there is one."""
+    """Draw every PIN of a store anew, the shared one included where there is one.
+
+    only: the members meant, None among them for the shared PIN; without it, all.
+    """
     await _lock_team(session, store)
     drawn = [
         DrawnPin(row.id, row.name, await _give_pin(session, store, row.id, now=now))
         for row in await list_members(session, store)
-        if row.has_pin
+        if row.has_pin and (only is None or row.id in only)
     ]
-    if await has_shared_pin(session, store):
-        drawn.append(await _give_shared_pin(session, store))
+    if await has_shared_pin(session, store) and (only is None or None in only):
+        drawn.append(await _give_shared_pin(session, store, now=now))
     await _note(session, by, "staff.pins_rotated", store.id, now=now, facts={"count": len(drawn)})
     return drawn
 
@@ -187,7 +204,7 @@ async def rotate_shared_pin(
     """Draw the store's shared PIN, for a shop that names no staff."""
     await _lock_team(session, store)
     await _note(session, by, "staff.shared_pin_rotated", store.id, now=now, facts={})
-    return await _give_shared_pin(session, store)
+    return await _give_shared_pin(session, store, now=now)
 
 
 async def remove_shared_pin(session: AsyncSession, store: StoreRef, *, by: Principal, now: datetime) -> None:
@@ -195,10 +212,41 @@ async def remove_shared_pin(session: AsyncSession, store: StoreRef, *, by: Princ
     await _lock_team(session, store)
     hasher = resources_of(session).get(PinHasher)
     await session.execute(
-        queries.SET_SHARED, _names(store) | {"new_verifier": None, "pepper_version": hasher.newest_pepper}
+        queries.SET_SHARED,
+        _names(store) | {"new_verifier": None, "pepper_version": hasher.newest_pepper, "now": None},
     )
     await _end_shifts(session, store, staff_id=None)
     await _note(session, by, "staff.shared_pin_removed", store.id, now=now, facts={})
+
+
+async def end_pins(
+    session: AsyncSession, store: StoreRef, staff_ids: frozenset[UUID | None], *, by: Principal, now: datetime
+) -> None:
+    """End PINs of a store and the shifts opened with them; None among the ids: the shared one."""
+    await _lock_team(session, store)
+    for staff_id in staff_ids:
+        if staff_id is None:
+            hasher = resources_of(session).get(PinHasher)
+            ended = {"new_verifier": None, "pepper_version": hasher.newest_pepper, "now": None}
+            await session.execute(queries.SET_SHARED, _names(store) | ended)
+        else:
+            await session.execute(
+                delete(StaffPin).where(
+                    StaffPin.merchant_id == store.merchant_id,
+                    StaffPin.store_id == store.id,
+                    StaffPin.staff_id == staff_id,
+                )
+            )
+        await _end_shifts(session, store, staff_id=staff_id)
+    await _note(session, by, "staff.pins_ended", store.id, now=now, facts={"count": len(staff_ids)})
+
+
+async def find_shared_pin_since(session: AsyncSession, store: StoreRef) -> datetime | None:
+    """Return when the shared PIN was drawn, as far as that is known."""
+    since: datetime | None = (
+        (await session.execute(queries.SALT_AND_VERSIONS, _names(store))).one().staff_pin_since
+    )
+    return since
 
 
 async def has_shared_pin(session: AsyncSession, store: StoreRef) -> bool:
@@ -309,11 +357,12 @@ async def _give_pin(session: AsyncSession, store: StoreRef, staff_id: UUID, *, n
     return pin
 
 
-async def _give_shared_pin(session: AsyncSession, store: StoreRef) -> DrawnPin:
+async def _give_shared_pin(session: AsyncSession, store: StoreRef, *, now: datetime) -> DrawnPin:
     pin, verifier = await _draw(session, store)
     hasher = resources_of(session).get(PinHasher)
     await session.execute(
-        queries.SET_SHARED, _names(store) | {"new_verifier": verifier, "pepper_version": hasher.newest_pepper}
+        queries.SET_SHARED,
+        _names(store) | {"new_verifier": verifier, "pepper_version": hasher.newest_pepper, "now": now},
     )
     await _end_shifts(session, store, staff_id=None)
     return DrawnPin(None, "", pin)

@@ -61,6 +61,7 @@ class Store(TenantRow, Base):
     staff_pin_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info=SECRET)
     pin_salt: Mapped[bytes] = mapped_column(LargeBinary, info=SECRET)
     pin_pepper_version: Mapped[int] = mapped_column(server_default="1", info=NONE)
+    staff_pin_since: Mapped[datetime | None] = mapped_column(info=NONE)
     phone_pins: Mapped[bool] = mapped_column(server_default="true", info=NONE)
     address: Mapped[str | None] = mapped_column(info=NONE)
     latitude: Mapped[float | None] = mapped_column(info=NONE)

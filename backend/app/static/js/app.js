@@ -86,6 +86,10 @@ document.addEventListener("click", async (event) => {
     }
     return;
   }
+  if (event.target.closest("[data-print]")) {
+    window.print();
+    return;
+  }
   const share = event.target.closest("[data-share]");
   if (share) {
     try {
@@ -129,7 +133,7 @@ function enhance() {
   for (const toast of document.querySelectorAll("[data-toast]")) wakeToast(toast);
   // Buttons that need the browser's help are hidden in the HTML and appear only where they will work.
   for (const button of document.querySelectorAll("[data-share][hidden]")) button.hidden = !navigator.share;
-  for (const button of document.querySelectorAll("[data-copy][hidden],[data-step][hidden]")) button.hidden = false;
+  for (const button of document.querySelectorAll("[data-copy][hidden],[data-step][hidden],[data-print][hidden]")) button.hidden = false;
 }
 enhance();
 document.addEventListener("htmx:after:swap", enhance);

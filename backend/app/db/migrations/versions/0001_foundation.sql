@@ -670,6 +670,7 @@ CREATE TABLE store (
 	staff_pin_hash BYTEA, 
 	pin_salt BYTEA NOT NULL, 
 	pin_pepper_version BIGINT DEFAULT '1' NOT NULL, 
+	staff_pin_since TIMESTAMP WITH TIME ZONE, 
 	phone_pins BOOLEAN DEFAULT 'true' NOT NULL, 
 	address TEXT, 
 	latitude DOUBLE PRECISION, 
