@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from app.dependencies import MerchantDep, SessionDep, member
+from app.dependencies import ClockDep, MerchantDep, SessionDep, member
+from app.kernel.audit import record_audit
 from app.kernel.errors import NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.reports import Report, Table
@@ -61,10 +62,22 @@ async def get_table(
 
 @router.post(f"{BASE}/liability/cost", dependencies=[member("analytics.edit", api_key=False)])
 async def post_reward_cost(
-    request: Request, session: SessionDep, principal: MerchantDep, form: Annotated[AnalyticsSettings, Form()]
+    request: Request,
+    session: SessionDep,
+    principal: MerchantDep,
+    clock: ClockDep,
+    form: Annotated[AnalyticsSettings, Form()],
 ) -> Response:
     """Keep what a reward costs."""
     await save_settings(session, form, merchant_id=principal.merchant_id)
+    await record_audit(
+        session,
+        principal,
+        action="analytics.reward_cost_changed",
+        target_kind="merchant",
+        target_id=principal.merchant_id,
+        now=clock.now(),
+    )
     return redirect(request, f"{BASE}/liability", flash=_("Saved."))
 
 

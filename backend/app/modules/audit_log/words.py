@@ -1,4 +1,4 @@
-"""The words of the foundation's entries. A feature offers its own under AUDIT_ACTION, in its manifest."""
+"""The words of the entries that the product writes. A module added later offers its own under AUDIT_ACTION."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ WORDS: Mapping[str, str] = {
     "session.revoked": msg("Session ended"),
     "member.invited": msg("Person invited to the dashboard"),
     "member.joined": msg("Invited person joined"),
+    "member.invited_again": msg("Invitation sent again"),
+    "member.invitation_withdrawn": msg("Invitation withdrawn"),
     "member.changed": msg("Rights of a member changed"),
     "member.disabled": msg("Member may no longer sign in"),
     "member.enabled": msg("Member may sign in again"),
     "member.removed": msg("Member removed"),
-    "invitation.renewed": msg("Invitation sent again"),
-    "invitation.withdrawn": msg("Invitation withdrawn"),
+    "owner.changed": msg("Business handed to another owner"),
     "api_key.created": msg("API key made"),
     "api_key.revoked": msg("API key revoked"),
     "store.created": msg("Store opened"),
@@ -39,6 +40,8 @@ WORDS: Mapping[str, str] = {
     "staff.shared_pin_rotated": msg("Shop PIN drawn anew"),
     "staff.shared_pin_removed": msg("Shop PIN removed"),
     "staff.left": msg("Person left the team"),
+    "staff.pins_ended": msg("PINs ended"),
+    "staff.settings_changed": msg("Rules for PINs changed"),
     "device.added": msg("Device added"),
     "device.code_renewed": msg("New pairing code"),
     "device.paired": msg("Device paired"),
@@ -50,4 +53,21 @@ WORDS: Mapping[str, str] = {
     "reward.changed": msg("Reward changed"),
     "reward.activated": msg("Reward offered again"),
     "reward.deactivated": msg("Reward taken off offer"),
+    "visit.voided": msg("Visit undone"),
+    "analytics.reward_cost_changed": msg("Cost of a reward changed"),
+    "fingerprints.changed": msg("Keeping of device fingerprints changed"),
+    "apple_wallet.request_made": msg("Certificate request for Apple Wallet made"),
+    "apple_wallet.intermediate_kept": msg("Apple's intermediate certificate stored"),
+    "apple_wallet.certificate_waits": msg("Certificate for Apple Wallet uploaded"),
+    "apple_wallet.connected": msg("Apple Wallet connected"),
+    "apple_wallet.disconnected": msg("Apple Wallet disconnected"),
+    "google_wallet.connected": msg("Google Wallet connected"),
+    "google_wallet.disconnected": msg("Google Wallet disconnected"),
+    "fraud.open": msg("Unusual visit taken up again"),
+    "fraud.dismissed": msg("Unusual visit found harmless"),
+    "fraud.confirmed": msg("Unusual visit found to be misuse"),
+    "fraud.undone": msg("Unusual visit undone"),
+    "fraud.card_linked": msg("Own card noted for a team member"),
+    "fraud.card_unlinked": msg("Own card of a team member taken off"),
+    "fraud.settings_changed": msg("Rules for unusual visits changed"),
 }

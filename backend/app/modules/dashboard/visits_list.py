@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import StoreRef
+from app.kernel.audit import record_audit
 from app.kernel.errors import NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
@@ -169,4 +170,9 @@ async def undo_visit(
         force=wish.force,
     )
     outcome = await void_visit(session, StoreRef(principal.merchant_id, row.store_id), command, now=now)
-    return outcome if isinstance(outcome, Refusal) else None
+    if isinstance(outcome, Refusal):
+        return outcome
+    await record_audit(
+        session, principal, action="visit.voided", target_kind="visit", target_id=wish.visit_id, now=now
+    )
+    return None
