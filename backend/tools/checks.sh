@@ -41,6 +41,11 @@ ensure_system_services() {
     for pair in redis-server:redis-server nginx:nginx pgbouncer:pgbouncer setpriv:util-linux useradd:passwd; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
     done
+    # Readers of wallet passes by others: KDE's library (built into a small program), GNUstep's plparse, npm's.
+    [ -e /usr/include/KPim/KPkPass/Pass ] || missing="$missing libkpimpkpass-dev"
+    for pair in plparse:gnustep-base-runtime g++:g++ pkg-config:pkg-config npm:npm; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+    done
     if [ -n "$missing" ]; then
         command -v apt-get >/dev/null 2>&1 || fail "The system tests need these programs:$missing"
         # Debian starts a service as it installs it; the tests start their own, on their own ports.

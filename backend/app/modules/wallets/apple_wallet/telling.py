@@ -34,8 +34,8 @@ log = get_logger("stempel.wallets")
 
 
 def days_left(identity: Identity, now: datetime) -> int:
-    """Return the whole days until the first of the two certificates expires; never below 0."""
-    return max(0, (identity.usable_until - now) // timedelta(days=1))
+    """Return the days until the first of the two certificates expires, begun ones too; 0: it has expired."""
+    return max(0, -((now - identity.usable_until) // timedelta(days=1)))
 
 
 def threshold_of(days: int) -> int | None:
@@ -71,7 +71,7 @@ async def tell_expiry(session: AsyncSession, merchant_id: UUID, identity: Identi
         return
     locale = (await get_merchant(session, merchant_id)).locale
     with use_language(locale):
-        if identity.usable_until <= now:
+        if days == 0:
             subject = _("Apple Wallet: your certificate has expired")
         else:
             subject = ngettext(

@@ -114,6 +114,7 @@ class Desk:
 
     def __init__(self, client: Any, merchant: Any) -> None:
         self.client, self.merchant = client, merchant
+        self.leaf = b""
 
     async def page(self) -> str:
         """Open the page."""

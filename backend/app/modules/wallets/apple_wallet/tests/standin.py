@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from app.modules.wallets.apple_wallet.demo import VALID
 from app.modules.wallets.apple_wallet.identity import write_key
 
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME
 Reply = tuple[int, dict[str, Any]] | str
 
 
@@ -34,8 +35,11 @@ class StandInApns:
         self.always: Reply | None = None
         self.pushes: list[tuple[str, str, bytes]] = []
         self.connections = 0
+        # The certificate that each connection was made with, DER.
+        self.clients: list[bytes] = []
         self.ca_file = folder / "apns-ca.pem"
         self._server: asyncio.Server | None = None
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     @property
     def url(self) -> str:
@@ -45,10 +49,15 @@ class StandInApns:
 
     async def start(self) -> None:
         """Listen."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._certificate())
-        context.set_alpn_protocols(["h2"])
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
+        self._context.load_cert_chain(self._certificate())
+        self._context.set_alpn_protocols(["h2"])
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+
+    def ask_who(self, authority: x509.Certificate) -> None:
+        """Ask from now on for certificates of an authority, whatever their dates, and note them."""
+        self._context.load_verify_locations(cadata=authority.public_bytes(Encoding.DER))
+        self._context.verify_mode = ssl.CERT_OPTIONAL
+        self._context.verify_flags |= NO_CHECK_TIME
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -79,6 +88,9 @@ class StandInApns:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        client = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        if client is not None:
+            self.clients.append(client)
         connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
         connection.initiate_connection()
         writer.write(connection.data_to_send())

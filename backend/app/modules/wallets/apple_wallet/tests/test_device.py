@@ -9,6 +9,7 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from app.db.session import tenant_scope
 from app.kernel.jobs import TryAgain
@@ -18,6 +19,7 @@ from app.modules.merchants.factories import make_merchant
 from app.modules.stores.factories import make_store
 from app.modules.wallets.apple_wallet.credentials import AppleKeys
 from app.modules.wallets.apple_wallet.health import find_fault
+from app.modules.wallets.apple_wallet.identity import is_leaf
 from app.modules.wallets.apple_wallet.pushing import OUTPUT_APPLE
 from app.modules.wallets.apple_wallet.registering import REGISTRATIONS_MAX
 from app.modules.wallets.marks import assign_update_tag, mark_changed
@@ -31,6 +33,7 @@ class Phone:
         self.client, self.device, self.push_token = client, device, push_token
         self.passes: dict[str, dict] = {}
         self.modified: dict[str, str] = {}
+        self.signers: list[bytes] = []
 
     async def add(self, card) -> dict:
         """Download a pass as its holder."""
@@ -39,7 +42,10 @@ class Phone:
         return self._keep(answer)
 
     def _keep(self, answer) -> dict:
-        content = json.loads(zipfile.ZipFile(io.BytesIO(answer.content)).read("pass.json"))
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            content = json.loads(archive.read("pass.json"))
+            both = pkcs7.load_der_pkcs7_certificates(archive.read("signature"))
+        self.signers += [one.public_bytes(Encoding.DER) for one in both if is_leaf(one)]
         self.passes[content["serialNumber"]] = content
         self.modified[content["serialNumber"]] = answer.headers["last-modified"]
         return content
