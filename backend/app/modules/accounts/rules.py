@@ -23,16 +23,30 @@ SIGN_UP_LINK_LIFETIME = timedelta(hours=24)
 INVITATION_LIFETIME = timedelta(days=7)
 
 
-def is_weak_password(password: str, *, about: Iterable[str] = ()) -> bool:
-    """Tell whether a password is too short or too easy to guess.
+# What zxcvbn found in a password, in our words; where several apply, the first of these is told.
+_WEAKNESSES = (
+    ("personal", lambda part: part.get("dictionary_name") == "user_inputs"),
+    ("common", lambda part: part.get("dictionary_name") == "passwords"),
+    ("pattern", lambda part: part["pattern"] in {"repeat", "sequence", "spatial", "date", "regex"}),
+)
 
-    about: words an attacker would try first, such as the shop's name and the e-mail address.
+
+def weakness_of(password: str, *, about: Iterable[str] = ()) -> str | None:
+    """Return why a password is refused, or None: short, long, personal, common, pattern or guessable.
+
+    about: words an attacker would try first, such as the shop's name and the e-mail address. No rules about kinds
+    of letters: they make passwords that are hard to remember, not hard to guess (NIST SP 800-63B-4, 3.1.1.2).
     """
-    if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
-        return True
+    if len(password) < PASSWORD_LENGTH_MIN:
+        return "short"
+    if len(password) > PASSWORD_LENGTH_MAX:
+        return "long"
     words = [part for text in about for part in [text, *re.split(r"[\W_]+", text)] if len(part) > 2]
     judged = zxcvbn(password[:PASSWORD_JUDGED_LENGTH], user_inputs=words)
-    return int(judged["score"]) < PASSWORD_SCORE_MIN
+    if int(judged["score"]) >= PASSWORD_SCORE_MIN:
+        return None
+    parts = judged["sequence"]
+    return next((name for name, is_in in _WEAKNESSES if any(map(is_in, parts))), "guessable")
 
 
 def is_session_over(

@@ -23,6 +23,7 @@ from app.modules.accounts.hooks import ACCOUNT_PANEL
 from app.modules.accounts.own import schemas
 from app.modules.accounts.own.address import request_address
 from app.modules.accounts.own.service import change_name, change_password, get_own_member
+from app.modules.accounts.passwords import weakness_text
 from app.modules.accounts.rules import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from app.modules.accounts.signing_in.sessions import list_sessions, revoke_sessions
 from app.modules.accounts.team.presenting import ROLE_NAMES, ROLE_TEXTS
@@ -68,7 +69,8 @@ async def _account_page(
 
 def _refuse(form: FormInput[Any], refusal: Refusal | None, *, otherwise: str) -> None:
     if refusal is not None:
-        form.errors[FIELDS.get(refusal.code, otherwise)] = refusal_text(refusal)
+        text = weakness_text(refusal) if refusal.code == "weak_password" else refusal_text(refusal)
+        form.errors[FIELDS.get(refusal.code, otherwise)] = text
 
 
 @router.get("/account", dependencies=[member("members.view", api_key=False)])

@@ -14,6 +14,7 @@ from app.kernel.web.form_input import FormInput
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text, retry_headers
 from app.kernel.web.templates import render
+from app.modules.accounts.passwords import weakness_text
 from app.modules.accounts.rules import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 
 # The token of a mail leaves the address at once: it would else stand in histories and be sent as a referrer.
@@ -37,7 +38,7 @@ def form_page(
     if refusal is not None:
         status, headers = CODES[refusal.code].status, retry_headers(request, refusal.retry_at)
     if refusal is not None and refusal.code == "weak_password":
-        errors["password"] = refusal_text(refusal)
+        errors["password"] = weakness_text(refusal)
     elif refusal is not None:
         context["problem"] = refusal_text(refusal)
     lengths = {"password_length": PASSWORD_LENGTH_MIN, "password_length_max": PASSWORD_LENGTH_MAX}

@@ -18,7 +18,7 @@ from app.modules.accounts.factories import PASSWORD, make_member
 from app.modules.accounts.hooks import SIGN_IN_FACTOR, MemberRef
 from app.modules.accounts.models import SignInLimit
 from app.modules.accounts.signing_in.browser import Browser
-from app.modules.accounts.signing_in.half import find_half_sign_in, try_half_sign_in
+from app.modules.accounts.signing_in.half import FACTOR_TRIES_MAX, find_half_sign_in, try_half_sign_in
 from app.modules.accounts.signing_in.service import finish_sign_in
 from app.modules.accounts.signing_in.sessions import SignedIn
 from app.modules.accounts.signing_up import service as sign_up_service
@@ -244,14 +244,14 @@ async def with_code(client: httpx2.AsyncClient, email: str, code: str | None) ->
 
 @pytest.mark.usefixtures("second_factor")
 async def test_json_sign_in_takes_the_code(client: httpx2.AsyncClient, merchant: MadeMerchant) -> None:
-    """Missing: totp_required; wrong: unauthenticated, ten times at most; right: a session."""
+    """Missing: totp_required; wrong: unauthenticated, a few times at most; right: a session."""
     assert await with_code(client, merchant.email, None) == (401, "totp_required")
     assert "set-cookie" not in (await sign_in(client, merchant.email)).headers
     assert await with_code(client, merchant.email, "246810") == (201, "")
     client.cookies.clear()
-    wrong = [await with_code(client, merchant.email, "000000") for _ in range(11)]
+    wrong = [await with_code(client, merchant.email, "000000") for _ in range(FACTOR_TRIES_MAX + 1)]
 
-    assert wrong == [*[(401, "unauthenticated")] * 10, (429, "rate_limited")]
+    assert wrong == [*[(401, "unauthenticated")] * FACTOR_TRIES_MAX, (429, "rate_limited")]
     assert await with_code(client, merchant.email, "246810") == (429, "rate_limited")
 
 
