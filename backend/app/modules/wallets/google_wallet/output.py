@@ -49,6 +49,7 @@ from app.utils.security import Keyring
 CLASSES, OBJECTS = "/loyaltyClass", "/loyaltyObject"
 BUSY_WAIT = timedelta(seconds=3)
 PATIENT_AFTER, PATIENT_WAIT = 30, timedelta(minutes=2)
+VANISHED_WAIT, VANISHED_TRIES_MAX = timedelta(seconds=20), 8
 SETTLED = frozenset({"merged", "erased"})
 
 
@@ -295,8 +296,14 @@ class CardSync:
         return await self.google.call(account, method, path, body=body, now=self.now)
 
 
+class Vanished(TryAgain):
+    """Google says that something is not there which it has just said is there, or took: it will make up its mind."""
+
+
 def _check(answer: Answer) -> None:
-    """Accept a success; raises GiveUp for a body that Google will never take."""
+    """Accept a success; raises GiveUp for a body that Google will never take, Vanished for a contradiction."""
+    if answer.status in {404, 409}:
+        raise Vanished(f"Google: {answer.status} for what should be there", VANISHED_WAIT)
     if answer.status >= 400:
         raise GiveUp(f"Google: {fault_of(answer).code} ({answer.status})")
 
@@ -309,6 +316,8 @@ class GoogleOutput:
         try:
             await sync_card(context.resources, merchant_id, pass_id, now=context.clock.now())
         except TryAgain as error:
+            if isinstance(error, Vanished) and context.attempt >= VANISHED_TRIES_MAX:
+                raise GiveUp(error.reason) from error
             if context.attempt > PATIENT_AFTER and error.after is not None:
                 # A long outage: tries are counted, and these have to last for hours.
                 raise TryAgain(error.reason, error.after + PATIENT_WAIT) from error

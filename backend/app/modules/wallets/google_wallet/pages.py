@@ -56,6 +56,8 @@ async def _page(
     check = await get_settings(session, GoogleCheck, merchant_id=principal.merchant_id)
     context = {
         "page_title": _("Google Wallet"),
+        "back_url": "/dashboard/wallets",
+        "back_label": _("Wallets"),
         "account": account,
         "account_url": URL,
         "check_text": _(FAULTS.get(check.code, FAULTS["unexpected"])) if check.code else "",

@@ -102,7 +102,10 @@ class Shop:
         from app.db.session import system_scope
 
         async with system_scope(self.database) as session:
-            query = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'wallets.refresh_card'"
+            query = (
+                "SELECT count(*) FROM pgqueuer"
+                " WHERE entrypoint = 'wallets.refresh_card' AND status <> 'failed'"
+            )
             return bool(await session.scalar(text(query)))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from app.db.session import tenant_scope
+from app.db.session import system_scope, tenant_scope
+from app.kernel.jobs import list_dead_jobs
 from app.kernel.jobs.runner import JobRunner
 from app.modules.cards.factories import MadeCard
 from app.modules.stores.models import Program
@@ -83,7 +84,7 @@ async def test_a_changed_design_patches_the_class_under_review(shop: Shop) -> No
     assert (body["programName"], body["reviewStatus"]) == ("New name", "UNDER_REVIEW")
 
 
-@pytest.mark.parametrize("fault", [500, 503, 429, 401, "reset", "hang", "lost"])
+@pytest.mark.parametrize("fault", [404, 409, 500, 503, 429, 401, "reset", "hang", "lost"])
 @pytest.mark.parametrize("step", [0, 1])
 async def test_one_failure_loses_and_doubles_nothing(shop: Shop, fault: Any, step: int) -> None:
     """Whatever happens to the class's or the object's request, one object is there at the end, and right."""
@@ -99,7 +100,7 @@ async def test_one_failure_loses_and_doubles_nothing(shop: Shop, fault: Any, ste
     assert len(shop.wire.calls) <= 7
 
 
-@pytest.mark.parametrize("fault", [500, 429, 401, "reset", "hang", "lost"])
+@pytest.mark.parametrize("fault", [404, 409, 500, 429, 401, "reset", "hang", "lost"])
 async def test_a_failed_patch_is_sent_again(shop: Shop, fault: Any) -> None:
     """The change arrives, with the attempts bounded."""
     card = await added(shop)
@@ -124,6 +125,58 @@ async def test_an_object_that_google_lost_is_inserted_again(shop: Shop) -> None:
 
     assert shop.google(card)["loyaltyPoints"]["balance"] == {"string": "5/10"}
     assert shop.wire.stand_in.count("loyaltyClass") == 1
+
+
+async def test_an_object_that_is_there_already_is_patched(shop: Shop) -> None:
+    """Somebody opened a fat link, or an answer was lost long ago: 409 on the insert becomes a PATCH of everything."""
+    card = await shop.card(stamps=4)
+    key = (await shop.row(card)).object_id
+    (shop.wire.stand_in._folder / "loyaltyObject").mkdir(parents=True)
+    shop.wire.stand_in._keep("loyaltyObject", {"id": key, "classId": "old", "state": "INACTIVE"})
+    await shop.change(card, revision=2)
+
+    await shop.converge()
+
+    assert [call[0] for call in shop.wire.calls] == ["POST", "POST", "PATCH"]
+    assert shop.google(card)["state"] == "ACTIVE"
+    assert shop.wire.stand_in.count("loyaltyObject") == 1
+
+
+@pytest.mark.parametrize(("fault", "most"), [(400, 1), (404, 50), (409, 25)])
+async def test_what_never_works_ends(shop: Shop, fault: int, most: int) -> None:
+    """Google refuses a card for good: the tries end, the job is kept for the operator, the next change tries anew."""
+    card = await added(shop)
+    shop.wire.down = fault
+    await shop.change(card, stamp_count=5)
+
+    await shop.converge(hours=6)
+
+    assert 1 <= len(shop.wire.calls) <= most
+    async with system_scope(shop.database) as session:
+        (dead,) = [job for job in await list_dead_jobs(session) if str(card.id) in job.arguments]
+    assert dead.name == "wallets.refresh_card"
+    shop.wire.down = None
+    await shop.change(card, stamp_count=6)
+    await shop.converge()
+    assert shop.google(card)["loyaltyPoints"]["balance"] == {"string": "6/10"}
+
+
+async def test_many_stamps_are_one_update(shop: Shop) -> None:
+    """A thousand changes of a hundred cards before the worker comes: one PATCH a card, with the newest count."""
+    cards = [await shop.card() for _ in range(100)]
+    for card in cards:
+        await shop.change(card, revision=2)
+    shop.wire.calls.clear()
+    await shop.converge()
+    shop.wire.calls.clear()
+    for count in range(1, 11):
+        for card in cards:
+            await shop.change(card, stamp_count=count)
+
+    await shop.converge()
+
+    assert len(shop.wire.of("PATCH")) == 100
+    assert {shop.google(card)["loyaltyPoints"]["balance"]["string"] for card in cards} == {"10/10"}
 
 
 async def test_an_hours_outage_converges(shop: Shop) -> None:

@@ -73,9 +73,9 @@ async def test_a_message_reaches_google_apple_and_the_web_card(
     before = demo_pass(await view_of(shop, card))["message"]
 
     assert await say(shop, card, "Soup today", header="From the kitchen")
-    drained = await shop.runner.drain()
+    await shop.runner.drain()
 
-    assert drained.done == 1
+    assert len(shop.wire.calls) == 1
     (sent,) = messages_sent(shop)
     assert problems_of("Message", sent) == []
     assert (sent["header"], sent["body"], sent["messageType"]) == (
