@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,8 @@ from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.points import DemoShop
 from app.modules.cards.public import PassObject
+from app.modules.fraud.models import FraudScan
+from app.modules.fraud.rules import is_open
 from app.modules.fraud.service import link_own_card, scan_visits
 from app.modules.staff.public import StaffRef, list_till_staff
 from app.modules.stores.public import StoreView, list_stores
@@ -21,6 +23,7 @@ from app.modules.visits.public import AwardCommand, award_visit
 HURRIED = 34
 NIGHT_HOUR = 3
 OWN_TIMES = 3
+DAYS_BACK_MAX = 5
 CARDS_READ = 400
 
 
@@ -36,23 +39,35 @@ async def add_misuse(shop: DemoShop) -> None:
     cards = await _calm_cards(shop, store)
     if not team or len(cards) < HURRIED + OWN_TIMES + 1:
         return
-    hurry = shop.now - timedelta(hours=2)
+    hurry = _last_open_morning(shop.now, store)
+    shop.session.add(FraudScan(merchant_id=shop.merchant_id, scanned_at=hurry - timedelta(days=1)))
+    await shop.session.flush()  # the look below finds how far it was done
     for number, card in enumerate(cards[:HURRIED]):
         await _stamp(shop, store, card, by=team[0], at=hurry + timedelta(seconds=17 * number))
-    night = _last_night(shop.now, store.time_zone)
+    night = _at(hurry, store.time_zone, NIGHT_HOUR, 12)
     await _stamp(shop, store, cards[HURRIED], by=team[-1], at=night)
     own = cards[HURRIED + 1]
     system = Principal("system", shop.merchant_id, None)
     await link_own_card(shop.session, system, staff_id=team[-1].id or own, card=str(own), now=shop.now)
     for number in range(OWN_TIMES):
-        await _stamp(shop, store, own, by=team[-1], at=shop.now - timedelta(minutes=90 - 25 * number))
+        await _stamp(shop, store, own, by=team[-1], at=hurry + timedelta(hours=1 + number))
     await scan_visits(shop.session, shop.merchant_id, now=shop.now)
 
 
-def _last_night(now: datetime, time_zone: str) -> datetime:
-    local = now.astimezone(ZoneInfo(time_zone))
-    night = local.replace(hour=NIGHT_HOUR, minute=12)
-    return (night if night < local else night - timedelta(days=1)).astimezone(now.tzinfo)
+def _at(day: datetime, time_zone: str, hour: int, minute: int) -> datetime:
+    """Return a time of the store's clock on the day of a moment."""
+    local = day.astimezone(ZoneInfo(time_zone)).replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return local.astimezone(UTC)
+
+
+def _last_open_morning(now: datetime, store: StoreView) -> datetime:
+    """Return ten past ten of the last day on which the store was open then, before today."""
+    moment = _at(now - timedelta(days=1), store.time_zone, 10, 10)
+    for _day in range(DAYS_BACK_MAX):
+        if is_open(moment, store.opening_hours, time_zone=store.time_zone, tolerance=timedelta()):
+            break
+        moment = _at(moment - timedelta(days=1), store.time_zone, 10, 10)
+    return moment
 
 
 async def _calm_cards(shop: DemoShop, store: StoreView) -> list[UUID]:
@@ -64,7 +79,7 @@ async def _calm_cards(shop: DemoShop, store: StoreView) -> list[UUID]:
             PassObject.program_id == store.program.id,
             PassObject.status == "active",
             PassObject.stamp_count < store.program.stamps_needed - OWN_TIMES,
-            PassObject.last_visit_at < shop.now - timedelta(days=3),
+            PassObject.last_visit_at < shop.now - timedelta(days=DAYS_BACK_MAX + 2),
         )
         .order_by(PassObject.id)
         .limit(CARDS_READ)
