@@ -77,10 +77,26 @@ run_checks() {
     check "ruff format" "$bin/ruff" format --check .
     check "mypy" "$bin/mypy"
     check "project rules" "$bin/python" -m tools.lint
+    check "bandit" "$bin/python" -m tools.bandit
     if [ -f .importlinter ]; then check "lint-imports" "$bin/lint-imports" --config .importlinter; fi
     if [ -z "$failed_checks" ]; then return 0; fi
     say "Failed:${failed_checks%,}"
     return 1
+}
+
+# Our own semgrep rules. An environment of its own (200 MB): what semgrep pins fights with what we pin.
+run_semgrep() {
+    prepare_environment runtime
+    own=$root/.venv.semgrep
+    lock=$backend/requirements-semgrep.txt
+    if [ "$(cat "$own/.stempel-lock" 2>/dev/null)" != "$(cksum <"$lock")" ]; then
+        rm -rf "$own"
+        "$venv/bin/python" -m venv "$own"
+        say "  installing semgrep ..."
+        "$own/bin/python" -m pip install --quiet --require-hashes -r "$lock" || fail "semgrep could not be installed."
+        cksum <"$lock" >"$own/.stempel-lock"
+    fi
+    PATH="$own/bin:$PATH" "$venv/bin/python" "$backend/tools/semgrep/check.py" "$own/bin/semgrep"
 }
 
 # test [--system] [pytest arguments]
@@ -99,6 +115,7 @@ run_tests() {
     say "== pytest"
     status=0
     if [ "$system" = yes ]; then
+        run_semgrep || fail "The program breaks one of its own rules."
         # One after the other: they share the machine's services and users.
         "$venv/bin/python" -m pytest -p tests.strict_outcomes -m system tests/system "$@" || status=$?
     else
