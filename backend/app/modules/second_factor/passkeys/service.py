@@ -102,7 +102,7 @@ async def finish_adding(
     made = (await session.execute(once.returning(Passkey))).scalar_one_or_none()
     if made is None:
         return REFUSED
-    await _record(session, principal, "passkey.added", made.id, now=now, facts={"synced": key.is_synced})
+    await _record(session, principal, "passkey.added", made.id, now=now)
     return made
 
 
@@ -204,7 +204,6 @@ async def _record(
     passkey_id: UUID,
     *,
     now: datetime,
-    facts: dict[str, object] | None = None,
 ) -> None:
     await record_audit(
         session,
@@ -213,5 +212,4 @@ async def _record(
         target_kind="passkey",
         target_id=passkey_id,
         now=now,
-        facts=facts,
     )
