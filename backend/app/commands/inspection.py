@@ -14,10 +14,12 @@ from rich.table import Table
 
 from app.commands.database import open_database
 from app.commands.errors import describe
-from app.commands.keys import count_old_values
+from app.commands.keys import count_old_values, list_merchants
 from app.config import Settings
 from app.db.embedded_binaries import OLDEST_MAJOR
+from app.db.session import tenant_scope
 from app.kernel.clock import SystemClock
+from app.modules.staff.queries import count_peppers
 from app.modules.wallets.apple_wallet.credentials import read_installation
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.process import build_process
@@ -88,6 +90,23 @@ async def _sealed_finding(settings: Settings) -> Finding:
     return Finding("encrypted values", well=waiting == 0, seen=seen)
 
 
+async def _pins_finding(settings: Settings) -> Finding:
+    """Count the PINs that an older pepper verifies: they work, and move at their next use."""
+    process = build_process(settings)
+    newest, pins, old = process.resources.get(Keyring).newest("pepper"), 0, 0
+    try:
+        for merchant_id in await list_merchants(process):
+            async with tenant_scope(process.database, merchant_id) as session:
+                counted = await count_peppers(session, merchant_id, newest=newest)
+            pins, old = pins + counted.pins, old + counted.old
+    finally:
+        await process.aclose()
+    seen = f"{pins}, all with pepper {newest}"
+    if old:
+        seen = f"{old} of {pins} with an older pepper; each moves to pepper {newest} at its next use"
+    return Finding("staff PINs", well=True, seen=seen)
+
+
 def _apple_finding(settings: Settings) -> Finding:
     """Read the Apple certificate as the passes do; a fault is one sentence."""
     now = SystemClock().now()
@@ -112,6 +131,7 @@ async def _database_findings(settings: Settings) -> list[Finding]:
         findings.append(schema)
         if schema.well:
             findings.append(await _sealed_finding(settings))
+            findings.append(await _pins_finding(settings))
     return findings
 
 

@@ -6,6 +6,7 @@ It reads the parameters merchant_id, store_id, card_id, address_key, is_known, n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -187,6 +188,27 @@ def versions_of(row: Any) -> tuple[int, ...]:
     if row.has_shared:
         found.add(row.pin_pepper_version)
     return tuple(sorted(found, reverse=True))
+
+
+@dataclass(frozen=True, slots=True)
+class PepperCount:
+    """How many PINs there are, and how many of them were made with an older pepper."""
+
+    pins: int
+    old: int
+
+
+async def count_peppers(session: AsyncSession, merchant_id: UUID, *, newest: int) -> PepperCount:
+    """Count a merchant's PINs, the shared ones too, and those that have not moved to the newest pepper yet."""
+    statement = text("""
+        SELECT count(*) AS pins, count(*) FILTER (WHERE version < :newest) AS old FROM (
+            SELECT pepper_version AS version FROM staff_pin WHERE merchant_id = :merchant_id
+            UNION ALL
+            SELECT pin_pepper_version FROM store
+            WHERE merchant_id = :merchant_id AND staff_pin_hash IS NOT NULL) kept
+    """)
+    row = (await session.execute(statement, {"merchant_id": merchant_id, "newest": newest})).one()
+    return PepperCount(row.pins, row.old)
 
 
 async def count_wrong_by_store(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> dict[UUID, int]:

@@ -154,9 +154,11 @@ async def test_remembered_pin_does_not_pass_a_block(database, clock, counter):
     assert counter.calls == 0
 
 
-async def _guess_at_once(database: Database, store: StoreView, clock: FixedClock) -> list[str]:
+async def _guess_at_once(
+    database: Database, store: StoreView, clock: FixedClock, *, guesses: int = 200
+) -> list[str]:
     card = FakeCard(known_stores=frozenset({store.id}))
-    guesses = (ask(database, store, card=card, pin=f"9{n:05}", at=clock) for n in range(200))
+    guesses = (ask(database, store, card=card, pin=f"9{n:05}", at=clock) for n in range(guesses))
     return [answer.code for answer in await asyncio.gather(*guesses)]
 
 
@@ -189,7 +191,7 @@ async def test_without_reservation_more_are_evaluated(database, clock, slow_coun
     unguarded = str(queries.RESERVE).replace(f"WHERE {queries.HAS_ROOM}", "")
     assert unguarded != str(queries.RESERVE)
     monkeypatch.setattr(queries, "RESERVE", queries._statement(unguarded))  # noqa: SLF001 - the guard's own seam
-    await _guess_at_once(database, store, clock)
+    await _guess_at_once(database, store, clock, guesses=30)
     assert len(slow_counter) > 5
 
 
@@ -295,6 +297,12 @@ async def test_old_pepper_is_found_and_moved_up(database, clock, counter, proces
     rotated = Keyring({**keyring.keys, "pepper": {**keyring.keys["pepper"], 2: b"2" * 32}})
     process.resources.put(PinHasher, PinHasher(rotated, compute=counter))
 
+    async def counted() -> tuple[int, int]:
+        async with tenant_scope(database, store.merchant_id) as session:
+            found = await queries.count_peppers(session, store.merchant_id, newest=2)
+        return found.pins, found.old
+
+    assert await counted() == (2, 2)
     marie = StaffRef(staff_id, "Marie", "cashier", "pin")
     assert await ask(database, store, card=FakeCard(), pin=pin, at=clock) == marie
     assert (await ask(database, store, card=FakeCard(), pin=shared, at=clock)).via == "shared_pin"
@@ -303,6 +311,7 @@ async def test_old_pepper_is_found_and_moved_up(database, clock, counter, proces
         versions = (await session.execute(select(StaffPin.pepper_version))).scalars().all()
         of_store = (await session.execute(text("SELECT pin_pepper_version FROM store"))).scalars().all()
     assert (versions, of_store) == ([2], [2])
+    assert await counted() == (2, 0)
     process.resources.put(PinHasher, PinHasher(rotated, compute=counter))
     counter.calls = 0
     assert await ask(database, store, card=FakeCard(), pin=pin, at=clock) == marie
