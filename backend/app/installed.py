@@ -7,6 +7,7 @@ from app.modules.audit_log.module import MODULE as AUDIT_LOG
 from app.modules.cards.module import MODULE as CARDS
 from app.modules.customers.module import MODULE as CUSTOMERS
 from app.modules.dashboard.module import MODULE as DASHBOARD
+from app.modules.exports.module import MODULE as EXPORTS
 from app.modules.fingerprints.module import MODULE as FINGERPRINTS
 from app.modules.fraud.module import MODULE as FRAUD
 from app.modules.merchants.module import MODULE as MERCHANTS
@@ -40,6 +41,7 @@ INSTALLED: tuple[Module, ...] = (
     REWARDS,
     VISITS,
     ANALYTICS,
+    EXPORTS,
     FRAUD,
     FINGERPRINTS,
     DASHBOARD,

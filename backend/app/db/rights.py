@@ -44,6 +44,7 @@ SYSTEM_GRANTS: Mapping[str, tuple[str, ...]] = {
     "apple_device_registration": ("SELECT",),
     # The worker leaves what changed and looks which merchants have something to count; UPDATE is for the lock only.
     "rollup_pending": ("SELECT", "INSERT", "UPDATE"),
+    "export_file": ("SELECT",),
 }
 
 TENANT = "nullif(current_setting('stempel.merchant_id', true), '')::uuid"

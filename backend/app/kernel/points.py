@@ -5,11 +5,11 @@ A point that belongs to a foundation module is declared in that module's public.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -107,15 +107,35 @@ PERSONAL_DATA: Keyed[PersonalData] = Keyed(
 )
 
 
-class Exporter(Protocol):
-    """Rows of an export, streamed: a header first, then values."""
+@dataclass(frozen=True, slots=True)
+class ExportColumn:
+    """A column of an export. name: of the query's column. title: a msg() text. kind: text, count, money, moment or day.
+
+    money: minor units of the merchant's currency; moment: shown by the merchant's clock.
+    """
+
+    name: str
+    title: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """A table a merchant can download. title, about: msg() texts.
+
+    query: one SELECT whose only parameter is $1, the merchant, in the order that the file has; counting: how many rows
+    it gives. Rows are copied by the database itself, so that any number of them costs no memory. personal: it holds
+    what people told about themselves.
+    """
 
     title: str
+    about: str
     permission: str
-
-    def rows(self, session: AsyncSession, merchant_id: UUID) -> AsyncIterator[Sequence[object]]:
-        """Yield the rows, the header first."""
-        ...
+    query: str
+    counting: str
+    columns: tuple[ExportColumn, ...]
+    personal: bool = False
+    order: int = 100
 
 
 EXPORTER: Keyed[Exporter] = Keyed("EXPORTER", about="Tables a merchant can download.")

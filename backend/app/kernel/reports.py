@@ -136,7 +136,10 @@ class Report:
 
 @dataclass(frozen=True)
 class ReportView:
-    """A page of figures in the dashboard. title: a msg() text. ranged: it depends on the chosen days; compares: also on those before."""
+    """A page of figures in the dashboard. title: a msg() text.
+
+    ranged: it depends on the chosen days; compares: also on those before.
+    """
 
     title: str
     permission: str

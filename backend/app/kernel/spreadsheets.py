@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
+from app.kernel.web.csv import BYTE_ORDER_MARK, csv_line
+
 ROWS_MAX = 20_000
-# What a spreadsheet takes for the beginning of a formula (OWASP "CSV Injection", read 20 November 2026).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Cell = str | int | float | Decimal | date | datetime | None
 
 
-def harmless(value: Cell) -> Cell:
-    """Return a cell that no spreadsheet runs: text that looks like a formula gets an apostrophe before it."""
-    return "'" + value if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
-
-
 def csv_bytes(rows: Iterable[Sequence[Cell]]) -> bytes:
-    """Write rows as CSV in UTF-8 with the mark that spreadsheets need to see that it is."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerows([["" if value is None else harmless(value) for value in row] for row in rows])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+    """Write rows as CSV in UTF-8, the header first; no cell is run by a spreadsheet."""
+    return (BYTE_ORDER_MARK + "".join(csv_line(row) for row in rows)).encode()
 
 
 def xlsx_bytes(title: str, rows: Sequence[Sequence[Cell]], *, formats: Sequence[str] = ()) -> bytes:

@@ -8,6 +8,7 @@ from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import (
     DEMO_DATA,
+    EXPORTER,
     HOME_BLOCK,
     NAV_ITEM,
     PERSONAL_DATA,
@@ -28,6 +29,7 @@ from app.modules.analytics.jobs import (
     poll_pending,
 )
 from app.modules.analytics.personal import PERSONAL
+from app.modules.analytics.tables import DAILY
 from app.modules.analytics.views.cohorts import load_cohorts
 from app.modules.analytics.views.liability import load_liability
 from app.modules.analytics.views.overview import load_overview
@@ -70,6 +72,7 @@ MODULE = Module(
     offers=(
         *(Offer(REPORT_VIEW, key, view) for key, view in REPORTS.items()),
         Offer(PERSONAL_DATA, "analytics", PERSONAL),
+        Offer(EXPORTER, "daily", DAILY),
         Offer(DEMO_DATA, "analytics", count_demo_shop),
     ),
     permissions=(

@@ -252,6 +252,37 @@ CREATE TABLE customer_value (
 	CONSTRAINT fk_customer_value_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
+CREATE TABLE export_chunk (
+	merchant_id UUID NOT NULL, 
+	export_id UUID NOT NULL, 
+	number BIGINT NOT NULL, 
+	content BYTEA NOT NULL, 
+	CONSTRAINT pk_export_chunk PRIMARY KEY (merchant_id, export_id, number), 
+	CONSTRAINT fk_export_chunk_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE export_file (
+	member_id UUID NOT NULL, 
+	exporter TEXT NOT NULL, 
+	form TEXT NOT NULL, 
+	locale TEXT NOT NULL, 
+	status TEXT DEFAULT 'waiting' NOT NULL, 
+	rows_expected BIGINT NOT NULL, 
+	rows_done BIGINT DEFAULT '0' NOT NULL, 
+	size_bytes BIGINT DEFAULT '0' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	finished_at TIMESTAMP WITH TIME ZONE, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_export_file PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_export_file_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_export_file_form CHECK (form IN ('csv', 'xlsx')), 
+	CONSTRAINT ck_export_file_status CHECK (status IN ('waiting', 'making', 'ready', 'fetched', 'failed', 'gone'))
+);;
+
+CREATE INDEX ix_export_file_expires_at ON export_file (expires_at);;
+
 CREATE TABLE fraud_scan (
 	merchant_id UUID NOT NULL, 
 	scanned_at TIMESTAMP WITH TIME ZONE, 
@@ -1180,6 +1211,30 @@ CREATE POLICY tenant ON customer_value TO stempel_app USING (merchant_id = (SELE
 CREATE POLICY owner ON customer_value TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON customer_value TO stempel_app;;
+
+ALTER TABLE export_chunk ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE export_chunk FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON export_chunk TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON export_chunk TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON export_chunk TO stempel_app;;
+
+ALTER TABLE export_file ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE export_file FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON export_file TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON export_file TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON export_file TO stempel_app;;
+
+CREATE POLICY system_select ON export_file FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON export_file TO stempel_system;;
 
 ALTER TABLE fraud_scan ENABLE ROW LEVEL SECURITY;;
 

@@ -124,7 +124,7 @@ def _fit(likelihood: Callable[[Array], float], names: tuple[str, ...], start: tu
     )
     if not best.success or np.any(np.abs(best.x) > min(-SMALLEST, LARGEST) - 1):
         raise NoFit
-    covariance: Array = np.linalg.pinv(_curvature(loss, best.x))
+    covariance: Array = np.asarray(np.linalg.pinv(_curvature(loss, best.x)), dtype=np.float64)
     spread = np.linalg.eigvalsh(covariance)
     if not np.all(np.isfinite(spread)) or spread.min() < -1e-8:
         raise NoFit

@@ -65,7 +65,7 @@ def _blocks(context: ReportContext, compared: Compared, keys: list[str]) -> list
     blocks = [
         Block(
             _("Visits"),
-            _("Dark: customers who had been there before. Light: their very first visit."),
+            _("Visits of customers who had been there before, and very first visits on top of them."),
             chart(series("returning", "1"), series("new", "2"), of=_("Visits over time"), before_of="visits"),
             _table(step, parts, rows, keys=keys),
         )

@@ -1,0 +1,197 @@
+"""Asking for a file, making it in pieces, giving it out once, and forgetting it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import Database, tenant_scope
+from app.kernel.audit import record_audit
+from app.kernel.errors import NotFound
+from app.kernel.i18n import current
+from app.kernel.jobs import enqueue
+from app.kernel.outcomes import Refusal
+from app.kernel.permissions import Principal
+from app.kernel.points import EXPORTER, Exporter
+from app.modules.exports.models import ExportChunk, ExportFile
+from app.modules.exports.rules import DIRECT_ROWS_MAX
+from app.modules.exports.writing import WRITERS, Order, count_rows
+from app.modules.merchants.public import get_merchant
+from app.utils.id_generator import new_id
+
+KEPT_FOR = timedelta(days=7)
+FILES_SHOWN = 20
+# So many files of one merchant may be waiting or under way; more would only take turns with each other.
+UNDER_WAY_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFile:
+    """A small file, made at once."""
+
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedFile:
+    """A large file, to be made by the worker."""
+
+    export_id: UUID
+
+
+def find_exporter(key: str, principal: Principal) -> Exporter:
+    """Return the table of this name; raises NotFound for one that is not there or not for this member."""
+    exporter = EXPORTER.find(key)
+    if exporter is None or not principal.may(exporter.permission):
+        raise NotFound("exporter")
+    return exporter
+
+
+async def order_file(
+    session: AsyncSession, principal: Principal, *, key: str, form: str, now: datetime
+) -> MadeFile | OrderedFile | Refusal:
+    """Make a small table's file at once, or order a large one's. Raises NotFound.
+
+    Refusal: rate_limited while as many as allowed are under way.
+    """
+    exporter = find_exporter(key, principal)
+    expected = await count_rows(session, exporter, principal.merchant_id)
+    facts = {"table": key, "form": form, "rows": expected}
+    if expected <= DIRECT_ROWS_MAX:
+        merchant = await get_merchant(session, principal.merchant_id)
+        pieces: list[bytes] = []
+
+        async def take(piece: bytes, _rows: int) -> None:
+            pieces.append(piece)
+
+        await WRITERS[form](session, Order(exporter, merchant), take)
+        await _record(session, principal, target_id=None, facts=facts, now=now)
+        return MadeFile(b"".join(pieces))
+    if await _under_way(session, principal.merchant_id) >= UNDER_WAY_MAX:
+        return Refusal("rate_limited")
+    export_id = new_id()
+    session.add(
+        ExportFile(
+            merchant_id=principal.merchant_id,
+            id=export_id,
+            member_id=principal.id,
+            exporter=key,
+            form=form,
+            locale=current().language,
+            status="waiting",
+            rows_expected=expected,
+            created_at=now,
+            expires_at=now + KEPT_FOR,
+        )
+    )
+    await _record(session, principal, target_id=export_id, facts=facts, now=now)
+    # The job calls the use cases of this file; importing it here breaks the circle.
+    from app.modules.exports.jobs import make_file
+
+    await enqueue(
+        session, make_file, merchant_id=principal.merchant_id, key=str(export_id), export_id=export_id
+    )
+    return OrderedFile(export_id)
+
+
+async def _record(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    target_id: UUID | None,
+    facts: dict[str, object],
+    now: datetime,
+) -> None:
+    await record_audit(
+        session,
+        principal,
+        action="export.made",
+        target_kind="export",
+        target_id=target_id,
+        facts=facts,
+        now=now,
+    )
+
+
+async def _under_way(session: AsyncSession, merchant_id: UUID) -> int:
+    found = await session.scalar(
+        select(func.count())
+        .select_from(ExportFile)
+        .where(ExportFile.merchant_id == merchant_id, ExportFile.status.in_(("waiting", "making")))
+    )
+    return int(found or 0)
+
+
+async def list_files(session: AsyncSession, merchant_id: UUID, *, member_id: UUID | None) -> list[ExportFile]:
+    """Return the files that a member asked for, newest first."""
+    rows = await session.scalars(
+        select(ExportFile)
+        .where(ExportFile.merchant_id == merchant_id, ExportFile.member_id == member_id)
+        .order_by(ExportFile.id.desc())
+        .limit(FILES_SHOWN)
+    )
+    return list(rows)
+
+
+async def get_ready_file(
+    session: AsyncSession, principal: Principal, export_id: UUID, *, now: datetime
+) -> ExportFile:
+    """Return a file that waits for this member, whose permission still holds; raises NotFound."""
+    file = await session.get(ExportFile, {"merchant_id": principal.merchant_id, "id": export_id})
+    if file is None or file.member_id != principal.id or file.status != "ready" or file.expires_at <= now:
+        raise NotFound("export")
+    find_exporter(file.exporter, principal)
+    return file
+
+
+async def give_out(database: Database, merchant_id: UUID, export_id: UUID) -> AsyncIterator[bytes]:
+    """Yield the pieces, and forget the file once the last one is sent. A download that breaks off may be repeated."""
+    number = 0
+    while True:
+        async with tenant_scope(database, merchant_id) as session:
+            piece = await session.scalar(
+                select(ExportChunk.content).where(
+                    ExportChunk.merchant_id == merchant_id,
+                    ExportChunk.export_id == export_id,
+                    ExportChunk.number == number,
+                )
+            )
+        if piece is None:
+            break
+        yield piece
+        number += 1
+    async with tenant_scope(database, merchant_id) as session:
+        await forget_files(session, merchant_id, [export_id], status="fetched")
+
+
+async def forget_files(
+    session: AsyncSession, merchant_id: UUID, export_ids: list[UUID] | None, *, status: str = "gone"
+) -> None:
+    """Delete what files hold; export_ids None: of all files of the merchant."""
+    chunks = delete(ExportChunk).where(ExportChunk.merchant_id == merchant_id)
+    files = update(ExportFile).where(
+        ExportFile.merchant_id == merchant_id, ExportFile.status.in_(("waiting", "making", "ready"))
+    )
+    if export_ids is not None:
+        chunks = chunks.where(ExportChunk.export_id.in_(export_ids))
+        files = files.where(ExportFile.id.in_(export_ids))
+    await session.execute(chunks)
+    await session.execute(files.values(status=status).execution_options(synchronize_session=False))
+
+
+async def forget_expired(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> None:
+    """Delete what was not fetched in time."""
+    late = await session.scalars(
+        select(ExportFile.id).where(
+            ExportFile.merchant_id == merchant_id,
+            ExportFile.expires_at <= now,
+            ExportFile.status.in_(("waiting", "making", "ready")),
+        )
+    )
+    if ids := list(late):
+        await forget_files(session, merchant_id, ids)
