@@ -22,6 +22,7 @@ from app.kernel.clock import SystemClock
 from app.modules.staff.queries import count_peppers
 from app.modules.wallets.apple_wallet.credentials import read_installation
 from app.modules.wallets.apple_wallet.faults import IdentityFault
+from app.modules.wallets.apple_wallet.health import SERVICE
 from app.process import build_process
 from app.utils.security import Keyring
 
@@ -108,16 +109,34 @@ async def _pins_finding(settings: Settings) -> Finding:
 
 
 def _apple_finding(settings: Settings) -> Finding:
-    """Read the Apple certificate as the passes do; a fault is one sentence."""
+    """Read the Apple certificate as the passes do; a fault is its code and one sentence."""
     now = SystemClock().now()
     if not settings.apple_certificate:
         return Finding("apple wallet", well=True, seen="no certificate set; merchants may bring their own")
     try:
         identity = read_installation(settings, now)
     except IdentityFault as fault:
-        return Finding("apple wallet", well=False, seen=str(fault))
+        return Finding("apple wallet", well=False, seen=f"{fault.code}: {fault}")
     until = identity.usable_until.date().isoformat()
     return Finding("apple wallet", well=not identity.warns(now), seen=f"{identity.pass_type}, until {until}")
+
+
+async def _apple_push_finding(url: str) -> Finding:
+    """Say what keeps pushes back: Apple away, or certificates that it refuses."""
+
+    async def question(connection: asyncpg.Connection) -> Finding:
+        rows = await connection.fetch("SELECT name, reason, since FROM apple_health ORDER BY since")
+        seen = [
+            f"{_apple_trouble(row['name'])} since {row['since']:%Y-%m-%d %H:%M}: {row['reason']}"
+            for row in rows
+        ]
+        return Finding("apple push", well=not rows, seen="; ".join(seen) or "nothing keeps pushes back")
+
+    return await _ask(url, question)
+
+
+def _apple_trouble(name: str) -> str:
+    return "no answer" if name == SERVICE else f"certificate {name[:12]} refused"
 
 
 async def _database_findings(settings: Settings) -> list[Finding]:
@@ -132,6 +151,7 @@ async def _database_findings(settings: Settings) -> list[Finding]:
         if schema.well:
             findings.append(await _sealed_finding(settings))
             findings.append(await _pins_finding(settings))
+            findings.append(await _apple_push_finding(settings.database_url))
     return findings
 
 

@@ -77,7 +77,8 @@ class CardContext:
 
 NAV_ITEM: Collect[PageContext, NavItem] = Collect("NAV_ITEM", about="Lines of the dashboard's navigation.")
 HOME_BLOCK: Collect[PageContext, Panel] = Collect(
-    "HOME_BLOCK", about="Blocks on the dashboard's home; those of an order below 100 stand above the live feed."
+    "HOME_BLOCK",
+    about="Blocks on the dashboard's home; those of an order below 100 stand above the live feed.",
 )
 HOME_TILE: Collect[PageContext, Tile] = Collect("HOME_TILE", about="Figures on the dashboard's home.")
 CUSTOMER_PANEL: Collect[PageContext, Panel] = Collect(
@@ -104,6 +105,13 @@ class PersonalData:
 # Called with (session, merchant id, customer id) in a tenant transaction.
 PERSONAL_DATA: Keyed[PersonalData] = Keyed(
     "PERSONAL_DATA", about="Export and erasure of what a module knows."
+)
+
+
+# Called with (session, merchant id, a card's logo_url) in a tenant transaction; None: not a picture of this module.
+# Whoever keeps logos offers its bytes here, already cleaned (kernel.web.uploads).
+LOGO: Keyed[Callable[[AsyncSession, UUID, str], Awaitable[bytes | None]]] = Keyed(
+    "LOGO", about="The bytes of the logo that a card names, for wallets that carry pictures along."
 )
 
 

@@ -11,6 +11,7 @@ from app.modules.wallets.hooks import (
     Output,
     PassField,
 )
+from app.modules.wallets.logos import find_logo
 from app.modules.wallets.marks import MARK_SQL, mark_changed
 from app.modules.wallets.messages.rules import CardMessage
 from app.modules.wallets.messages.service import send_wallet_message
@@ -36,6 +37,7 @@ __all__ = [
     "PassField",
     "card_colors",
     "card_view",
+    "find_logo",
     "mark_changed",
     "mark_program_changed",
     "readable_on",

@@ -15,6 +15,11 @@ from app.modules.wallets.apple_wallet.issuing import IssuedPass, http_date, issu
 router = APIRouter(tags=["Cards"])
 
 
+@router.head(
+    "/passes/apple/{pass_id}",
+    include_in_schema=False,
+    dependencies=[card_holder("The signed pass of one's own card."), rate_limit("live")],
+)
 @router.get(
     "/passes/apple/{pass_id}",
     response_class=Response,

@@ -20,6 +20,7 @@ from app.modules.wallets.apple_wallet.form import (
     make_form,
 )
 from app.modules.wallets.apple_wallet.identity import Identity
+from app.modules.wallets.apple_wallet.logos import logo_parts
 from app.modules.wallets.apple_wallet.package import Bundle, make_bundle, make_part, write_package
 from app.modules.wallets.apple_wallet.pictures import BAR_STEPS, Look, StripState, look_parts, strip_parts
 from app.modules.wallets.apple_wallet.schema import check_own
@@ -44,6 +45,7 @@ class PassOrder:
     views: Mapping[str, CardView]
     base: str
     now: datetime
+    logo: bytes = b""
 
 
 def build_pass(order: PassOrder) -> bytes:
@@ -66,7 +68,7 @@ def build_pass(order: PassOrder) -> bytes:
     }
     content = make_part("pass.json", form.fill(own))
     translations = tuple([texts for texts in zip(*spoken, strict=True) if texts.count(texts[0]) < len(texts)])
-    pictures = _pictures(_look(view), strip_state(view))
+    pictures = _pictures(_look(view), strip_state(view), order.logo)
     texts = _texts(form, translations, pictures.end)
     return write_package(pictures, texts, content, lambda manifest: sign_manifest(order, manifest))
 
@@ -77,9 +79,9 @@ def sign_manifest(order: PassOrder, manifest: bytes) -> bytes:
 
 
 @lru_cache(maxsize=BUNDLES_KEPT)
-def _pictures(look: Look, state: StripState) -> Bundle:
+def _pictures(look: Look, state: StripState, logo: bytes) -> Bundle:
     """Return the pictures: the same for every card of this look that shows the same count."""
-    return make_bundle([*look_parts(look), *strip_parts(look, state)])
+    return make_bundle([*((logo and logo_parts(look, logo)) or look_parts(look)), *strip_parts(look, state)])
 
 
 @lru_cache(maxsize=BUNDLES_KEPT)

@@ -24,6 +24,7 @@ from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.generator import PassOrder, build_pass
 from app.modules.wallets.apple_wallet.identity import Identity
 from app.modules.wallets.apple_wallet.tokens import KEY, pass_token
+from app.modules.wallets.logos import find_logo
 from app.modules.wallets.view import card_views
 from app.utils.security import Keyring
 
@@ -90,6 +91,7 @@ async def _order(session: AsyncSession, card: PassObject, identity: Identity, *,
     base_url = settings.public_url.rstrip("/")
     holder = await get_customer(session, card.merchant_id, card.customer_id)
     views = await card_views(session, card.merchant_id, card.id, locales=LANGUAGES, now=now)
+    base = holder.locale if holder.locale in views else next(iter(views))
     assert card.apple_serial is not None
     assert card.apple_auth_token is not None
     version = int(card.apple_auth_token)
@@ -100,8 +102,9 @@ async def _order(session: AsyncSession, card: PassObject, identity: Identity, *,
         service_url=base_url + SERVICE_PATH,
         card_url=f"{base_url}/card/{card.id}?t={card_token(keyring, card)}",
         views=views,
-        base=holder.locale if holder.locale in views else next(iter(views)),
+        base=base,
         now=now,
+        logo=await find_logo(session, card.merchant_id, views[base].logo_url) or b"",
     )
 
 

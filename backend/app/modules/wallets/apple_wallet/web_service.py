@@ -47,6 +47,7 @@ log = get_logger("stempel.wallets")
 
 LOG_LINES_MAX, LOG_LENGTH_MAX = 20, 500
 TOKEN_NOTE = "The pass's own token, in Authorization: ApplePass."  # noqa: S105 (a note about one)
+LIST_NOTE = "The device's own id is the secret, as Apple has it."
 REFUSALS = error_responses("unauthenticated", "not_found")
 
 
@@ -121,11 +122,12 @@ async def delete_registration(device_id: str, pass_type: str, card: PassDep, ses
     return Response(status_code=200)
 
 
+@router.head(DEVICE_PATH, include_in_schema=False, dependencies=[public(LIST_NOTE), rate_limit("live")])
 @router.get(
     DEVICE_PATH,
     response_class=Response,
     responses={204: {"description": "Nothing changed."}, **error_responses("rate_limited")},
-    dependencies=[public("The device's own id is the secret, as Apple has it."), rate_limit("live")],
+    dependencies=[public(LIST_NOTE), rate_limit("live")],
 )
 async def get_changed_passes(
     device_id: str,
@@ -190,6 +192,7 @@ async def post_log(body: DeviceLog) -> Response:
     return Response(status_code=200)
 
 
+@router.head("/{pass_type}/{serial}", include_in_schema=False, dependencies=[card_holder(TOKEN_NOTE)])
 @router.get(
     "/{pass_type}/{serial}",
     response_class=Response,
