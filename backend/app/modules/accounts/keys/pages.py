@@ -47,6 +47,7 @@ async def _keys_page(
         "page_text": _("For tills, web shops and your own scripts. A key can only do what you tick."),
         "keys": await list_api_keys(session, principal.merchant_id),
         "scopes": [{"name": scope.name, "title": _(scope.title)} for scope in list_scopes(session)],
+        "titles": {scope.name: _(scope.title) for scope in list_scopes(session)},
         "values": form.values if form else {},
         "errors": form.errors if form else {},
         "shown_key": shown_key,

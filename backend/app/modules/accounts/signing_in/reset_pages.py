@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from app.dependencies import ClockDep, SessionDep
@@ -10,7 +12,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import public, signed_link
 from app.kernel.web.cookies import delete_cookie, read_cookie, settings_of
-from app.kernel.web.form_input import read_form
+from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.limits import rate_limit
 from app.kernel.web.templates import render
@@ -69,17 +71,22 @@ async def post_new_password_form(request: Request, session: SessionDep, clock: C
     """Set the new password, once; every other session ends."""
     form = await read_form(request, schemas.NewPasswordForm)
     if form.data is None:
-        return form_page(request, "accounts/new_password.html", form, action="/password-reset/new")
-    token, password = read_cookie(request, RESET_LINK_COOKIE) or "", form.data.password
+        return _new_password_page(request, form)
+    token, browser = read_cookie(request, RESET_LINK_COOKIE) or "", browser_of(request)
     outcome = await finish_reset(
-        session, token, password=password, browser=browser_of(request), now=clock.now()
+        session, token, password=form.data.password, browser=browser, now=clock.now()
     )
     if isinstance(outcome, Refusal):
-        template = "new_password" if outcome.code == "weak_password" else "link_unusable"
-        return form_page(
-            request, f"accounts/{template}.html", form, refusal=outcome, action="/password-reset/new"
-        )
+        return _new_password_page(request, form, outcome)
     target = outcome.page_url if isinstance(outcome, HalfSignedIn) else HOME
     response = redirect(request, target, flash=_("Your new password is set. All other sessions were ended."))
     delete_cookie(request, response, RESET_LINK_COOKIE)
     return with_session(request, response, outcome)
+
+
+def _new_password_page(request: Request, form: FormInput[Any], refusal: Refusal | None = None) -> Response:
+    can_go_on = refusal is None or refusal.code == "weak_password"
+    template = "new_password" if can_go_on else "link_unusable"
+    return form_page(
+        request, f"accounts/{template}.html", form, refusal=refusal, action="/password-reset/new"
+    )
