@@ -12,10 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 VERSION = "1.0.2"
-TARGET = (
-    Path(__file__).resolve().parent.parent
-    / f"backend/app/static/vendor/google-wallet-buttons-{VERSION}"
-)
+TARGET = Path(__file__).resolve().parent.parent / f"backend/app/static/vendor/google-wallet-buttons-{VERSION}"
 # Luxembourgish has no drawing; Google's rule for such a language is the English one.
 LANGUAGES = {"en": "drawable-en-rus", "fr": "drawable-fr-rfr", "de": "drawable-de"}
 ANDROID = "{http://schemas.android.com/apk/res/android}"
@@ -28,9 +25,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) / "android/src/main/res"
     TARGET.mkdir(exist_ok=True)
     for language, name in LANGUAGES.items():
-        drawing = ET.parse(
-            folder / name / "add_to_googlewallet_button_content.xml"
-        ).getroot()
+        drawing = ET.parse(folder / name / "add_to_googlewallet_button_content.xml").getroot()
         (TARGET / f"add-{language}.svg").write_text(svg_of(drawing))
 
 

@@ -50,7 +50,7 @@ async def hit_row(
 async def _prune(context: JobContext) -> None:
     async with context.session() as session:
         await session.execute(
-            text(f"DELETE FROM {LIMIT_TABLE} WHERE window_start < now() - :longest"),
+            text(f"DELETE FROM {LIMIT_TABLE} WHERE window_start < now() - CAST(:longest AS interval)"),
             {"longest": WINDOW_LONGEST},
         )
 

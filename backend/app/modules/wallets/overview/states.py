@@ -102,7 +102,7 @@ async def apple_state(
 
 def _moment(fault: str, at: datetime | None) -> str:
     if not fault:
-        return _("none")
+        return _("none so far")
     return f"{fault} · {current().format_datetime(at)}" if at else fault
 
 
