@@ -114,6 +114,11 @@ def values_of(totals: Totals) -> dict[str, Value]:
     }
 
 
+def title_of(key: str) -> str:
+    """Return a figure's name in the reader's language."""
+    return _(FIGURES[key].title)
+
+
 def figure(key: str, value: Value, *, before: Value = None, note: str = "") -> Figure:
     """Return a figure with its name and explanation in the reader's language."""
     known = FIGURES[key]

@@ -44,6 +44,7 @@ def _shown(file: ExportFile, *, now: datetime, zone: str) -> dict[str, Any]:
     speak = current()
     exporter = EXPORTER.find(file.exporter)
     is_late = file.status == "ready" and file.expires_at <= now
+    status = STATES["gone" if is_late else file.status]
     done = min(99, file.rows_done * 100 // max(1, file.rows_expected))
     return {
         "id": file.id,
@@ -54,7 +55,7 @@ def _shown(file: ExportFile, *, now: datetime, zone: str) -> dict[str, Any]:
         "rows": speak.format_number(file.rows_expected),
         "size": size_text(file.size_bytes),
         "percent": done if file.status == "making" else None,
-        "state": _(STATES["gone" if is_late else file.status]),
+        "state": _(status),
         "is_ready": file.status == "ready" and not is_late,
         "is_making": file.status in {"waiting", "making"},
     }

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from app.kernel.i18n import gettext as _
 from app.kernel.reports import Block, Chart, Column, Period, Report, ReportContext, Series, Table, Value
-from app.modules.analytics.figures import FIGURES, column, figure, shown_keys, values_of
+from app.modules.analytics.figures import FIGURES, column, figure, shown_keys, title_of, values_of
 from app.modules.analytics.queries import Compared, add_up, compare_periods
 from app.modules.analytics.rules import step_of, steps_of
 from app.modules.analytics.views.common import (
@@ -60,7 +60,7 @@ def _blocks(context: ReportContext, compared: Compared, keys: list[str]) -> list
         return Chart("bars", labels, series, ticks, before, about=of)
 
     def series(key: str, tone: str) -> Series:
-        return Series(_(FIGURES[key].title), [row[key] for row in rows], tone, FIGURES[key].kind)
+        return Series(title_of(key), [row[key] for row in rows], tone, FIGURES[key].kind)
 
     blocks = [
         Block(

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
 from app.kernel.reports import Block, Chart, Column, Report, ReportContext, Series, Table, Value
-from app.modules.analytics.figures import FIGURES, column, shown_keys, values_of
+from app.modules.analytics.figures import column, shown_keys, title_of, values_of
 from app.modules.analytics.queries import totals_by
 from app.modules.analytics.views.common import (
     NotCounted,
@@ -83,7 +83,7 @@ def _block(title: str, rows: Rows, *, key: str, heading: str, keys: list[str], t
     chart = Chart(
         "parts",
         [name for name, _values in ordered],
-        [Series(_(FIGURES["visits"].title), [values["visits"] for _name, values in ordered])],
+        [Series(title_of("visits"), [values["visits"] for _name, values in ordered])],
     )
     table = Table(
         key,

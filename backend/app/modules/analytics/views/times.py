@@ -8,7 +8,7 @@ from datetime import time
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.reports import Block, Chart, Column, Report, ReportContext, Series, Table
-from app.modules.analytics.figures import FIGURES, column, shown_keys, values_of
+from app.modules.analytics.figures import column, shown_keys, title_of, values_of
 from app.modules.analytics.queries import NOTHING, weekday_hours
 from app.modules.analytics.views.common import WEEKDAYS, NotCounted, loyalty_types, open_books, uncounted
 
@@ -69,7 +69,7 @@ def _by_weekday(sums: dict[int, dict[str, float]], keys: list[str]) -> Block:
     rows = [values_of(sums[number]) for number in range(7)]
     names = [_(name) for name in WEEKDAYS]
     values = [row["visits"] for row in rows]
-    chart = Chart("bars", names, [Series(_(FIGURES["visits"].title), values)], [name[:2] for name in names])
+    chart = Chart("bars", names, [Series(title_of("visits"), values)], [name[:2] for name in names])
     table = Table(
         "weekdays",
         [Column(_("Weekday"), "text"), *(column(key) for key in keys)],
@@ -83,7 +83,7 @@ def _by_hour(sums: dict[int, dict[str, float]], span: range, keys: list[str]) ->
     labels = [_hour(hour) for hour in span]
     values = [row["visits"] for row in rows]
     ticks = [str(hour) for hour in span]
-    chart = Chart("bars", labels, [Series(_(FIGURES["visits"].title), values)], ticks)
+    chart = Chart("bars", labels, [Series(title_of("visits"), values)], ticks)
     table = Table(
         "hours",
         [Column(_("Hour"), "text"), *(column(key) for key in keys)],

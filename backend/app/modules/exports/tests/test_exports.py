@@ -31,6 +31,7 @@ from app.modules.stores.factories import make_store
 from app.process import Process
 
 MANY = 20_001
+TABLES = ("customers", "cards", "visits", "stamps", "points", "redemptions", "staff", "audit", "daily")
 
 
 class Shop:
