@@ -296,20 +296,34 @@ async def post_device_form(
     form = await read_form(request, DeviceRequest)
     if form.data is None:
         return await _devices_page(request, session, store, form=form)
+    pairing = await _add_device(session, store, principal, form, now=clock.now())
+    error = (
+        "" if pairing else _("This form was sent already. Make a new code below if the first one is lost.")
+    )
+    return await _devices_page(request, session, store, pairing=pairing, error=error)
+
+
+async def _add_device(
+    session: AsyncSession,
+    store: StoreRef,
+    principal: Principal,
+    form: FormInput[DeviceRequest],
+    *,
+    now: datetime,
+) -> Pairing | None:
+    """Add the device of a form, and return its pairing; None where the form was sent before."""
+    assert form.data is not None
     name, made = form.data.name, list[Pairing]()
 
     async def work() -> Pairing:
-        made.append(
-            await pairing_cases.create_device(session, store, name=name, by=principal, now=clock.now())
-        )
+        made.append(await pairing_cases.create_device(session, store, name=name, by=principal, now=now))
         return made[0]
 
     once = Once(f"device_form:{store.id}", form.key, form.data.model_dump())
     await answer_once(
-        session, principal, once, work=work, answer=lambda one: {"id": str(one.device_id)}, now=clock.now()
+        session, principal, once, work=work, answer=lambda one: {"id": str(one.device_id)}, now=now
     )
-    error = "" if made else _("This form was sent already. Make a new code below if the first one is lost.")
-    return await _devices_page(request, session, store, pairing=made[0] if made else None, error=error)
+    return made[0] if made else None
 
 
 @router.post("/devices/{device_id}/pairing", dependencies=[member("devices.edit", api_key=False)])
