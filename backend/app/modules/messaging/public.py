@@ -5,6 +5,23 @@ from __future__ import annotations
 from app.modules.messaging.service import count_mails, messaging_ready, queue_mail
 
 # The service mails there are; they need no consent. Marketing mail comes with its own module.
-SERVICE_KINDS = ("sign_up", "sign_up_known", "password_reset", "card_link", "pin_alert", "pin_renewal", "fraud_alert", "factor_changed", "apple_alert", "export_ready")
+SERVICE_KINDS = (
+    "sign_up",
+    "sign_up_known",
+    "password_reset",
+    "card_link",
+    "pin_alert",
+    "pin_renewal",
+    "fraud_alert",
+    "factor_changed",
+    "apple_alert",
+    "export_ready",
+    "new_device",
+    "password_changed",
+    "address_new",
+    "address_changed",
+    "invitation",
+    "owner_changed",
+)
 
 __all__ = ["SERVICE_KINDS", "count_mails", "messaging_ready", "queue_mail"]

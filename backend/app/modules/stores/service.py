@@ -16,7 +16,7 @@ from app.config import Settings
 from app.db.lookup import add_lookup
 from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
-from app.kernel.errors import Invalid, NotFound
+from app.kernel.errors import Forbidden, Invalid, NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.modules.merchants.public import get_merchant
@@ -59,6 +59,9 @@ async def create_store(
     session: AsyncSession, principal: Principal, new: NewStore, *, now: datetime
 ) -> StoreView:
     """Make a store, with its own programme and default rewards or sharing one; raises NotFound, Invalid."""
+    if principal.store_ids:
+        # Whoever is limited to some stores could not even see the one they made.
+        raise Forbidden
     merchant_id = principal.merchant_id
     merchant = await get_merchant(session, merchant_id)
     resources = resources_of(session)

@@ -12,7 +12,8 @@ from app.kernel.web.proxies import address_key, client_address
 from app.modules.accounts.rules import browser_name
 from app.utils.security import Keyring, b64, new_token
 
-DEVICE_COOKIE = "device"
+# Not "device": that is what a paired staff device holds, and one browser may be both.
+DEVICE_COOKIE = "known_browser"
 DEVICE_COOKIE_AGE = timedelta(days=365)
 # A browser used for several businesses is known to the last few of its sign-ins.
 DEVICE_MEMBERS_MAX = 8
@@ -49,11 +50,11 @@ def device_after(keyring: Keyring, browser: Browser, email: str) -> tuple[str, s
     tag = _tag(keyring, email)
     kept = [*(other for other in tags if other != tag), tag][-DEVICE_MEMBERS_MAX:]
     device = device or new_token()
-    return device, sign_value(keyring, "device", f"{device} {','.join(kept)}")
+    return device, sign_value(keyring, "known-browser", f"{device} {','.join(kept)}")
 
 
 def _parse(keyring: Keyring, cookie: str) -> tuple[str, list[str]]:
-    device, _space, tags = (open_value(keyring, "device", cookie) or "").partition(" ")
+    device, _space, tags = (open_value(keyring, "known-browser", cookie) or "").partition(" ")
     return device, tags.split(",") if tags else []
 
 

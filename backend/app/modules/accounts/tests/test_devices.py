@@ -237,7 +237,7 @@ async def test_cookies_hold_nothing_readable_of_the_person(
     """The device cookie names neither the address nor the member, and the row keeps a hash of it."""
     merchant = await make_merchant(database)
     await sign_in(client, merchant.email)
-    cookie = next(value for name, value in client.cookies.items() if name.endswith("device"))
+    cookie = next(value for name, value in client.cookies.items() if name.endswith("known_browser"))
 
     from app.utils.security import hash_token, unb64
 

@@ -316,5 +316,9 @@ async def test_a_member_limited_to_a_store_sees_that_one_only(
     assert [row["id"] for row in listed] == [str(mine.id)]
     assert (await client.get(f"/stores/{other.id}", headers=member.headers)).status_code == 404
     assert (await client.get(f"/stores/{mine.id}", headers=member.headers)).status_code == 200
+    made = await client.post(
+        "/stores", json={"name": "Mine alone", "loyalty_type": "stamps"}, headers=member.headers
+    )
+    assert made.json()["code"] == "forbidden"
     owner = await sign_in_as(database, merchant.id, merchant.owner_id)
     assert len((await client.get("/stores", headers=owner)).json()["stores"]) == 2
