@@ -2,9 +2,9 @@
 
 Limit: the pace itself, 16 requests a second for an issuer (Google allows 20). Ours: cards that changed, sent by a real
 worker's runner to a stand-in of Google behind a socket, class and object bodies, leases and all.
-Three parts: 1. every card changes once: requests a second, as a ratio to the pace, and the fullest second;
-2. --stamps changes on --cards cards while the worker runs: how many PATCHes they become; 3. the same while Google is
-away for a simulated hour: probes, and how long a change takes to commit meanwhile against before.
+Two parts: 1. every card changes once: requests a second, as a ratio to the pace, and the fullest second; 2. --stamps
+changes on --cards cards while the worker runs: how many PATCHes they become. An hour without Google is a test with a
+simulated clock (test_all_outputs, test_output).
 Run: ./stempel bench google_update [--cards 100] [--stamps 1000] [--at-least 0.9]
 """
 
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ class Shop:
 
 
 async def measure(url: str, folder: Path, options: argparse.Namespace) -> float:
-    """Run the three parts and return the ratio of the first."""
+    """Run both parts and return the ratio of the first."""
     async with running_wire(folder / "google") as wire:
         key = folder / "key.json"
         key.write_text(json.dumps(make_key_file("bench@bench.example", token_uri=f"{wire.url}/token")))
@@ -105,7 +105,6 @@ async def measure(url: str, folder: Path, options: argparse.Namespace) -> float:
             shop = await open_shop(process, wire, options.cards)
             ratio = await at_the_pace(shop)
             await joined(shop, options.stamps)
-            await through_an_outage(shop, options.stamps)
         finally:
             await process.aclose()
     return ratio
@@ -182,36 +181,6 @@ async def joined(shop: Shop, stamps: int) -> None:
     print(
         f"{given} stamps on {len(shop.cards)} cards in {seconds:.1f} s: {patches} PATCHes"
         f" ({given / patches:.1f} stamps each)"
-    )
-
-
-async def through_an_outage(shop: Shop, stamps: int) -> None:
-    """The same with Google away for a simulated hour, and what comes afterwards."""
-    base = shop.shown() // len(shop.cards)
-    rounds = max(1, stamps // len(shop.cards))
-    before = [await shop.change(card, base) for card in shop.cards]
-    await shop.until_shown(base * len(shop.cards))
-    shop.wire.calls.clear()
-    shop.wire.down = 503
-    during: list[float] = []
-    start = shop.clock.at
-    for n in range(1, rounds + 1):
-        during += [await shop.change(card, base + n) for card in shop.cards]
-        while shop.clock.at < start + n * timedelta(hours=1) / rounds:
-            await shop.runner.drain()
-            shop.clock.at += timedelta(minutes=1)
-    probes, shop.wire.down = len(shop.wire.calls), None
-    shop.wire.calls.clear()
-    goal, waited = (base + rounds) * len(shop.cards), timedelta()
-    while shop.shown() != goal and waited < timedelta(hours=1):
-        shop.clock.at += timedelta(seconds=20)
-        waited += timedelta(seconds=20)
-        await shop.runner.drain()
-    print(
-        f"an hour without Google: {len(during)} stamps, p50 {statistics.median(during):.1f} ms each"
-        f" (before: {statistics.median(before):.1f} ms), {probes} probes; afterwards"
-        f" {len(shop.wire.of('PATCH'))} PATCHes, all right after {waited.total_seconds() / 60:.1f} simulated minutes:"
-        f" {shop.shown() == goal}"
     )
 
 
