@@ -204,6 +204,7 @@ async def post_fingerprints(
     request: Request, wish: Literal["on", "off"], session: SessionDep, principal: MerchantDep, clock: ClockDep
 ) -> Response:
     """Switch device fingerprints on or off."""
+    service.check_whole(principal)
     await switch_feature(session, principal, "fingerprints", is_on=wish == "on", now=clock.now())
     on, off = _("Device fingerprints are on."), _("Device fingerprints are off.")
     return redirect(request, SETTINGS, flash=on if wish == "on" else off)

@@ -115,6 +115,12 @@ async def find_last_scan(session: AsyncSession, merchant_id: UUID) -> datetime |
     return moment
 
 
+def in_reach(session: AsyncSession) -> list[Any]:
+    """Return the condition that leaves out stores which the signed-in member is not limited to."""
+    limited_to: frozenset[UUID] = session.info.get("store_ids", frozenset())
+    return [FraudFinding.store_id.in_(limited_to)] if limited_to else []
+
+
 @dataclass(frozen=True, slots=True)
 class FindingFilter:
     """Which findings are wanted. before: (last_at, id) of the last one on the page before."""
@@ -130,7 +136,7 @@ async def list_findings(
     session: AsyncSession, merchant_id: UUID, wanted: FindingFilter, *, limit: int = FINDINGS_SHOWN
 ) -> list[FraudFinding]:
     """Return findings, the newest events first."""
-    conditions: list[Any] = [FraudFinding.merchant_id == merchant_id]
+    conditions: list[Any] = [FraudFinding.merchant_id == merchant_id, *in_reach(session)]
     if wanted.status != "all":
         conditions.append(FraudFinding.status == wanted.status)
     for column, value in (
@@ -164,6 +170,7 @@ async def has_news(session: AsyncSession, merchant_id: UUID, *, since: datetime)
             FraudFinding.merchant_id == merchant_id,
             FraudFinding.status == "open",
             FraudFinding.found_at > since,
+            *in_reach(session),
         )
         .limit(1)
     )
@@ -174,7 +181,7 @@ async def count_by_status(session: AsyncSession, merchant_id: UUID) -> dict[str,
     """Count the findings of each status."""
     rows = await session.execute(
         select(FraudFinding.status, func.count())
-        .where(FraudFinding.merchant_id == merchant_id)
+        .where(FraudFinding.merchant_id == merchant_id, *in_reach(session))
         .group_by(FraudFinding.status)
     )
     return {status: count for status, count in rows}
@@ -199,9 +206,10 @@ class EventRow:
 
 
 async def list_events(session: AsyncSession, merchant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, EventRow]:
-    """Return these visits by id."""
+    """Return these visits by id, of the stores within the signed-in member's reach."""
     if not ids:
         return {}
+    limited_to: frozenset[UUID] = session.info.get("store_ids", frozenset())
     rows = await session.execute(
         select(
             Visit.id,
@@ -218,6 +226,10 @@ async def list_events(session: AsyncSession, merchant_id: UUID, ids: Sequence[UU
             Visit.voided_at,
         )
         .join(PassObject, (PassObject.merchant_id == Visit.merchant_id) & (PassObject.id == Visit.pass_id))
-        .where(Visit.merchant_id == merchant_id, Visit.id.in_(ids))
+        .where(
+            Visit.merchant_id == merchant_id,
+            Visit.id.in_(ids),
+            *([Visit.store_id.in_(limited_to)] if limited_to else []),
+        )
     )
     return {row.id: EventRow(**row._mapping) for row in rows}

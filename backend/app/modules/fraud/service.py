@@ -15,7 +15,7 @@ from app.config import Settings
 from app.dependencies import StoreRef
 from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
-from app.kernel.errors import Invalid, NotFound
+from app.kernel.errors import Forbidden, Invalid, NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import ngettext, use_language
 from app.kernel.outcomes import Refusal
@@ -141,10 +141,12 @@ async def _tell_merchant(
 
 
 async def get_finding(session: AsyncSession, merchant_id: UUID, finding_id: UUID) -> FraudFinding:
-    """Return a finding, locked; raises NotFound."""
+    """Return a finding within the member's reach, locked; raises NotFound."""
     row = await session.scalar(
         select(FraudFinding)
-        .where(FraudFinding.merchant_id == merchant_id, FraudFinding.id == finding_id)
+        .where(
+            FraudFinding.merchant_id == merchant_id, FraudFinding.id == finding_id, *queries.in_reach(session)
+        )
         .with_for_update()
     )
     if row is None:
@@ -200,10 +202,17 @@ async def undo_visits(
     return outcome
 
 
+def check_whole(principal: Principal) -> None:
+    """Rules hold for every store: who is limited to some may not set them. Raises Forbidden."""
+    if principal.store_ids:
+        raise Forbidden
+
+
 async def link_own_card(
     session: AsyncSession, principal: Principal, *, staff_id: UUID, card: str, now: datetime
 ) -> None:
     """Note that a card is a staff member's own; raises Invalid for a number that no card has."""
+    check_whole(principal)
     found = await find_card(session, principal.merchant_id, card)
     if found is None:
         raise Invalid(extra={"fields": {"card": _("No card has this number.")}})
@@ -220,6 +229,7 @@ async def unlink_own_card(
     session: AsyncSession, principal: Principal, *, staff_id: UUID, pass_id: UUID, now: datetime
 ) -> None:
     """Forget that a card is a staff member's own."""
+    check_whole(principal)
     await session.execute(
         delete(FraudOwnCard).where(
             FraudOwnCard.merchant_id == principal.merchant_id,
@@ -234,6 +244,7 @@ async def change_settings(
     session: AsyncSession, principal: Principal, settings: FraudSettings, *, now: datetime
 ) -> None:
     """Keep the merchant's thresholds."""
+    check_whole(principal)
     await save_settings(session, settings, merchant_id=principal.merchant_id)
     facts = {"fields": sorted(settings.model_fields_set)}
     await _note(session, principal, "fraud.settings_changed", None, now=now, facts=facts)

@@ -20,7 +20,7 @@ from app.db.session import set_tenant
 from app.dependencies import StoreRef
 from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
-from app.kernel.errors import AppError, Conflict
+from app.kernel.errors import AppError, Conflict, NotFound
 from app.kernel.permissions import Principal
 from app.kernel.web.limits import limiter_of
 from app.modules.staff.devices import forget_secrets, get_device
@@ -100,11 +100,19 @@ async def _note(session: AsyncSession, by: Principal, action: str, device_id: UU
     await record_audit(session, by, action=action, target_kind="device", target_id=device_id, now=now)
 
 
+async def get_own_device(session: AsyncSession, by: Principal, device_id: UUID) -> StaffDevice:
+    """Return a device of a store within the member's reach; raises NotFound."""
+    device = await get_device(session, by.merchant_id, device_id)
+    if by.store_ids and device.store_id not in by.store_ids:
+        raise NotFound("device")
+    return device
+
+
 async def renew_pairing_code(
     session: AsyncSession, device_id: UUID, *, by: Principal, now: datetime
 ) -> Pairing:
     """Return a new pairing for a device that must be paired again; the codes before it end. Raises NotFound."""
-    device = await get_device(session, by.merchant_id, device_id)
+    device = await get_own_device(session, by, device_id)
     await _note(session, by, "device.code_renewed", device_id, now=now)
     return await _begin(session, device, now=now)
 
@@ -220,7 +228,7 @@ async def pair_device(session: AsyncSession, code: str, *, now: datetime) -> tup
 
 async def revoke_device(session: AsyncSession, device_id: UUID, *, by: Principal, now: datetime) -> None:
     """Shut a device out with its next request; raises NotFound."""
-    device = await get_device(session, by.merchant_id, device_id)
+    device = await get_own_device(session, by, device_id)
     device.revoked_at = now
     await _forget_typed(session, device)
     forget_secrets(device)

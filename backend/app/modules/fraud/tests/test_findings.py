@@ -12,6 +12,7 @@ from app.db.session import tenant_scope
 from app.kernel.jobs import JobContext
 from app.kernel.permissions import Principal
 from app.kernel.points import PERSONAL_DATA
+from app.modules.accounts.factories import make_member
 from app.modules.cards.factories import make_card
 from app.modules.fraud.jobs import SCAN_EVERY, look_soon, scan
 from app.modules.fraud.models import FraudFinding, FraudOwnCard
@@ -368,3 +369,25 @@ async def test_personal_data_is_shown_and_erased(shop):
         assert (
             await session.scalars(select(FraudFinding).where(FraudFinding.pass_id == card.id))
         ).all() == []
+
+
+async def test_member_of_another_store_sees_and_changes_nothing_here(shop, database):
+    """A manager limited to another store finds nothing, decides nothing, undoes nothing, and sets no rules."""
+    await shop.set(card_visits=2)
+    await shop.stamp(await shop.card(), 3)
+    await shop.scan()
+    [found] = await shop.findings("card_speed")
+    elsewhere = await make_store(database, shop.merchant)
+    far = await make_member(database, shop.merchant.id, "manager", store_ids=(elsewhere.id,))
+    near = await make_member(database, shop.merchant.id, "manager", store_ids=(shop.store.id,))
+    for manager, sees in ((far, False), (near, True)):
+        page = await shop.client.get("/dashboard/fraud", headers=manager.headers)
+        assert page.status_code == 200
+        assert (f'id="f-{found.id}"' in page.text) is sees
+    for path, data in (("decide", {"status": "dismissed"}), ("undo", {})):
+        assert (await shop.post(f"{found.id}/{path}", data, far)).status_code == 404
+    form = {name: str(value) for name, value in FraudSettings().model_dump().items()}
+    assert (await shop.post("settings", form, near)).status_code == 403
+    assert (await shop.post("fingerprints/on", {}, near)).status_code == 403
+    assert (await shop.findings("card_speed"))[0].status == "open"
+    assert (await shop.post(f"{found.id}/decide", {"status": "dismissed"}, near)).status_code == 303

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from app.db.lookup import Lookup
 from app.db.session import tenant_scope
 from app.kernel.web.limits import LIMITS, Limit
+from app.modules.accounts.factories import make_member
 from app.modules.merchants.factories import make_merchant
 from app.modules.staff.models import StaffDevice
 from app.modules.staff.pairing import PAIRING_LOOKUP, read_typed_code
@@ -135,3 +136,14 @@ async def test_tries_are_counted_per_address(client, database, monkeypatch):
     for n in range(3):
         await pair(client, f"0000-000{n}")
     assert await pair(client, made["pairing_code"]) == (429, "rate_limited")
+
+
+async def test_member_of_another_store_neither_pairs_nor_revokes(client, database):
+    """A manager limited to another store gets no code of this device and cannot shut it out."""
+    _store, merchant, made = await add_device(client, database)
+    elsewhere = await make_store(database, merchant)
+    far = await make_member(database, merchant.id, "manager", store_ids=(elsewhere.id,))
+    renewed = await client.post(f"/devices/{made['id']}/pairing", headers=far.headers)
+    revoked = await client.delete(f"/devices/{made['id']}", headers=far.headers)
+    assert (renewed.status_code, revoked.status_code) == (404, 404)
+    assert await pair(client, made["pairing_code"]) == (201, None)
