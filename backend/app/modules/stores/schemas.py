@@ -43,9 +43,8 @@ def _empty_to_none(value: Any) -> Any:
 
 
 Address = Annotated[
-    str | None,
+    Annotated[str, Field(max_length=ADDRESS_LENGTH_MAX)] | None,
     BeforeValidator(_empty_to_none),
-    Field(max_length=ADDRESS_LENGTH_MAX),
     AfterValidator(lambda value: clean_text(value) if value else None),
 ]
 Latitude = Annotated[float, BeforeValidator(_number), Field(ge=-90, le=90, allow_inf_nan=False)]
