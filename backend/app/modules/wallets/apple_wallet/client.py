@@ -242,7 +242,9 @@ class CurlPush:
         self._idle.append(line)
 
 
-CERTIFICATE_ERRORS = {
+CURL_REASONS = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "NameNotFound",
+    pycurl.E_COULDNT_CONNECT: "NotReachable",
     pycurl.E_SSL_CERTPROBLEM: "ClientCertificateUnusable",
     pycurl.E_PEER_FAILED_VERIFICATION: "ServerNotTrusted",
     pycurl.E_SSL_CACERT_BADFILE: "CaFileUnreadable",
@@ -253,7 +255,7 @@ def curl_reason(number: int) -> str:
     """Return a short name for what libcurl met."""
     if number == pycurl.E_OPERATION_TIMEDOUT:
         return "TimedOut"
-    return CERTIFICATE_ERRORS.get(number, f"Connection{number}")
+    return CURL_REASONS.get(number, f"Connection{number}")
 
 
 def read_answer(status: int, body: bytes) -> PushAnswer:

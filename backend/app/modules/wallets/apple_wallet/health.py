@@ -16,6 +16,7 @@ from app.modules.wallets.models import AppleHealth
 # While Apple does not answer, one push a minute asks whether it does again; the rest waits.
 PROBE_EVERY = timedelta(minutes=1)
 CERTIFICATE_PAUSE = timedelta(minutes=15)
+OUTAGE_SHOWN = timedelta(minutes=15)
 SERVICE = "apns"
 UNREGISTERED, BUSY, FORBIDDEN = 410, 429, 403
 CERTIFICATE_REASONS = frozenset(
@@ -116,6 +117,9 @@ async def find_fault(session: AsyncSession, fingerprint: str) -> PushFault | Non
     return PushFault(row.reason, row.since) if row else None
 
 
-async def find_outage(session: AsyncSession) -> PushFault | None:
-    """Return since when Apple's push service is away, or None."""
-    return await find_fault(session, SERVICE)
+async def find_outage(session: AsyncSession, *, now: datetime) -> PushFault | None:
+    """Return since when Apple's push service is away, or None; what nobody asked lately is no news."""
+    row = await session.scalar(
+        select(AppleHealth).where(AppleHealth.name == SERVICE, AppleHealth.until > now - OUTAGE_SHOWN)
+    )
+    return PushFault(row.reason, row.since) if row else None

@@ -61,7 +61,7 @@ async def find_state(session: AsyncSession, merchant_id: UUID, *, now: datetime)
         identity=identity,
         fault=fault,
         push_fault=await find_fault(session, mark) if mark else None,
-        outage=await find_outage(session),
+        outage=await find_outage(session, now=now),
         passes=await count_passes(session, merchant_id),
         days=days_left(identity, now) if identity else 0,
         warns=identity.warns(now) if identity else False,
