@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from app.dependencies import ClockDep, SessionDep
 from app.kernel.errors import CODES
 from app.kernel.i18n import gettext as _
+from app.kernel.i18n import ngettext
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import public, signed_link
 from app.kernel.web.cookies import read_cookie, set_cookie
@@ -60,6 +62,19 @@ def _sign_in_again(request: Request) -> Response:
     return redirect(request, SIGN_IN, flash=_("That took too long. Please sign in again."), kind="warn")
 
 
+def _problem(refusal: Refusal | None, *, now: datetime) -> str:
+    if refusal is None:
+        return ""
+    if refusal.code != "rate_limited" or refusal.retry_at is None:
+        return refusal_text(refusal)
+    minutes = ceil((refusal.retry_at - now).total_seconds() / 60)
+    return ngettext(
+        "Too many wrong codes. They are taken again in %(num)s minute; a passkey works at once.",
+        "Too many wrong codes. They are taken again in %(num)s minutes; a passkey works at once.",
+        minutes,
+    )
+
+
 async def _step_page(
     request: Request, session: Any, *, target: str, now: datetime, refusal: Refusal | None = None
 ) -> Response:
@@ -70,7 +85,7 @@ async def _step_page(
     context = {
         "factors": factors,
         "next": target,
-        "problem": refusal_text(refusal) if refusal else "",
+        "problem": _problem(refusal, now=now),
         "path": STEP_PATH,
     }
     template = "second_factor/step.html" if factors.on else "second_factor/step_missing.html"
