@@ -89,6 +89,15 @@ def check() -> None:
 
 
 @app.command()
+def rebuild_analytics() -> None:
+    """Count every figure anew from visits and cards; interrupted, it goes on where it was."""
+    from app.commands.rebuild_analytics import rebuild
+    from app.config import Settings
+
+    typer.echo(f"Counted anew: {rebuild(Settings())} merchants.")
+
+
+@app.command()
 def jobs(
     retry: Annotated[int | None, typer.Option(help="Give this job another chance.")] = None,
 ) -> None:

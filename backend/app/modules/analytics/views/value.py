@@ -100,8 +100,8 @@ def _words(result: dict[str, Any], currency: str, *, has_money: bool) -> Block:
     low, high = result["visits_range"]
     lines = [
         _(
-            "An average customer of today will come about %(visits)s times in the next 12 months. We are 95 percent sure"
-            " that the average is between %(low)s and %(high)s.",
+            "An average customer of today will come about %(visits)s times in the next 12 months. We are 95 percent"
+            " sure that the average is between %(low)s and %(high)s.",
             visits=number(result["visits"]),
             low=number(low),
             high=number(high),
@@ -144,7 +144,8 @@ def _table(result: dict[str, Any], *, has_money: bool) -> Block:
     columns = [Column(_("Figure"), "text"), Column(_("Value"), "decimal")]
     columns += [Column(_("At least"), "decimal"), Column(_("At most"), "decimal")]
     text = _(
-        "At least and at most: 95 percent sure, as far as the model holds. Days count, so twice on one day is one visit."
+        "At least and at most: 95 percent sure, as far as the model holds. Days count, so twice on one day"
+        " is one visit."
     )
     if has_money:
         low, high = (in_major(bound) for bound in result["value_range_minor"])

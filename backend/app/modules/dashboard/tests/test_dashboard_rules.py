@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.modules.dashboard.api_docs import build_docs, error_table, example_of, kind_of
-from app.modules.dashboard.rules import change_of, day_part, day_span, home_spans
+from app.modules.dashboard.rules import day_part, day_span, today_span
 
 LUXEMBOURG = "Europe/Luxembourg"
 
@@ -17,25 +17,11 @@ def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
 
 
-def test_spans_compare_like_with_like() -> None:
-    """A Friday at ten: today since midnight, the week since Monday, and both a week earlier up to ten."""
-    spans = home_spans(utc(2026, 11, 20, 9, 0), LUXEMBOURG)
+def test_today_began_at_the_local_midnight() -> None:
+    """A Friday at ten in Luxembourg began at eleven in the evening of Thursday, in UTC."""
+    span = today_span(utc(2026, 11, 20, 9, 0), LUXEMBOURG)
 
-    assert (spans.today.start, spans.today.end) == (utc(2026, 11, 19, 23), utc(2026, 11, 20, 9))
-    assert (spans.today_before.start, spans.today_before.end) == (
-        utc(2026, 11, 12, 23),
-        utc(2026, 11, 13, 9),
-    )
-    assert spans.week.start == utc(2026, 11, 15, 23)
-    assert (spans.week_before.start, spans.week_before.end) == (utc(2026, 11, 8, 23), utc(2026, 11, 13, 9))
-
-
-def test_a_change_of_the_clocks_keeps_the_wall_clock() -> None:
-    """The Monday after the clocks went back is compared with ten o'clock of summer time."""
-    spans = home_spans(utc(2026, 10, 26, 9, 0), LUXEMBOURG)
-
-    assert spans.today_before.end == utc(2026, 10, 19, 8, 0)
-    assert spans.today_before.start == utc(2026, 10, 18, 22)
+    assert (span.start, span.end) == (utc(2026, 11, 19, 23), utc(2026, 11, 20, 9))
 
 
 @pytest.mark.parametrize(
@@ -47,20 +33,6 @@ def test_a_local_day_has_its_own_length(day: date, hours: int) -> None:
     span = day_span(day, ZoneInfo(LUXEMBOURG))
 
     assert (span.end - span.start).total_seconds() == hours * 3600
-
-
-@pytest.mark.parametrize(
-    ("figure", "before", "ratio", "direction"),
-    [(112, 100, 0.12, "up"), (88, 100, -0.12, "down"), (5, 5, 0.0, ""), (3, 0, None, "up"), (0, 0, None, "")],
-)
-def test_a_difference_is_a_share_of_before(
-    figure: int, before: int, ratio: float | None, direction: str
-) -> None:
-    """Where there was nothing before there is no share."""
-    change = change_of(figure, before)
-
-    assert change.ratio == (pytest.approx(ratio) if ratio is not None else None)
-    assert change.direction == direction
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from app.db.session import Database, tenant_scope
 from app.dependencies import StoreRef
 from app.kernel.clock import FixedClock
+from app.kernel.jobs.runner import JobRunner
 from app.modules.cards.factories import MadeCard, make_card
 from app.modules.cards.models import PassObject
 from app.modules.merchants.factories import MadeMerchant, make_merchant
@@ -21,6 +22,7 @@ from app.modules.staff.factories import make_staff
 from app.modules.stores.factories import make_store
 from app.modules.stores.public import StoreView, list_stores
 from app.modules.visits.public import AwardCommand, AwardGranted, Visit, award_visit
+from app.process import Process
 
 HTMX = {"HX-Request": "true"}
 
@@ -200,7 +202,7 @@ async def test_numbers_out_of_bounds_are_refused(client: httpx2.AsyncClient, dat
 
 
 async def test_home_counts_todays_visits(
-    client: httpx2.AsyncClient, database: Database, clock: FixedClock
+    client: httpx2.AsyncClient, database: Database, clock: FixedClock, process: Process
 ) -> None:
     """Two visits today, one of them undone, and one a week ago: one today, no change."""
     merchant = await make_merchant(database)
@@ -217,6 +219,8 @@ async def test_home_counts_todays_visits(
         to=f"/dashboard/visits/{undone}/void",
         data={"reason": "by mistake"},
     )
+    worker = JobRunner(database, process.registry, process.settings, clock, resources=process.resources)
+    await worker.drain()
 
     page = (await client.get("/dashboard")).text
 
