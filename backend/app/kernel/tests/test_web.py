@@ -33,7 +33,7 @@ async def test_every_answer_binds_the_browser(app):
             assert headers["referrer-policy"] == "same-origin"
             assert headers["cross-origin-opener-policy"] == "same-origin"
             assert "camera=(self)" in headers["permissions-policy"]
-            assert headers["strict-transport-security"] == "max-age=31536000"
+            assert headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
             assert headers["cache-control"] == "no-store"
             assert len(headers["x-request-id"]) == 32
 
