@@ -72,6 +72,18 @@ async def get_sessions(principal: MerchantDep, session: SessionDep, clock: Clock
 
 
 @router.delete(
+    "/sessions",
+    status_code=204,
+    responses=error_responses("unauthenticated", "forbidden"),
+    dependencies=[member("members.view", api_key=False)],
+)
+async def delete_other_sessions(principal: MerchantDep, session: SessionDep, clock: ClockDep) -> Response:
+    """End every own session but this one."""
+    await revoke_sessions(session, principal, keep=principal.extra["session_id"], now=clock.now())
+    return Response(status_code=204)
+
+
+@router.delete(
     "/sessions/current",
     status_code=204,
     responses=error_responses("unauthenticated", "forbidden"),

@@ -247,3 +247,15 @@ async def test_cookies_hold_nothing_readable_of_the_person(
     async with tenant_scope(database, merchant.id) as session:
         hashes = (await session.execute(select(MerchantSession.device_hash))).scalars().all()
     assert hash_token(plain.partition(" ")[0]) in hashes
+
+
+async def test_all_other_sessions_end_at_once(client: httpx2.AsyncClient, database: Database) -> None:
+    """Ending the others keeps this one, and leaves one in the list."""
+    merchant = await make_merchant(database)
+    await sign_in(client, merchant.email)
+
+    assert (await client.request("DELETE", "/sessions")).status_code == 204
+
+    assert len((await client.get("/sessions")).json()["sessions"]) == 1
+    client.cookies.clear()
+    assert (await client.get("/account", headers=merchant.headers)).status_code == 401
