@@ -6,6 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from app.config import Settings
+from app.kernel.adapters import resources_of
+from app.kernel.clock import make_clock
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.modules.fraud.queries import find_last_scan
 from app.modules.fraud.service import scan_visits
@@ -29,9 +32,11 @@ async def scan(context: JobContext) -> None:
 
 
 async def look_soon(changed: CardsChanged) -> None:
-    """Queue one look for each merchant whose cards changed; more changes until then ride along."""
+    """Queue one look in ten seconds for each merchant whose cards changed; more changes until then ride along."""
+    clock = make_clock(resources_of(changed.session).get(Settings).clock_file)
+    soon = clock.now() + SCAN_EVERY
     for merchant_id in sorted({merchant_id for merchant_id, _pass_id in changed.cards}):
-        await enqueue(changed.session, scan, merchant_id=merchant_id, key="scan")
+        await enqueue(changed.session, scan, merchant_id=merchant_id, key="scan", run_at=soon)
 
 
 async def _catch_up(context: JobContext) -> None:

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.db.session import tenant_scope
 from app.kernel.jobs import JobContext
@@ -280,6 +280,9 @@ async def test_worker_looks_soon_after_a_card_changed(shop, process):
     )
     async with process.database.sessions() as session, session.begin():
         await look_soon(CardsChanged(session, [(shop.merchant.id, card.id)] * 3))
+        waiting = "SELECT count(*) FROM pgqueuer WHERE dedupe_key LIKE 'fraud.scan:' || :merchant || ':%'"
+        queued = await session.scalar(text(waiting), {"merchant": str(shop.merchant.id)})
+    assert queued == 1
     await shop.stamp(card, every=0)
     await scan(context)
     first = shop.clock.now()
