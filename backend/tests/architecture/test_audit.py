@@ -29,6 +29,7 @@ WITHOUT_ENTRY: dict[str, str] = {
     "POST /dashboard/account/security/app": "draws a secret that counts for nothing before its first code",
     "POST /dashboard/account/security/passkeys/options": "asks a question that lives five minutes",
     "POST /dashboard/account/security/recovery-codes/file": "gives back what was just shown; writes nothing",
+    "POST /dashboard/exports/files/{export_id}": "gives out a file whose making left an entry",
     "POST /dashboard/wallets/apple/test": "tries credentials; keeps only how that went",
     "POST /dashboard/wallets/google/test": "tries credentials; keeps only how that went",
 }
