@@ -536,7 +536,8 @@ CREATE TABLE rollup_balance (
 	build BIGINT NOT NULL, 
 	CONSTRAINT pk_rollup_balance PRIMARY KEY (program_id, merchant_id, build), 
 	CONSTRAINT fk_rollup_balance_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
-);;
+)
+ WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_card (
 	pass_id UUID NOT NULL, 
@@ -569,7 +570,8 @@ CREATE TABLE rollup_cohort (
 	build BIGINT NOT NULL, 
 	CONSTRAINT pk_rollup_cohort PRIMARY KEY (cohort, month, merchant_id, build), 
 	CONSTRAINT fk_rollup_cohort_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
-);;
+)
+ WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_customer (
 	customer_id UUID NOT NULL, 
@@ -611,7 +613,8 @@ CREATE TABLE rollup_day (
 	new_cards BIGINT DEFAULT '0' NOT NULL, 
 	CONSTRAINT pk_rollup_day PRIMARY KEY (day, store_id, staff_id, given_by, merchant_id, build), 
 	CONSTRAINT fk_rollup_day_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
-);;
+)
+ WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_hour (
 	day DATE NOT NULL, 
@@ -631,7 +634,8 @@ CREATE TABLE rollup_hour (
 	new_cards BIGINT DEFAULT '0' NOT NULL, 
 	CONSTRAINT pk_rollup_hour PRIMARY KEY (day, hour, store_id, merchant_id, build), 
 	CONSTRAINT fk_rollup_hour_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
-);;
+)
+ WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_people (
 	last_day DATE NOT NULL, 
@@ -645,7 +649,8 @@ CREATE TABLE rollup_people (
 	build BIGINT NOT NULL, 
 	CONSTRAINT pk_rollup_people PRIMARY KEY (last_day, visits, merchant_id, build), 
 	CONSTRAINT fk_rollup_people_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
-);;
+)
+ WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_state (
 	merchant_id UUID NOT NULL, 

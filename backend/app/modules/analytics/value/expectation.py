@@ -38,29 +38,33 @@ def expect(people: Sequence[Mapping[str, float]], *, weeks: float, payers_min: i
     spending = _fit_spending(column, payers_min=payers_min)
     customers = float(of.count.sum())
     alive = float(np.sum(of.count * chance_alive(visiting.values, of)))
-    visits, value = _figures(visiting.values, spending.values if spending else None, column, weeks)
-    visit_range, value_range = _ranges(visiting, spending, column, weeks)
+    amounts = spending.values if isinstance(spending, Fit) else spending
+    visits, value = _figures(visiting.values, amounts, column, weeks)
+    visit_range, value_range = _ranges(visiting, amounts, column, weeks)
     newcomer = Histories(np.zeros(1), np.zeros(1), np.zeros(1), np.ones(1))
     return {
         "status": "ok",
         "horizon_weeks": weeks,
-        "bgnbd": dict(zip(visiting.names, map(float, visiting.values), strict=True)),
-        "gamma_gamma": dict(zip(spending.names, map(float, spending.values), strict=True))
-        if spending
-        else None,
+        "bgnbd": _named(visiting),
+        "gamma_gamma": _named(spending),
         "alive": alive,
         "visits": visits / customers,
         "visits_range": [bound / customers for bound in visit_range],
-        "value_minor": value / customers if spending else None,
-        "value_range_minor": [bound / customers for bound in value_range] if spending else None,
-        "total_minor": value if spending else None,
+        "value_minor": value / customers if spending is not None else None,
+        "value_range_minor": [bound / customers for bound in value_range] if spending is not None else None,
+        "total_minor": value if spending is not None else None,
         "newcomer_visits": float(expected_visits(visiting.values, newcomer, weeks)[0]),
         "past_minor": float(column["amount_minor"].sum()) / customers,
         "past_visits": float(column["visits"].sum()) / customers,
     }
 
 
-def _fit_spending(column: Mapping[str, Array], *, payers_min: int) -> Fit | None:
+def _named(fit: Fit | float | None) -> dict[str, float] | None:
+    return dict(zip(fit.names, map(float, fit.values), strict=True)) if isinstance(fit, Fit) else None
+
+
+def _fit_spending(column: Mapping[str, Array], *, payers_min: int) -> Fit | float | None:
+    """Return the fit; one amount for all where customers do not differ enough for one; None where few paid."""
     paid = (column["paid_days"] > 0) & (column["mean_minor"] > 0)
     if float(column["customers"][paid].sum()) < payers_min:
         return None
@@ -69,7 +73,8 @@ def _fit_spending(column: Mapping[str, Array], *, payers_min: int) -> Fit | None
             Spending(column["paid_days"][paid], column["mean_minor"][paid], column["customers"][paid])
         )
     except NoFit:
-        return None
+        weights = column["customers"][paid] * column["paid_days"][paid]
+        return float(np.average(column["mean_minor"][paid], weights=weights))
 
 
 def _paid_share(column: Mapping[str, Array]) -> float:
@@ -79,19 +84,21 @@ def _paid_share(column: Mapping[str, Array]) -> float:
 
 
 def _figures(
-    visiting: Array, spending: Array | None, column: Mapping[str, Array], weeks: float
+    visiting: Array, spending: Array | float | None, column: Mapping[str, Array], weeks: float
 ) -> tuple[float, float]:
     """Return the visiting days and the spending to expect of all these customers together."""
     of = Histories(column["x"], column["t_x"], column["age"], column["customers"])
     visits = expected_visits(visiting, of, weeks) * of.count
     if spending is None:
         return float(np.sum(visits)), 0.0
+    if isinstance(spending, float):
+        return float(np.sum(visits)), float(np.sum(visits)) * spending * _paid_share(column)
     worth = expected_spend(spending, column["paid_days"], column["mean_minor"])
     return float(np.sum(visits)), float(np.sum(visits * worth)) * _paid_share(column)
 
 
 def _ranges(
-    visiting: Fit, spending: Fit | None, column: Mapping[str, Array], weeks: float
+    visiting: Fit, spending: Array | float | None, column: Mapping[str, Array], weeks: float
 ) -> tuple[list[float], list[float]]:
     """Return between which bounds both lie, as far as the fit is sure of its parameters."""
     asked = _asked(column)
@@ -102,7 +109,7 @@ def _ranges(
         crowd = made.poisson(asked["customers"]).astype(float)
         share = asked["customers"].sum() / max(crowd.sum(), 1.0)
         again = {**asked, "customers": crowd * share}
-        found.append(_figures(visiting_drawn, spending.values if spending else None, again, weeks))
+        found.append(_figures(visiting_drawn, spending, again, weeks))
     kept = np.array([pair for pair in found if np.all(np.isfinite(pair))])
     visits, values = (np.percentile(kept[:, place], SURE) for place in (0, 1))
     return [float(bound) for bound in visits], [float(bound) for bound in values]
