@@ -48,6 +48,7 @@ async def main() -> None:
             {
                 "rate": granted / spent,
                 "status": out["status"],
+                "answers": len(times),
                 "p50_ms": times[len(times) // 2] * 1000,
                 "p99_ms": times[int(len(times) * 0.99)] * 1000,
                 "errors": out["errors"],

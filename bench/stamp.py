@@ -105,11 +105,13 @@ def run(server: EmbeddedPostgres, folder: Path, options: argparse.Namespace) -> 
         ratios = []
         for number in range(options.rounds):
             limit = run_pgbench(server, folder, shop, options)
+            before = cpu_seconds(web.pid)
             ours = run_load(shop, port, options, number)
+            cpu = (cpu_seconds(web.pid) - before) / max(1, ours["answers"]) * 1000
             ratios.append(ours["rate"] / limit)
             print(
                 f"round {number + 1}: limit {limit:7.0f}/s   ours {ours['rate']:6.0f}/s   ratio {ratios[-1]:.3f}"
-                f"   p50 {ours['p50_ms']:.1f} ms   p99 {ours['p99_ms']:.1f} ms   {ours['status']} {ours['errors']}"
+                f"   p50 {ours['p50_ms']:.1f} ms   p99 {ours['p99_ms']:.1f} ms   CPU {cpu:.2f} ms   {ours['status']} {ours['errors']}"
             )
     finally:
         web.terminate()
@@ -117,6 +119,15 @@ def run(server: EmbeddedPostgres, folder: Path, options: argparse.Namespace) -> 
     median = statistics.median(ratios)
     print(f"ratio {median:.3f} (min {min(ratios):.3f}, max {max(ratios):.3f})")
     return median
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of the web process and its workers so far."""
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = 0
+    for one in (pid, *workers):
+        ticks += sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

@@ -62,7 +62,7 @@ def build_process(
     resources.put(OutgoingClient, OutgoingClient())
     resources.put(Keyring, keyring or Keyring.load_or_create(settings.keys_dir))
     # Use cases find keys and adapters through their session: no globals, and tests replace what they need.
-    for maker in (database.sessions, database.system_sessions):
+    for maker in (database.sessions, database.plain_sessions, database.system_sessions):
         maker.configure(info={"resources": resources})
     for module in registry.modules:
         for prepare in module.resources:

@@ -8,9 +8,9 @@ from app.dependencies import ClockDep, SessionDep, StoreDep
 from app.kernel.permissions import staff_pin
 from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.problems import error_responses
-from app.modules.visits.public import AWARD_ERRORS, AwardAnswer, PointsRequest, answer_award
+from app.modules.visits.public import AWARD_ERRORS, AwardAnswer, PointsRequest, TillRoute, answer_award
 
-router = APIRouter(tags=["At the till"])
+router = APIRouter(tags=["At the till"], route_class=TillRoute)
 
 
 @router.post(

@@ -4,6 +4,7 @@ from app.modules.rewards.public import PIN_ERRORS, VoidCommand, VoidGranted
 from app.modules.visits.hooks import EARN_GUARD, EARN_MODIFIER, EARNED, EarnContext, EarnedContext
 from app.modules.visits.models import Visit
 from app.modules.visits.presenting import answer_award, present_award
+from app.modules.visits.routes import TillRoute
 from app.modules.visits.rules import EarnDraft, VisitPolicy, VisitRequest, VisitState
 from app.modules.visits.schemas import AwardAnswer, PointsRequest, StampRequest
 from app.modules.visits.service import AwardCommand, AwardGranted, award_visit
@@ -24,6 +25,7 @@ __all__ = [
     "EarnedContext",
     "PointsRequest",
     "StampRequest",
+    "TillRoute",
     "Visit",
     "VisitPolicy",
     "VisitRequest",

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.session import driver_of
 from app.kernel.outcomes import Refusal
 from app.modules.rewards.public import CardTotals, RewardView
 from app.modules.staff.public import StaffRef, fold_pin, judge_pin
@@ -191,18 +192,11 @@ class AwardRows:
     lots: list[dict[str, Any]]
 
 
-async def raw_connection(session: AsyncSession) -> Any:
-    """Return the asyncpg connection of the session's transaction; the tenant must be bound already."""
-    assert "merchant_id" in session.info, "bind the tenant first: it also begins the transaction"
-    pooled = await (await session.connection()).get_raw_connection()
-    return pooled.driver_connection
-
-
 async def find_award_card(
     session: AsyncSession, merchant_id: UUID, *, store_id: UUID, pass_id: UUID | None, card_number: str | None
 ) -> FoundCard | None:
     """Return the card by its id or number, or None; a closed store finds nothing."""
-    connection = await raw_connection(session)
+    connection = await driver_of(session)
     by = "card.id = $3" if pass_id else "card.card_number = $3"
     row = await connection.fetchrow(FIND.format(by=by), merchant_id, store_id, pass_id or card_number)
     if row is None:
@@ -253,7 +247,7 @@ async def load_award(
     pin: RememberedPin | None = None,
 ) -> LoadedAward | None:
     """Lock the card and read all that the decision needs; None where it does not work in this store."""
-    connection = await raw_connection(session)
+    connection = await driver_of(session)
     arguments = [merchant_id, pass_id, store_id, key.scope(pass_id), key.key]
     if pin is None:
         row = await connection.fetchrow(LOAD, *arguments)
@@ -297,7 +291,7 @@ _PIN_NAMES = (
 
 async def write_award(session: AsyncSession, rows: AwardRows) -> bool:
     """Write everything, or nothing where the idempotency key was claimed meanwhile; tell which."""
-    connection = await raw_connection(session)
+    connection = await driver_of(session)
     written: int = await connection.fetchval(
         WRITE,
         rows.merchant_id,
