@@ -6,11 +6,13 @@ from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import NAV_ITEM
+from app.kernel.sealing import SEALED
 from app.modules.accounts.public import ACCOUNT_PANEL, MEMBER_GONE, SIGN_IN_BLOCK, SIGN_IN_FACTOR
 from app.modules.second_factor.jobs import sweep
 from app.modules.second_factor.navigation import AUDIT_WORDS, account_panel, nav_items
 from app.modules.second_factor.service import SecondFactorSettings
 from app.modules.second_factor.signing_in import SecondStep, on_member_gone
+from app.modules.second_factor.totp import SEALED_SECRETS
 
 MODULE = Module(
     name="second_factor",
@@ -25,6 +27,7 @@ MODULE = Module(
     ),
     offers=(
         Offer(SIGN_IN_FACTOR, "second_factor", SecondStep()),
+        Offer(SEALED, "second_factor", SEALED_SECRETS),
         Offer(SIGN_IN_BLOCK, "passkey", "second_factor/_sign_in.html"),
         *(Offer(AUDIT_ACTION, action, words) for action, words in AUDIT_WORDS.items()),
     ),

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
+from app.kernel.sealing import SealedColumn
 from app.modules.second_factor.models import MemberTotp
 from app.modules.second_factor.rules import (
     TOTP_DIGITS,
@@ -39,6 +40,12 @@ class TotpOffer:
 def seal_context(merchant_id: UUID, member_id: UUID) -> str:
     """Return what a sealed secret is bound to: its row."""
     return f"member_totp:{merchant_id}:{member_id}"
+
+
+# A rotation of the keys takes the secrets along.
+SEALED_SECRETS = SealedColumn(
+    MemberTotp.sealed_secret, lambda row: seal_context(row.merchant_id, row.member_id)
+)
 
 
 def totp_of(secret: bytes) -> TOTP:

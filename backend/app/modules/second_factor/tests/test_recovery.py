@@ -19,6 +19,7 @@ from app.modules.second_factor.recovery import hash_recovery_code
 from app.modules.second_factor.rules import parse_recovery_code
 from app.modules.second_factor.tests.conftest import CODE, SECURITY, Person
 from app.modules.second_factor.tests.software_key import SoftwareKey
+from app.modules.second_factor.totp import SEALED_SECRETS
 from app.process import Process
 from app.utils.security import Keyring
 
@@ -147,3 +148,20 @@ async def test_a_stolen_dump_holds_no_usable_secret(person: Person, process: Pro
         keyring.unseal(row.sealed_secret, context=f"{context}x")
     with pytest.raises(ValueError, match="cannot be opened"):
         Keyring.for_tests().unseal(row.sealed_secret, context=context)
+
+
+async def test_a_rotation_of_the_keys_takes_the_secrets_along(person: Person, process: Process) -> None:
+    """Sealed with a new key afterwards: the old key alone no longer opens it, the new one does, nothing is left."""
+    await person.set_up_app()
+    old = process.resources.get(Keyring)
+    fields = {1: old.keys["field"][1], 2: Keyring.for_tests().keys["field"][1]}
+    both = Keyring({**old.keys, "field": fields})
+    async with tenant_scope(process.database, person.merchant.id) as session:
+        assert await SEALED_SECRETS.count_old(session, both) == 1
+        assert await SEALED_SECRETS.reseal(session, both) == 1
+        assert await SEALED_SECRETS.count_old(session, both) == 0
+        row = (await session.execute(select(MemberTotp))).scalar_one()
+    context = f"member_totp:{row.merchant_id}:{row.member_id}"
+    assert both.unseal(row.sealed_secret, context=context) == person.secret
+    with pytest.raises(ValueError, match="cannot be opened"):
+        old.unseal(row.sealed_secret, context=context)
