@@ -34,9 +34,11 @@ NOT_ABOUT_CUSTOMERS = {
     "reward": "no person: the id of a reward",
     "store": "no person: the id of a store",
     "lookup": "leads to stores and members by id",
+    "rollup_day": "sums by store and by who gave at the till",
 }
 # Tables that point at a customer's card by id and hold nothing that says who it is.
 IDS_ONLY = {
+    "rollup_state": "how far a counting has come: the id of the last customer",
     "pass_object": "the card: counters and random numbers; the customer's row is blanked in place and keeps its id",
     "visit": "ids, an amount and a time; the ledger keeps its sums after an erasure",
     "stamp_event": "ledger entries by card id",
