@@ -253,6 +253,15 @@ async def test_security_txt_names_contact_and_expiry() -> None:
     assert missing.status_code == 404
 
 
+async def test_found_by_hand_a_nul_in_an_address_is_refused(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    """Apple's list of a device's passes was a 500 for the device %00; now no route is reached by such an address."""
+    paths = [route.path for route in docs.list_routes(list(app.routes)) if "{" in route.path]
+    answers = {path: await client.get(re.sub(r"\{[^}]+\}", "a%00b", path)) for path in paths}
+
+    assert "/apple/updates/v1/devices/{device_id}/registrations/{pass_type}" in paths
+    assert {path: answer.status_code for path, answer in answers.items() if answer.status_code != 422} == {}
+
+
 @pytest.mark.parametrize("contact", ["security@example.com", "http://example.com", "mailto:a\nContact: x"])
 def test_a_contact_is_an_address_a_program_can_open(contact: str) -> None:
     """Anything else stops the start with a sentence."""

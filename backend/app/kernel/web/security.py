@@ -144,6 +144,9 @@ class SecurityMiddleware:
         headers = scope["headers"]
         if len(headers) > HEADER_COUNT_MAX or sum(len(n) + len(v) for n, v in headers) > HEADER_BYTES_MAX:
             return 431, "too_large"
+        if "\x00" in scope["path"]:
+            # PostgreSQL takes no NUL in a text; no address of ours has one.
+            return 422, "invalid"
         if any(name == b"content-type" and names_odd_charset(value) for name, value in headers):
             return 415, "unsupported_media_type"
         hosts = [value for name, value in headers if name == b"host"]
