@@ -1,6 +1,6 @@
 """Bandit over the program, with every accepted finding named and explained: `python -m tools.bandit`.
 
-A finding that is not in the list fails the check, and so does a line of the list that nothing answers to any more.
+A finding that is neither listed nor marked at its place (`# noqa: S608 (why)`) fails the check, and so does a line of the list that nothing answers to any more.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 BACKEND = Path(__file__).parents[1]
 # Rules that ask about a thing this program does on purpose everywhere.
@@ -29,16 +30,12 @@ ACCEPTED = {
         "app/db/embedded_files.py",
         "B108",
     ): "a folder made by mkdtemp, with mode 0700, because sockets need short paths",
-    ("app/modules/second_factor/totp.py", "B303"): "RFC 6238 as authenticator apps know it: HMAC-SHA-1",
 }
 ACCEPTED |= {
     (file, "B608"): SQL
     for file in (
-        "app/demo/bulk.py",
         "app/kernel/jobs/schedule.py",
-        "app/kernel/ledger.py",
         "app/kernel/web/limit_rows.py",
-        "app/modules/analytics/counting/service.py",
         "app/modules/analytics/counting/statements.py",
         "app/modules/staff/queries.py",
     )
@@ -47,13 +44,7 @@ ACCEPTED |= {
     (file, "B704"): DRAWN
     for file in (
         "app/modules/accounts/own/pages.py",
-        "app/modules/cards/pages.py",
-        "app/modules/dashboard/pages.py",
-        "app/modules/portal/card_pages.py",
-        "app/modules/staff/pages.py",
         "app/modules/stores/pages.py",
-        "app/modules/till/pages.py",
-        "app/modules/wallets/google_wallet/preview_pages.py",
     )
 }
 
@@ -68,7 +59,15 @@ def find_issues(*targets: str) -> list[tuple[str, str, int, str]]:
     return [
         (row["filename"].removeprefix("./"), row["test_id"], row["line_number"], row["issue_text"])
         for row in report["results"]
+        if not _is_marked(row)
     ]
+
+
+def _is_marked(row: dict[str, Any]) -> bool:
+    """Tell whether the statement says itself why it is well: `# noqa: S608`, as ruff calls its twin of the rule."""
+    lines = (BACKEND / row["filename"]).read_text().splitlines()
+    statement = lines[row["line_range"][0] - 1 : row["line_range"][-1]]
+    return any(f"noqa: S{row['test_id'][1:]}" in line for line in statement)
 
 
 def judge(issues: list[tuple[str, str, int, str]], accepted: dict[tuple[str, str], str]) -> list[str]:

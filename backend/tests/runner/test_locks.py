@@ -9,7 +9,13 @@ import pytest
 
 from tests.runner.helpers import BACKEND
 
-LOCKS = ["requirements.txt", "requirements-test.txt", "requirements-uv.txt", "requirements-testdata.txt", "requirements-semgrep.txt"]
+LOCKS = [
+    "requirements.txt",
+    "requirements-test.txt",
+    "requirements-uv.txt",
+    "requirements-testdata.txt",
+    "requirements-semgrep.txt",
+]
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ;.*)? ?\\?$")
 ADDRESS = re.compile(r"://|file:|^-|\s@\s|--index|--find-links|--extra|/(home|root|opt|usr|tmp|work)/")
 
