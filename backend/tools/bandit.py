@@ -1,6 +1,7 @@
 """Bandit over the program, with every accepted finding named and explained: `python -m tools.bandit`.
 
-A finding that is neither listed nor marked at its place (`# noqa: S608 (why)`) fails the check, and so does a line of the list that nothing answers to any more.
+A finding that is neither listed nor marked at its place (`# noqa: S608 (why)`) fails the check, and so does a line of
+the list that nothing answers to any more.
 """
 
 from __future__ import annotations
