@@ -42,7 +42,7 @@ from app.utils.security import Keyring
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BYTES_AN_EVENT = 900
-EVENTS_A_BATCH = 500_000
+EVENTS_A_BATCH = 250_000
 PASSWORDS = {"app_password": "app", "system_password": "system"}
 GOAL_MS = 100
 
@@ -93,10 +93,12 @@ async def fill(database: Database, options: argparse.Namespace) -> tuple[UUID, l
     }  # fmt: skip
     for statement in (_CARDS, _PASSES):
         async with tenant_scope(database, merchant.id) as session:
+            await session.execute(text("SET LOCAL statement_timeout = '10min'"))
             await session.execute(text(statement), values)
     for first in range(1, options.events + 1, EVENTS_A_BATCH):
         last = min(first + EVENTS_A_BATCH - 1, options.events)
         async with tenant_scope(database, merchant.id) as session:
+            await session.execute(text("SET LOCAL statement_timeout = '10min'"))
             await session.execute(text(_VISITS), {**values, "first": first, "last": last})
         print(f"  {last:,} events", flush=True)
     return merchant.id, stores
@@ -170,6 +172,7 @@ async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -
     raw = []
     for _round in range(3):
         async with tenant_scope(database, merchant_id) as session:
+            await session.execute(text("SET LOCAL statement_timeout = '10min'"))
             begun = time.perf_counter()
             await session.execute(
                 text(

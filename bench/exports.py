@@ -56,6 +56,7 @@ async def limit(process: Process, merchant_id: UUID) -> float:
     begun = time.perf_counter()
     async with tenant_scope(process.database, merchant_id) as session:
         raw = await connection_of(session)
+        await raw.execute("SET LOCAL statement_timeout = '20min'")
         await raw.copy_from_query(exporter.query, merchant_id, output=drop, format="csv", timeout=1200)
     return time.perf_counter() - begun
 
@@ -79,9 +80,9 @@ async def run(settings: Settings, options: argparse.Namespace) -> None:
     """Fill, take turns, print."""
     process = build_process(settings, keyring=Keyring.for_tests())
     merchant = await make_merchant(process.database)
-    for _part in range(0, options.rows, 250_000):
+    for _part in range(0, options.rows, 50_000):
         async with tenant_scope(process.database, merchant.id) as session:
-            await session.execute(text(_FILL), {"m": merchant.id, "rows": min(250_000, options.rows)})
+            await session.execute(text(_FILL), {"m": merchant.id, "rows": min(50_000, options.rows)})
     before = megabytes()
     ratios = []
     for _round in range(options.rounds):

@@ -28,7 +28,7 @@ CLOCK_CALLS = {
     ("date", "today"),
     ("time", "time"),
 }
-PURE_KERNEL = ("app.kernel.money", "app.kernel.outcomes", "app.kernel.ledger")
+PURE_KERNEL = ("app.kernel.money", "app.kernel.outcomes", "app.kernel.ledger", "app.kernel.reports")
 # Pure functions that rules may use besides, by name: nothing else of their files.
 PURE_BESIDES = {
     "app.kernel.i18n.msg": "marks a text for the catalogues and returns it unchanged",

@@ -53,13 +53,13 @@ class Counted:
 
     @declared_attr
     def merchant_id(cls) -> Mapped[UUID]:
-        """Return the tenant column."""
-        return mapped_column(primary_key=True, info=NONE)
+        """Return the tenant column; it leads every key."""
+        return mapped_column(primary_key=True, info=NONE, sort_order=-2)
 
     @declared_attr
     def build(cls) -> Mapped[int]:
         """Return the counting that the row belongs to."""
-        return mapped_column(primary_key=True, info=NONE)
+        return mapped_column(primary_key=True, info=NONE, sort_order=-1)
 
 
 class Measures:

@@ -29,6 +29,7 @@ from app.modules.analytics.jobs import (
     poll_pending,
 )
 from app.modules.analytics.personal import PERSONAL
+from app.modules.analytics.settings import AnalyticsSettings
 from app.modules.analytics.tables import DAILY
 from app.modules.analytics.views.cohorts import load_cohorts
 from app.modules.analytics.views.liability import load_liability
@@ -79,6 +80,7 @@ MODULE = Module(
         Permission(VIEW, msg("See the figures"), roles=frozenset({"manager", "analyst"})),
         Permission("analytics.edit", msg("Say what a reward costs"), roles=frozenset({"manager"})),
     ),
+    settings=(AnalyticsSettings,),
     jobs=(count_anew, fit_customers),
     periodic=(KEEP, FIT),
     pollers=(poll_pending,),

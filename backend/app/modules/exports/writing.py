@@ -53,9 +53,20 @@ async def count_rows(session: AsyncSession, exporter: Exporter, merchant_id: UUI
     return int(await raw.fetchval(exporter.counting, merchant_id))
 
 
+async def _patient(session: AsyncSession) -> Any:
+    """Return the session's connection with time for a large table: the role's own limit is made for pages.
+
+    The writer also waits for whoever takes the pieces, which counts as idling inside the transaction.
+    """
+    raw = await connection_of(session)
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        await raw.execute(f"SET LOCAL {limit} = '{int(COPY_TIMEOUT.total_seconds())}s'")
+    return raw
+
+
 async def write_csv(session: AsyncSession, order: Order, take: Take) -> int:
     """Hand the file over in pieces as the database copies it out; returns the number of rows."""
-    raw = await connection_of(session)
+    raw = await _patient(session)
     waiting = bytearray((BYTE_ORDER_MARK + csv_line(order.header())).encode())
     rows = 0
 
@@ -82,7 +93,7 @@ async def write_csv(session: AsyncSession, order: Order, take: Take) -> int:
 
 
 async def _read_rows(session: AsyncSession, order: Order) -> AsyncIterator[list[Any]]:
-    raw = await connection_of(session)
+    raw = await _patient(session)
     cursor = await raw.cursor(order.statement(), order.merchant.id, order.merchant.time_zone)
     while rows := await cursor.fetch(ROWS_AT_ONCE):
         yield rows

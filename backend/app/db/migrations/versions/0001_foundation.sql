@@ -527,19 +527,21 @@ CREATE TABLE recovery_code (
 );;
 
 CREATE TABLE rollup_balance (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
 	program_id UUID NOT NULL, 
 	cards BIGINT DEFAULT '0' NOT NULL, 
 	stamps BIGINT DEFAULT '0' NOT NULL, 
 	points BIGINT DEFAULT '0' NOT NULL, 
 	ready BIGINT DEFAULT '0' NOT NULL, 
-	merchant_id UUID NOT NULL, 
-	build BIGINT NOT NULL, 
-	CONSTRAINT pk_rollup_balance PRIMARY KEY (program_id, merchant_id, build), 
+	CONSTRAINT pk_rollup_balance PRIMARY KEY (merchant_id, build, program_id), 
 	CONSTRAINT fk_rollup_balance_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 )
  WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_card (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
 	pass_id UUID NOT NULL, 
 	customer_id UUID NOT NULL, 
 	program_id UUID NOT NULL, 
@@ -552,28 +554,28 @@ CREATE TABLE rollup_card (
 	stamps BIGINT NOT NULL, 
 	points BIGINT NOT NULL, 
 	ready BIGINT NOT NULL, 
-	merchant_id UUID NOT NULL, 
-	build BIGINT NOT NULL, 
-	CONSTRAINT pk_rollup_card PRIMARY KEY (pass_id, merchant_id, build), 
+	CONSTRAINT pk_rollup_card PRIMARY KEY (merchant_id, build, pass_id), 
 	CONSTRAINT fk_rollup_card_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
 CREATE INDEX ix_rollup_card_merchant_id_build_customer_id ON rollup_card (merchant_id, build, customer_id);;
 
 CREATE TABLE rollup_cohort (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
 	cohort DATE NOT NULL, 
 	month DATE NOT NULL, 
 	customers BIGINT DEFAULT '0' NOT NULL, 
 	visits BIGINT DEFAULT '0' NOT NULL, 
 	amount_minor BIGINT DEFAULT '0' NOT NULL, 
-	merchant_id UUID NOT NULL, 
-	build BIGINT NOT NULL, 
-	CONSTRAINT pk_rollup_cohort PRIMARY KEY (cohort, month, merchant_id, build), 
+	CONSTRAINT pk_rollup_cohort PRIMARY KEY (merchant_id, build, cohort, month), 
 	CONSTRAINT fk_rollup_cohort_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 )
  WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_customer (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
 	customer_id UUID NOT NULL, 
 	first_at TIMESTAMP WITH TIME ZONE, 
 	last_at TIMESTAMP WITH TIME ZONE, 
@@ -588,19 +590,17 @@ CREATE TABLE rollup_customer (
 	stamps BIGINT NOT NULL, 
 	points BIGINT NOT NULL, 
 	redemptions BIGINT NOT NULL, 
-	merchant_id UUID NOT NULL, 
-	build BIGINT NOT NULL, 
-	CONSTRAINT pk_rollup_customer PRIMARY KEY (customer_id, merchant_id, build), 
+	CONSTRAINT pk_rollup_customer PRIMARY KEY (merchant_id, build, customer_id), 
 	CONSTRAINT fk_rollup_customer_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
 CREATE TABLE rollup_day (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
 	day DATE NOT NULL, 
 	store_id UUID NOT NULL, 
 	staff_id UUID NOT NULL, 
 	given_by TEXT NOT NULL, 
-	merchant_id UUID NOT NULL, 
-	build BIGINT NOT NULL, 
 	visits BIGINT DEFAULT '0' NOT NULL, 
 	first_visits BIGINT DEFAULT '0' NOT NULL, 
 	purchases BIGINT DEFAULT '0' NOT NULL, 
@@ -611,17 +611,17 @@ CREATE TABLE rollup_day (
 	stamps_spent BIGINT DEFAULT '0' NOT NULL, 
 	points_spent BIGINT DEFAULT '0' NOT NULL, 
 	new_cards BIGINT DEFAULT '0' NOT NULL, 
-	CONSTRAINT pk_rollup_day PRIMARY KEY (day, store_id, staff_id, given_by, merchant_id, build), 
+	CONSTRAINT pk_rollup_day PRIMARY KEY (merchant_id, build, day, store_id, staff_id, given_by), 
 	CONSTRAINT fk_rollup_day_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 )
  WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_hour (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
 	day DATE NOT NULL, 
 	hour SMALLINT NOT NULL, 
 	store_id UUID NOT NULL, 
-	merchant_id UUID NOT NULL, 
-	build BIGINT NOT NULL, 
 	visits BIGINT DEFAULT '0' NOT NULL, 
 	first_visits BIGINT DEFAULT '0' NOT NULL, 
 	purchases BIGINT DEFAULT '0' NOT NULL, 
@@ -632,12 +632,14 @@ CREATE TABLE rollup_hour (
 	stamps_spent BIGINT DEFAULT '0' NOT NULL, 
 	points_spent BIGINT DEFAULT '0' NOT NULL, 
 	new_cards BIGINT DEFAULT '0' NOT NULL, 
-	CONSTRAINT pk_rollup_hour PRIMARY KEY (day, hour, store_id, merchant_id, build), 
+	CONSTRAINT pk_rollup_hour PRIMARY KEY (merchant_id, build, day, hour, store_id), 
 	CONSTRAINT fk_rollup_hour_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 )
  WITH (fillfactor = 50);;
 
 CREATE TABLE rollup_people (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
 	last_day DATE NOT NULL, 
 	visits SMALLINT NOT NULL, 
 	customers BIGINT DEFAULT '0' NOT NULL, 
@@ -645,9 +647,7 @@ CREATE TABLE rollup_people (
 	amount_minor BIGINT DEFAULT '0' NOT NULL, 
 	span_days BIGINT DEFAULT '0' NOT NULL, 
 	redeemers BIGINT DEFAULT '0' NOT NULL, 
-	merchant_id UUID NOT NULL, 
-	build BIGINT NOT NULL, 
-	CONSTRAINT pk_rollup_people PRIMARY KEY (last_day, visits, merchant_id, build), 
+	CONSTRAINT pk_rollup_people PRIMARY KEY (merchant_id, build, last_day, visits), 
 	CONSTRAINT fk_rollup_people_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 )
  WITH (fillfactor = 50);;
