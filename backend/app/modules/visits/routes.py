@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from app.dependencies import bind_store
+from app.dependencies import bind_store, plain_session
 from app.kernel.idempotency import KEY_LENGTH_MAX
 from app.kernel.web.csrf import check_csrf
 
@@ -49,11 +49,10 @@ class TillRoute(APIRoute):
             if given is None:
                 return await ordinary(request)
             await check_csrf(request)
-            state = request.app.state
-            async with state.database.plain_sessions() as session:
+            async with plain_session(request) as session:
                 store = await bind_store(request, session, given.store_id)
-                answer: Response = await endpoint(request, store, given.body, session, state.clock, given.key)
-                await session.commit()
+                clock = request.app.state.clock
+                answer: Response = await endpoint(request, store, given.body, session, clock, given.key)
             return answer
 
         return handle
