@@ -5,8 +5,10 @@ from app.modules.accounts.module import MODULE as ACCOUNTS
 from app.modules.analytics.module import MODULE as ANALYTICS
 from app.modules.audit_log.module import MODULE as AUDIT_LOG
 from app.modules.cards.module import MODULE as CARDS
+from app.modules.crm.module import MODULE as CRM
 from app.modules.customers.module import MODULE as CUSTOMERS
 from app.modules.dashboard.module import MODULE as DASHBOARD
+from app.modules.design.module import MODULE as DESIGN
 from app.modules.exports.module import MODULE as EXPORTS
 from app.modules.fingerprints.module import MODULE as FINGERPRINTS
 from app.modules.fraud.module import MODULE as FRAUD
@@ -40,6 +42,8 @@ INSTALLED: tuple[Module, ...] = (
     POINTS,
     REWARDS,
     VISITS,
+    DESIGN,
+    CRM,
     ANALYTICS,
     EXPORTS,
     FRAUD,

@@ -19,7 +19,7 @@ from app.db.lookup import find_lookup
 from app.db.session import set_tenant
 from app.demo.book import Place, Rows, play_cards
 from app.demo.bulk import insert_rows
-from app.demo.making import customer_rows, draw_pins, make_business, make_place, owner_password
+from app.demo.making import customer_rows, draw_pins, found_by, make_business, make_place, owner_password
 from app.demo.shops import BUSINESSES, Business
 from app.demo.year import ZONE, BusinessPlan, first_monday, plan_business
 from app.kernel.points import DEMO_DATA, DemoShop
@@ -96,6 +96,7 @@ async def _load_business(
     step(f"{business.name}: stores and staff")
     customers, consents = customer_rows(session, owner.merchant_id, plan, seed=seed)
     await insert_rows(session, "customer", customers)
+    await insert_rows(session, "customer_search", found_by(customers))
     await insert_rows(session, "consent_record", consents)
     step(f"{business.name}: {len(customers)} customers")
     rows, cards = await asyncio.to_thread(_play, places, plan, [row["id"] for row in customers], seed)

@@ -23,7 +23,8 @@ from app.kernel.permissions import Principal
 from app.modules.accounts.keys.service import create_api_key, list_scopes
 from app.modules.accounts.passwords import in_hash_thread
 from app.modules.customers.public import CONSENT_TEXT_VERSION, consent_text
-from app.modules.customers.rules import CONSENT_PURPOSE
+from app.modules.customers.rules import CONSENT_PURPOSE, sort_name
+from app.modules.customers.search import search_rows
 from app.modules.merchants.service import NewMerchant, create_merchant
 from app.modules.rewards.public import RewardView
 from app.modules.staff.rules import is_guessable
@@ -183,6 +184,21 @@ async def _make_team(
     return ids
 
 
+def found_by(customers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows by which customers are found."""
+    return [
+        row
+        for customer in customers
+        for row in search_rows(
+            customer["merchant_id"],
+            customer["id"],
+            name=customer["name"],
+            email=customer["email"],
+            phone=customer["phone"],
+        )
+    ]
+
+
 def customer_rows(
     session: AsyncSession, merchant_id: UUID, plan: BusinessPlan, *, seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -203,6 +219,7 @@ def customer_rows(
             "name": customer.name,
             "email": customer.email,
             "phone": customer.phone,
+            "sort_name": sort_name(customer.name),
             "email_consent": customer.has_consented,
             "email_consent_at": at if customer.has_consented else None,
             "email_verified_at": at if customer.is_verified else None,

@@ -59,6 +59,9 @@ CODES: dict[str, ErrorCode] = {
         msg("Your business asks everyone for a second step. Set up another one before you remove this one."),
     ),
     "too_many_passkeys": ErrorCode(409, msg("There are twenty passkeys already. Remove one first.")),
+    "too_many_tags": ErrorCode(409, msg("There are as many tags as there may be. Remove one first.")),
+    "below_zero": ErrorCode(409, msg("There is not so much on this card. A manager may force it.")),
+    "import_running": ErrorCode(409, msg("An import is already under way. Please wait until it is done.")),
     "last_owner": ErrorCode(409, msg("A business has an owner. Hand it over first.")),
     "address_taken": ErrorCode(
         409, msg("This address signs in to another business here. Ask for an invitation to another address.")

@@ -10,13 +10,38 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
+from app.kernel.points import PERSONAL_DATA
 from app.modules.customers import service
+from app.modules.customers.audience import (
+    AudienceFilter,
+    audience_sql,
+    count_audience,
+    is_meant,
+    list_audience,
+)
+from app.modules.customers.bulk import StatedConsent, add_customers, fill_customers, find_customers_by
 from app.modules.customers.models import Customer
 from app.modules.customers.queries import (
     find_customer_row,
     find_verified_row,
     list_rows_by_email,
     list_rows_by_id,
+)
+from app.modules.customers.remarks import (
+    NOTE_LENGTH_MAX,
+    TAG_LENGTH_MAX,
+    TAGS_MAX,
+    NoteView,
+    TagView,
+    add_note,
+    delete_note,
+    delete_tag,
+    ensure_tag,
+    list_notes,
+    list_tags,
+    list_tags_of,
+    tag_customers,
+    untag_customer,
 )
 from app.modules.customers.rules import (
     CONSENT_TEXT_VERSION,
@@ -27,6 +52,7 @@ from app.modules.customers.rules import (
 from app.modules.customers.service import (
     CustomerDetails,
     EmailOffer,
+    change_details,
     confirm_email,
     consent_text,
     join_customers,
@@ -36,7 +62,33 @@ from app.modules.customers.service import (
 
 __all__ = [
     "CONSENT_TEXT_VERSION",
+    "NOTE_LENGTH_MAX",
+    "TAGS_MAX",
+    "TAG_LENGTH_MAX",
+    "AudienceFilter",
     "Birthday",
+    "NoteView",
+    "StatedConsent",
+    "TagView",
+    "add_customers",
+    "add_note",
+    "audience_sql",
+    "change_details",
+    "count_audience",
+    "delete_note",
+    "delete_tag",
+    "ensure_tag",
+    "erase_person",
+    "export_person",
+    "fill_customers",
+    "find_customers_by",
+    "is_meant",
+    "list_audience",
+    "list_notes",
+    "list_tags",
+    "list_tags_of",
+    "tag_customers",
+    "untag_customer",
     "CustomerDetails",
     "CustomerView",
     "EmailOffer",
@@ -138,3 +190,17 @@ async def set_locale(session: AsyncSession, merchant_id: UUID, customer_id: UUID
     if row is None:
         raise NotFound("customer")
     row.locale = locale
+
+
+async def export_person(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> dict[str, object]:
+    """Return everything any module knows about a customer, by module."""
+    return {
+        name: dict(await handler.export(session, merchant_id, customer_id))
+        for name, handler in PERSONAL_DATA.items()
+    }
+
+
+async def erase_person(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> None:
+    """Let every module erase what it knows about a customer; ids stay, so that ledgers still balance."""
+    for _name, handler in PERSONAL_DATA.items():
+        await handler.erase(session, merchant_id, customer_id)

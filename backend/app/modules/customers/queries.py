@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.customers.models import ConsentRecord, Customer
@@ -32,7 +32,7 @@ async def find_verified_row(session: AsyncSession, merchant_id: UUID, email: str
     """Return the one customer whose mailbox confirmed this address, or None."""
     statement = select(Customer).where(
         Customer.merchant_id == merchant_id,
-        func.lower(Customer.email) == email.lower(),
+        Customer.email_key == email.lower(),
         Customer.email_verified_at.is_not(None),
     )
     return (await session.execute(statement)).scalar_one_or_none()
@@ -44,7 +44,7 @@ async def list_rows_by_email(
     """Return customers who gave this address, confirmed ones first, then the newest."""
     statement = (
         select(Customer)
-        .where(Customer.merchant_id == merchant_id, func.lower(Customer.email) == email.lower())
+        .where(Customer.merchant_id == merchant_id, Customer.email_key == email.lower())
         .order_by(Customer.email_verified_at.is_(None), Customer.created_at.desc(), Customer.id)
         .limit(limit)
     )

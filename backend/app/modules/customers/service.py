@@ -15,7 +15,16 @@ from app.kernel.i18n import translator
 from app.kernel.locks import lock_name
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.customers.queries import find_verified_row, list_consents, lock_customer_row
-from app.modules.customers.rules import CONSENT_PURPOSE, CONSENT_TEXT, CONSENT_TEXT_VERSION, Birthday
+from app.modules.customers.remarks import forget_remarks, list_notes, list_tags_of, move_remarks
+from app.modules.customers.rules import (
+    CONSENT_PURPOSE,
+    CONSENT_TEXT,
+    CONSENT_TEXT_VERSION,
+    NAMELESS,
+    Birthday,
+    sort_name,
+)
+from app.modules.customers.search import forget_search, index_customers
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring
 
@@ -56,6 +65,25 @@ def address_mac(session: AsyncSession, email: str) -> bytes:
     return resources_of(session).get(Keyring).mac("lookup", "consent", email.lower())
 
 
+def new_customer(merchant_id: UUID, details: CustomerDetails, *, now: datetime) -> Customer:
+    """Return the row of a person, without a consent; not written yet."""
+    birthday = details.birthday
+    return Customer(
+        merchant_id=merchant_id,
+        id=new_id(),
+        name=details.name or None,
+        email=details.email or None,
+        phone=details.phone or None,
+        sort_name=sort_name(details.name),
+        email_consent=False,
+        locale=details.locale,
+        birthday_day=birthday.day if birthday else None,
+        birthday_month=birthday.month if birthday else None,
+        birthday_year=birthday.year if birthday else None,
+        created_at=now,
+    )
+
+
 async def create_customer(
     session: AsyncSession, merchant_id: UUID, details: CustomerDetails, *, now: datetime, source: str
 ) -> Customer:
@@ -64,22 +92,10 @@ async def create_customer(
     A ticked box without an address agrees to nothing, because there is nowhere to write to.
     source: where the details came from, such as "join_page", "api", "staff_device".
     """
-    birthday = details.birthday
-    customer = Customer(
-        merchant_id=merchant_id,
-        id=new_id(),
-        name=details.name or None,
-        email=details.email or None,
-        phone=details.phone or None,
-        email_consent=False,
-        locale=details.locale,
-        birthday_day=birthday.day if birthday else None,
-        birthday_month=birthday.month if birthday else None,
-        birthday_year=birthday.year if birthday else None,
-        created_at=now,
-    )
+    customer = new_customer(merchant_id, details, now=now)
     session.add(customer)
     await session.flush()  # the consent and the card point at this row
+    await index_customers(session, [customer], fresh=True)
     if details.email_consent and details.email:
         await _write_consent(session, customer, given=True, locale=details.locale, source=source, now=now)
     return customer
@@ -145,6 +161,43 @@ async def set_email(
     if offer.consent and not customer.email_consent:
         await _write_consent(session, customer, given=True, locale=customer.locale, source=source, now=now)
     await session.flush()  # the address must be there before a link is sent to it
+    if is_new:
+        await index_customers(session, [customer], fresh=False)
+
+
+async def change_details(
+    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, details: CustomerDetails, now: datetime
+) -> list[str]:
+    """Set what is known of a person; returns the names of the fields that changed. Raises NotFound.
+
+    A new address is not confirmed and no agreement follows to it; without one there is nothing to agree to.
+    """
+    customer = await lock_customer_row(session, merchant_id, customer_id)
+    if customer is None or customer.erased_at is not None:
+        raise NotFound("customer")
+    birthday = details.birthday
+    wanted = {
+        "name": details.name or None,
+        "phone": details.phone or None,
+        "locale": details.locale,
+        "birthday_day": birthday.day if birthday else None,
+        "birthday_month": birthday.month if birthday else None,
+        "birthday_year": birthday.year if birthday else None,
+    }
+    changed = [name for name, value in wanted.items() if getattr(customer, name) != value]
+    for name in changed:
+        setattr(customer, name, wanted[name])
+    if (customer.email or "").lower() != (details.email or "").lower():
+        changed.append("email")
+        if customer.email_consent:
+            await _write_consent(
+                session, customer, given=False, locale=customer.locale, source="dashboard", now=now
+            )
+        customer.email, customer.email_verified_at = details.email or None, None
+    if changed:
+        await session.flush()  # the rows by which the customer is found are written by statements
+        await index_customers(session, [customer], fresh=False)
+    return changed
 
 
 async def confirm_email(
@@ -184,9 +237,19 @@ async def join_customers(
     if target.birthday_month is None:
         target.birthday_day, target.birthday_month = source.birthday_day, source.birthday_month
         target.birthday_year = source.birthday_year
-    if source.email_consent and not target.email_consent and target.email is not None:
-        await _write_consent(session, target, given=True, locale=source.locale, source="joined_card", now=now)
+    # An agreement follows to the same address only, or together with the address itself.
+    takes = source.email is not None and target.email is None
+    same = source.email is not None and source.email.lower() == (target.email or "").lower()
+    agreed = source.email_consent and not target.email_consent and (takes or same)
+    address, locale = (source.email, source.email_verified_at), source.locale
+    await move_remarks(session, merchant_id, source_id=source_id, target_id=target_id, now=now)
     await blank_customer(session, merchant_id, source_id, now=now)
+    if takes:
+        target.email, target.email_verified_at = address
+    if agreed:
+        await _write_consent(session, target, given=True, locale=locale, source="joined_card", now=now)
+    await session.flush()  # the duplicate has let go of the address, which is unique
+    await index_customers(session, [target], fresh=False)
 
 
 async def blank_customer(
@@ -199,11 +262,14 @@ async def blank_customer(
         .where(Customer.merchant_id == merchant_id, Customer.id == customer_id)
         .values(
             **dict.fromkeys(ERASED_TO_NONE),
+            sort_name=NAMELESS,
             email_consent=False,
             locale="en",
             erased_at=func.coalesce(Customer.erased_at, now),
         )
     )
+    await forget_search(session, merchant_id, [customer_id])
+    await forget_remarks(session, merchant_id, customer_id)
 
 
 async def export_customer(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> dict[str, object]:
@@ -213,9 +279,13 @@ async def export_customer(session: AsyncSession, merchant_id: UUID, customer_id:
         raise NotFound("customer")
     personal = [column.name for column in Customer.__table__.columns if column.info["privacy"] == "personal"]
     consents = await list_consents(session, merchant_id, customer_id)
+    notes = await list_notes(session, merchant_id, customer_id)
+    tags = (await list_tags_of(session, merchant_id, [customer_id])).get(customer_id, [])
     return {
         "customer": {"id": str(customer.id), "created_at": customer.created_at.isoformat()}
         | {name: _plain(getattr(customer, name)) for name in personal},
+        "tags": [tag.name for tag in tags],
+        "notes": [{"text": note.text, "at": note.at.isoformat()} for note in notes],
         "consents": [
             {
                 "given": record.given,

@@ -221,6 +221,8 @@ CREATE TABLE customer (
 	name TEXT, 
 	email TEXT, 
 	phone TEXT, 
+	email_key TEXT COLLATE "C" GENERATED ALWAYS AS (lower(email)) STORED, 
+	sort_name TEXT COLLATE "C" DEFAULT '~' NOT NULL, 
 	email_consent BOOLEAN DEFAULT 'false' NOT NULL, 
 	email_consent_at TIMESTAMP WITH TIME ZONE, 
 	email_verified_at TIMESTAMP WITH TIME ZONE, 
@@ -240,9 +242,11 @@ CREATE TABLE customer (
 
 CREATE INDEX ix_customer_created ON customer (merchant_id, created_at);;
 
-CREATE INDEX ix_customer_email ON customer (merchant_id, lower(email));;
+CREATE INDEX ix_customer_email ON customer (merchant_id, email_key);;
 
-CREATE UNIQUE INDEX uq_customer_verified_email ON customer (merchant_id, lower(email)) WHERE email_verified_at IS NOT NULL;;
+CREATE INDEX ix_customer_sort_name ON customer (merchant_id, sort_name, id);;
+
+CREATE UNIQUE INDEX uq_customer_verified_email ON customer (merchant_id, email_key) WHERE email_verified_at IS NOT NULL;;
 
 CREATE TABLE customer_value (
 	merchant_id UUID NOT NULL, 
@@ -250,6 +254,21 @@ CREATE TABLE customer_value (
 	result JSONB NOT NULL, 
 	CONSTRAINT pk_customer_value PRIMARY KEY (merchant_id), 
 	CONSTRAINT fk_customer_value_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE design_picture (
+	digest TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	png BYTEA NOT NULL, 
+	width BIGINT NOT NULL, 
+	height BIGINT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_design_picture PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_design_picture_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT uq_design_picture_merchant_id_digest UNIQUE (merchant_id, digest), 
+	CONSTRAINT ck_design_picture_kind_known CHECK (kind IN ('logo', 'stamp'))
 );;
 
 CREATE TABLE export_chunk (
@@ -364,6 +383,31 @@ CREATE TABLE idempotency_key (
 );;
 
 CREATE INDEX ix_idempotency_key_created_at ON idempotency_key (created_at);;
+
+CREATE TABLE import_run (
+	member_id UUID, 
+	file_name TEXT NOT NULL, 
+	digest BYTEA NOT NULL, 
+	status TEXT NOT NULL, 
+	header JSONB NOT NULL, 
+	plan JSONB DEFAULT '{}' NOT NULL, 
+	counts JSONB DEFAULT '{}' NOT NULL, 
+	locale TEXT NOT NULL, 
+	tag_id UUID, 
+	rows BIGINT NOT NULL, 
+	rows_done BIGINT DEFAULT '0' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	started_at TIMESTAMP WITH TIME ZONE, 
+	finished_at TIMESTAMP WITH TIME ZONE, 
+	undone_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_import_run PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_import_run_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_import_run_status CHECK (status IN ('draft', 'checking', 'checked', 'running', 'done', 'undoing', 'undone', 'failed'))
+);;
+
+CREATE INDEX ix_import_run_merchant_id_digest ON import_run (merchant_id, digest);;
 
 CREATE TABLE member (
 	email TEXT NOT NULL, 
@@ -678,6 +722,70 @@ CREATE TABLE staff_member (
 	CONSTRAINT fk_staff_member_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
 	CONSTRAINT ck_staff_member_role CHECK (role IN ('cashier', 'manager', 'analyst'))
 );;
+
+CREATE TABLE tag (
+	name TEXT NOT NULL, 
+	name_key TEXT COLLATE "C" NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_tag PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_tag_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE UNIQUE INDEX uq_tag_name ON tag (merchant_id, name_key);;
+
+CREATE TABLE customer_note (
+	customer_id UUID NOT NULL, 
+	text TEXT NOT NULL, 
+	author_id UUID, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_customer_note PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_customer_note_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+);;
+
+CREATE INDEX ix_customer_note_merchant_id_customer_id_id ON customer_note (merchant_id, customer_id, id);;
+
+CREATE TABLE customer_search (
+	merchant_id UUID NOT NULL, 
+	kind TEXT COLLATE "C" NOT NULL, 
+	term TEXT COLLATE "C" NOT NULL, 
+	customer_id UUID NOT NULL, 
+	CONSTRAINT pk_customer_search PRIMARY KEY (merchant_id, kind, term, customer_id), 
+	CONSTRAINT fk_customer_search_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+);;
+
+CREATE INDEX ix_customer_search_merchant_id_customer_id ON customer_search (merchant_id, customer_id);;
+
+CREATE TABLE customer_tag (
+	merchant_id UUID NOT NULL, 
+	tag_id UUID NOT NULL, 
+	customer_id UUID NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_customer_tag PRIMARY KEY (merchant_id, tag_id, customer_id), 
+	CONSTRAINT fk_customer_tag_merchant_id_tag_id FOREIGN KEY(merchant_id, tag_id) REFERENCES tag (merchant_id, id), 
+	CONSTRAINT fk_customer_tag_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+);;
+
+CREATE INDEX ix_customer_tag_merchant_id_customer_id ON customer_tag (merchant_id, customer_id);;
+
+CREATE TABLE import_row (
+	merchant_id UUID NOT NULL, 
+	run_id UUID NOT NULL, 
+	number BIGINT NOT NULL, 
+	cells JSONB, 
+	outcome TEXT, 
+	problem TEXT, 
+	customer_id UUID, 
+	CONSTRAINT pk_import_row PRIMARY KEY (merchant_id, run_id, number), 
+	CONSTRAINT fk_import_row_merchant_id_run_id FOREIGN KEY(merchant_id, run_id) REFERENCES import_run (merchant_id, id)
+);;
+
+CREATE INDEX ix_import_row_merchant_id_customer_id ON import_row (merchant_id, customer_id);;
+
+CREATE INDEX ix_import_row_merchant_id_run_id_outcome_number ON import_row (merchant_id, run_id, outcome, number);;
 
 CREATE TABLE reward (
 	program_id UUID NOT NULL, 
@@ -1217,6 +1325,16 @@ CREATE POLICY owner ON customer_value TO CURRENT_USER USING (true) WITH CHECK (t
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON customer_value TO stempel_app;;
 
+ALTER TABLE design_picture ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE design_picture FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON design_picture TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON design_picture TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON design_picture TO stempel_app;;
+
 ALTER TABLE export_chunk ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE export_chunk FORCE ROW LEVEL SECURITY;;
@@ -1326,6 +1444,16 @@ GRANT SELECT ON idempotency_key TO stempel_system;;
 CREATE POLICY system_delete ON idempotency_key FOR DELETE TO stempel_system USING (true);;
 
 GRANT DELETE ON idempotency_key TO stempel_system;;
+
+ALTER TABLE import_run ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE import_run FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON import_run TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON import_run TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON import_run TO stempel_app;;
 
 ALTER TABLE member ENABLE ROW LEVEL SECURITY;;
 
@@ -1534,6 +1662,56 @@ CREATE POLICY tenant ON staff_member TO stempel_app USING (merchant_id = (SELECT
 CREATE POLICY owner ON staff_member TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON staff_member TO stempel_app;;
+
+ALTER TABLE tag ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE tag FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON tag TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON tag TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO stempel_app;;
+
+ALTER TABLE customer_note ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE customer_note FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON customer_note TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON customer_note TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON customer_note TO stempel_app;;
+
+ALTER TABLE customer_search ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE customer_search FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON customer_search TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON customer_search TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON customer_search TO stempel_app;;
+
+ALTER TABLE customer_tag ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE customer_tag FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON customer_tag TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON customer_tag TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON customer_tag TO stempel_app;;
+
+ALTER TABLE import_row ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE import_row FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON import_row TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON import_row TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON import_row TO stempel_app;;
 
 ALTER TABLE reward ENABLE ROW LEVEL SECURITY;;
 
