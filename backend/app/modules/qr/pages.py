@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.dependencies import MerchantDep, SessionDep, member
 from app.kernel.i18n import gettext as _
 from app.kernel.web.problems import error_responses
-from app.modules.qr.public import qr_png, qr_svg
+from app.modules.qr.public import code_response, qr_png, qr_svg
 from app.modules.stores.public import StoreView, get_store
 
 router = APIRouter(tags=["QR codes"])
@@ -67,14 +66,3 @@ async def get_store_png(
 def code_url(store: StoreView, kind: str) -> str:
     """Return the address that a code of the kind leads to."""
     return {"join": store.join_url, "stamp": store.stamp_url, "points": store.points_url}[kind]
-
-
-def code_response(request: Request, content: bytes, media_type: str, *, name: str | None) -> Response:
-    """Answer with a code that the browser may keep for a day and ask about by its fingerprint."""
-    etag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-    headers = {"etag": etag, "cache-control": "private, max-age=86400"}
-    if name is not None:
-        headers["content-disposition"] = f'attachment; filename="{name}"'
-    if request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type=media_type, headers=headers)

@@ -40,6 +40,22 @@ def draw_secret_svg(text: str, title: str) -> str:
     return _svg_of(segno.make_qr(text, error="m", mask=MASK), 4, title)
 
 
+@lru_cache(maxsize=CACHED_CODES)
+def code_rows(text: str, error: ErrorLevel) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Return the code's rows as runs of dark modules (where they start, how many), without the quiet zone."""
+    return tuple(_runs(modules) for modules in make_code(text, error).matrix)
+
+
+def _runs(modules: bytearray) -> tuple[tuple[int, int], ...]:
+    runs: list[tuple[int, int]] = []
+    for column, is_dark in enumerate(modules):
+        if is_dark and runs and sum(runs[-1]) == column:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        elif is_dark:
+            runs.append((column, 1))
+    return tuple(runs)
+
+
 def _svg_of(code: segno.QRCode, quiet: int, title: str) -> str:
     side = code.symbol_size(border=quiet)[0]
     steps: list[str] = []

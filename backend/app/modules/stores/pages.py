@@ -21,10 +21,9 @@ from app.kernel.web.forms import redirect
 from app.kernel.web.once import Once, answer_once
 from app.kernel.web.shell import render_member_page
 from app.kernel.web.templates import render_text
-from app.modules.merchants.public import get_merchant, list_time_zones
+from app.modules.merchants.public import list_time_zones
 from app.modules.stores.presenting import (
     DAY_NAMES,
-    PALETTES,
     PROGRAM_CONVERT,
     TYPE_NAMES,
     NewStoreForm,
@@ -34,9 +33,9 @@ from app.modules.stores.presenting import (
     program_values,
     store_values,
     summary,
+    theme_url,
 )
 from app.modules.stores.public import StoreView, get_store, list_stores
-from app.modules.stores.rules import CARD_ICONS
 from app.modules.stores.service import change_program, change_store, count_sharing_stores, create_store
 from app.utils.id_generator import new_id
 
@@ -129,12 +128,11 @@ async def get_store_page(
 ) -> Response:
     """Show a store: its addresses, its programme, and what modules contribute."""
     store = await get_store(session, principal.merchant_id, store_id)
-    merchant = await get_merchant(session, principal.merchant_id)
     context = {
         **_store_frame(store, title=store.name, back=LIST_URL, back_label=_("Stores")),
         "panels": await _panels(request, session, principal, store_id=store_id, now=clock.now()),
         "summary": summary(store),
-        "view": card_preview(store, palette=str(merchant.branding.get("palette", ""))),
+        "view": card_preview(store),
         "sharing": await count_sharing_stores(session, store),
         "may_edit": principal.may("stores.edit"),
         "may_change_rules": principal.may("programme.edit"),
@@ -158,6 +156,7 @@ async def _panels(
 def _store_frame(store: StoreView, *, title: str, back: str, back_label: str) -> dict[str, Any]:
     return {
         "store": store,
+        "theme_url": theme_url(store.program),
         "type_name": _(TYPE_NAMES[store.loyalty_type]),
         "page_title": title,
         "back_url": back,
@@ -168,16 +167,13 @@ def _store_frame(store: StoreView, *, title: str, back: str, back_label: str) ->
 async def _program_page(
     request: Request, session: Any, store: StoreView, form: FormInput[ProgramForm] | None = None
 ) -> Response:
-    merchant = await get_merchant(session, store.merchant_id)
     values = program_values(store.program)
     context = {
         **_store_frame(store, title=_("Programme"), back=store_url(store.id), back_label=store.name),
         "values": {**values, **form.values} if form else values,
         "errors": form.errors if form else {},
-        "palettes": [(name, _(title)) for name, title in PALETTES],
-        "icons": CARD_ICONS,
         "sharing": await count_sharing_stores(session, store),
-        "view": card_preview(store, palette=str(merchant.branding.get("palette", ""))),
+        "view": card_preview(store),
     }
     status = 422 if form and form.errors else 200
     return await render_member_page(request, session, "stores/programme.html", context, status_code=status)

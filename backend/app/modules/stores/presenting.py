@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BeforeValidator
@@ -12,8 +12,8 @@ from app.kernel.i18n import current, msg, ngettext
 from app.kernel.i18n import gettext as _
 from app.kernel.web.form_input import decimal_text, whole, whole_or_none
 from app.modules.stores.public import ProgramView, StoreView
-from app.modules.stores.rules import CARD_ICONS, WEEKDAYS, hours_text, parse_hours_text
-from app.modules.stores.schemas import LoyaltyType, Palette, ProgramChanges, Strict, plain_decimal
+from app.modules.stores.rules import WEEKDAYS, hours_text, parse_hours_text
+from app.modules.stores.schemas import LoyaltyType, ProgramChanges, Strict, plain_decimal
 from app.modules.stores.service import NewStore
 from app.utils.validators import Name, OptionalLine, TimeZone
 
@@ -27,14 +27,6 @@ DAY_NAMES = {
     "sun": msg("Sunday"),
 }
 TYPE_NAMES = {"stamps": msg("Stamps"), "points": msg("Points"), "hybrid": msg("Stamps and points")}
-PALETTES = (
-    ("", msg("As the business")),
-    ("forest", msg("Forest")),
-    ("plum", msg("Plum")),
-    ("night", msg("Night")),
-    ("brick", msg("Brick")),
-    ("paper", msg("Paper")),
-)
 PREVIEW_POINTS = 63
 
 
@@ -93,21 +85,7 @@ class StoreForm(Strict):
 
 
 class ProgramForm(ProgramChanges):
-    """The form of a programme: its rules, and the two choices of its look."""
-
-    palette: Annotated[Palette | None, BeforeValidator(_empty)] = None
-    icon: Annotated[Literal[CARD_ICONS] | None, BeforeValidator(_empty)] = None  # type: ignore[valid-type]
-
-    def _optional(self) -> set[str]:
-        return {*super()._optional(), "palette", "icon"}
-
-    def to_changes(self) -> dict[str, Any]:
-        """Return the columns to change; a palette replaces colours of its own."""
-        changes = super().to_changes()
-        look: dict[str, Any] = {name: changes.pop(name) for name in ("palette", "icon") if name in changes}
-        if look.get("palette"):
-            look |= {"background_color": None, "foreground_color": None, "accent_color": None}
-        return {**changes, "design": look} if look else changes
+    """The form of a programme's rules; its look has a designer of its own."""
 
 
 PROGRAM_CONVERT = {
@@ -127,8 +105,6 @@ def program_values(program: ProgramView) -> dict[str, Any]:
     return {
         **{name: getattr(program, name) for name in (*names, *more)},
         "points_per_unit": plain_decimal(program.points_per_unit),
-        "palette": program.design.get("palette", ""),
-        "icon": program.design.get("icon", "coffee"),
     }
 
 
@@ -138,7 +114,12 @@ def store_values(store: StoreView) -> dict[str, Any]:
     return {"name": store.name, "address": store.address, "time_zone": store.time_zone, **hours}
 
 
-def card_preview(store: StoreView, *, palette: str) -> dict[str, Any]:
+def theme_url(program: ProgramView) -> str:
+    """Return the stylesheet with the colours of a programme's cards."""
+    return f"/theme/{program.id}.css?m={program.merchant_id}&v={program.design_version}"
+
+
+def card_preview(store: StoreView) -> dict[str, Any]:
     """Return what the picture of a card needs, for a customer about half way."""
     program = store.program
     return {
@@ -150,12 +131,13 @@ def card_preview(store: StoreView, *, palette: str) -> dict[str, Any]:
         "stamps_needed": program.stamps_needed,
         "points_balance": PREVIEW_POINTS,
         "points_percent": PREVIEW_POINTS,
-        "colors": {"palette": program.design.get("palette") or palette or "forest"},
+        # The colours come from the programme's stylesheet.
+        "colors": {"palette": ""},
         "rewards": [],
         "next_reward": None,
         "rewards_waiting": 0,
         "is_full": False,
-        "logo_url": None,
+        "logo_url": program.design.get("logo_url"),
         "program_id": program.id,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.modules.stores.rules import CARD_ICONS
 from app.modules.stores.service import NewStore, change_program, create_store
 from app.modules.stores.views import (
     PROGRAM_CHANGED,
@@ -19,6 +20,7 @@ from app.modules.stores.views import (
 )
 
 __all__ = [
+    "CARD_ICONS",
     "PROGRAM_CHANGED",
     "NewStore",
     "ProgramChange",

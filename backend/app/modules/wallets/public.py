@@ -15,7 +15,17 @@ from app.modules.wallets.logos import find_logo
 from app.modules.wallets.marks import MARK_SQL, mark_changed
 from app.modules.wallets.messages.rules import CardMessage
 from app.modules.wallets.messages.service import send_wallet_message
-from app.modules.wallets.rules import PALETTES, CardColors, CardReward, card_colors, readable_on
+from app.modules.wallets.overview.queries import CardCounts, count_cards
+from app.modules.wallets.own_icons import icon_url, own_icon, owner_of
+from app.modules.wallets.rules import (
+    PALETTES,
+    CardColors,
+    CardReward,
+    card_colors,
+    card_text,
+    readable_on,
+)
+from app.modules.wallets.sample import SampleCard, sample_card
 from app.modules.wallets.service import mark_program_changed
 from app.modules.wallets.view import CardLocation, CardView, NextReward, card_view
 
@@ -27,6 +37,7 @@ __all__ = [
     "PASS_FIELDS",
     "PLACES",
     "CardColors",
+    "CardCounts",
     "CardLocation",
     "CardMessage",
     "CardReward",
@@ -35,11 +46,18 @@ __all__ = [
     "NextReward",
     "Output",
     "PassField",
+    "SampleCard",
     "card_colors",
+    "card_text",
     "card_view",
+    "count_cards",
     "find_logo",
+    "icon_url",
     "mark_changed",
     "mark_program_changed",
+    "own_icon",
+    "owner_of",
     "readable_on",
+    "sample_card",
     "send_wallet_message",
 ]

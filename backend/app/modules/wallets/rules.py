@@ -128,6 +128,17 @@ def card_colors(design: Mapping[str, Any], branding: Mapping[str, Any]) -> CardC
     return PALETTES[DEFAULT_PALETTE]
 
 
+def card_text(design: Mapping[str, Any], name: str, *languages: str) -> str:
+    """Return a text of the design in the first of the languages that has one, else the one for all, else nothing."""
+    texts = design.get("texts")
+    spoken = texts if isinstance(texts, Mapping) else {}
+    for language in languages:
+        own = spoken.get(language)
+        if isinstance(own, Mapping) and own.get(name):
+            return str(own[name])
+    return str(design.get(name) or "")
+
+
 def _color(value: object) -> str | None:
     return value.lower() if isinstance(value, str) and _HEX.fullmatch(value) else None
 

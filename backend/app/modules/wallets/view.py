@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +26,7 @@ from app.modules.wallets.rules import (
     CardColors,
     CardReward,
     card_colors,
+    card_text,
     find_next,
     show_rewards,
 )
@@ -122,7 +124,7 @@ async def card_views(
     stores = await list_program_stores(session, merchant_id, card.program_id)
     rewards = show_rewards(balances_of(card), await list_reward_rows(session, merchant_id, card.program_id))
     messages = await list_card_messages(session, merchant_id, pass_id, now=now)
-    parts = _Parts(card, holder, merchant, program, tuple(stores), rewards, messages)
+    parts = Parts(card, holder, merchant, program, tuple(stores), rewards, messages)
     views: dict[str, CardView] = {}
     for locale in locales:
         context = CardContext(
@@ -135,12 +137,12 @@ async def card_views(
         )
         with use_language(locale) as translator:
             fields = [message_field(messages), *await PASS_FIELDS.gather(context)]
-            views[locale] = _assemble(parts, tuple(sorted(fields, key=lambda field: field.order)), translator)
+            views[locale] = assemble(parts, tuple(sorted(fields, key=lambda field: field.order)), translator)
     return views
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
     """What was read for a view."""
 
     card: PassObject
@@ -158,7 +160,8 @@ class _Parts:
         return next(own, self.stores[0] if self.stores else None)
 
 
-def _assemble(parts: _Parts, fields: tuple[PassField, ...], translator: Translator) -> CardView:
+def assemble(parts: Parts, fields: tuple[PassField, ...], translator: Translator) -> CardView:
+    """Return the view of a card, real or made up, in the translator's language."""
     card, program, home = parts.card, parts.program, parts.home
     design, branding = program.design, parts.merchant.branding
     logo = design.get("logo_url") or branding.get("logo_url")
@@ -168,7 +171,7 @@ def _assemble(parts: _Parts, fields: tuple[PassField, ...], translator: Translat
         program_id=card.program_id,
         locale=translator.language,
         merchant_name=parts.merchant.name,
-        program_name=str(design.get("title") or program.name),
+        program_name=card_text(design, "title", translator.language, parts.merchant.locale) or program.name,
         store_name=home.name if home else parts.merchant.name,
         store_names=tuple(store.name for store in parts.stores),
         locations=_locations(parts.stores),
@@ -194,10 +197,18 @@ def _assemble(parts: _Parts, fields: tuple[PassField, ...], translator: Translat
         update_tag=card.update_tag,
         changed_at=card.changed_at,
         last_visit_at=card.last_visit_at,
-        fields=fields,
+        fields=(*fields, *_terms(design, translator, parts.merchant.locale)),
         change_message=_change_message(card, program, translator),
         messages=parts.messages,
     )
+
+
+def _terms(design: Mapping[str, Any], translator: Translator, locale: str) -> tuple[PassField, ...]:
+    """Return the programme's terms for the back, in the card's language or the merchant's."""
+    text = card_text(design, "terms", translator.language, locale)
+    if not text:
+        return ()
+    return (PassField("terms", translator.gettext("Terms"), text, place="back", order=900),)
 
 
 def _locations(stores: tuple[StoreView, ...]) -> tuple[CardLocation, ...]:

@@ -59,6 +59,32 @@ CREATE TABLE lookup (
 	CONSTRAINT pk_lookup PRIMARY KEY (kind, key)
 );;
 
+CREATE TABLE mail_day (
+	merchant_id UUID NOT NULL, 
+	day DATE NOT NULL, 
+	sent BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_mail_day PRIMARY KEY (merchant_id, day)
+);;
+
+CREATE TABLE mail_pace (
+	key TEXT NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE, 
+	failures BIGINT DEFAULT '0' NOT NULL, 
+	down_since TIMESTAMP WITH TIME ZONE, 
+	probe_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_mail_pace PRIMARY KEY (key)
+);;
+
+CREATE TABLE mail_suppression (
+	merchant_id UUID NOT NULL, 
+	address_mac BYTEA NOT NULL, 
+	reason TEXT, 
+	soft_bounces BIGINT DEFAULT '0' NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_mail_suppression PRIMARY KEY (merchant_id, address_mac), 
+	CONSTRAINT ck_mail_suppression_reason CHECK (reason IN ('bounced', 'complained'))
+);;
+
 CREATE TABLE member_link (
 	kind TEXT NOT NULL, 
 	member_id UUID NOT NULL, 
@@ -95,6 +121,7 @@ CREATE TABLE merchant (
 CREATE TABLE outbox_message (
 	customer_id UUID, 
 	kind TEXT NOT NULL, 
+	purpose TEXT DEFAULT 'service' NOT NULL, 
 	channel TEXT DEFAULT 'mail' NOT NULL, 
 	recipient TEXT, 
 	locale TEXT NOT NULL, 
@@ -104,13 +131,15 @@ CREATE TABLE outbox_message (
 	failure TEXT, 
 	attempts BIGINT DEFAULT '0' NOT NULL, 
 	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	not_before TIMESTAMP WITH TIME ZONE, 
 	claimed_at TIMESTAMP WITH TIME ZONE, 
 	sent_at TIMESTAMP WITH TIME ZONE, 
 	facts JSONB DEFAULT '{}' NOT NULL, 
 	merchant_id UUID NOT NULL, 
 	id UUID NOT NULL, 
 	CONSTRAINT pk_outbox_message PRIMARY KEY (merchant_id, id), 
-	CONSTRAINT ck_outbox_message_status CHECK (status IN ('waiting', 'sending', 'sent', 'failed', 'suppressed'))
+	CONSTRAINT ck_outbox_message_status CHECK (status IN ('waiting', 'sending', 'sent', 'failed', 'suppressed', 'bounced', 'complained')), 
+	CONSTRAINT ck_outbox_message_purpose CHECK (purpose IN ('service', 'marketing'))
 );;
 
 CREATE INDEX ix_outbox_message_created_at ON outbox_message (created_at);;
@@ -1176,6 +1205,30 @@ GRANT SELECT, INSERT ON key_check TO stempel_system;;
 GRANT SELECT, INSERT, DELETE ON lookup TO stempel_app;;
 
 GRANT SELECT, INSERT, DELETE ON lookup TO stempel_system;;
+
+ALTER TABLE mail_day ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE mail_day FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON mail_day TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON mail_day TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON mail_day TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON mail_pace TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON mail_pace TO stempel_system;;
+
+ALTER TABLE mail_suppression ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE mail_suppression FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON mail_suppression TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON mail_suppression TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON mail_suppression TO stempel_app;;
 
 ALTER TABLE member_link ENABLE ROW LEVEL SECURITY;;
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw
 
 from app.modules.wallets.apple_wallet.package import Part, make_part
+from app.modules.wallets.own_icons import find_mask
 
 FOLDER = Path(__file__).parent / "images"
 FALLBACK_ICON = "star"
@@ -58,6 +59,10 @@ def _mix(one: str, other: str, share: float) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=512)
 def _glyph(icon: str, side: int) -> Image.Image:
+    own = find_mask(icon)
+    if own is not None:
+        with Image.open(io.BytesIO(own)) as picture:
+            return picture.convert("RGBA").getchannel("A").resize((side, side), Image.Resampling.LANCZOS)
     path = FOLDER / f"{icon}.png"
     with Image.open(path if icon.isascii() and path.is_file() else FOLDER / f"{FALLBACK_ICON}.png") as mask:
         return mask.convert("L").resize((side, side), Image.Resampling.LANCZOS)

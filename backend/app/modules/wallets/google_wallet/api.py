@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.db.session import Database
+from app.db.session import Database, tenant_scope
 from app.dependencies import ClockDep
 from app.kernel.adapters import Resources
 from app.kernel.errors import Forbidden, NotFound, Unauthenticated, Unavailable
@@ -23,6 +24,7 @@ from app.modules.wallets.google_wallet.adapters import Fault
 from app.modules.wallets.google_wallet.callbacks import CallbackMessage, Forged, take_callback
 from app.modules.wallets.google_wallet.images import draw_picture, read_picture
 from app.modules.wallets.google_wallet.saving import tap
+from app.modules.wallets.own_icons import learn_icon, owner_of
 
 router = APIRouter(tags=["Google Wallet"])
 PICTURE_CACHE = "public, max-age=31536000, immutable"
@@ -46,6 +48,9 @@ async def get_picture(request: Request, token: str) -> Response:
     picture = read_picture(keyring_of(request), token)
     if picture is None:
         raise NotFound("picture")
+    if (owner := owner_of(picture.icon)) is not None:
+        async with tenant_scope(request.app.state.database, owner) as session:
+            picture = replace(picture, icon=await learn_icon(session, owner, picture.icon))
     png = await asyncio.to_thread(draw_picture, picture)
     headers = {"cache-control": PICTURE_CACHE, "cross-origin-resource-policy": "cross-origin"}
     return Response(png, media_type="image/png", headers=headers)

@@ -121,6 +121,9 @@ class BodyMaker:
     def _logo(self, view: CardView) -> str:
         if view.logo_url and urlsplit(view.logo_url).scheme in {"https", "http"}:
             return view.logo_url
+        if view.logo_url and view.logo_url.startswith("/pictures/"):
+            # Google cuts logos to a circle.
+            return f"{self.public_url.rstrip('/')}{view.logo_url.removesuffix('.png')}/round.png"
         if view.logo_url and view.logo_url.startswith("/"):
             return f"{self.public_url.rstrip('/')}{view.logo_url}"
         return self.picture_url(logo_picture(view))

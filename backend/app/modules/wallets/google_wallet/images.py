@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from PIL import Image, ImageDraw
@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from app.modules.wallets.apple_wallet.generator import strip_state
 from app.modules.wallets.apple_wallet.pictures import (
     STAMPS_DRAWN_MAX,
+    STRIP,
     Look,
     StripState,
     bar_image,
@@ -32,6 +33,7 @@ LOGO_SIZE = (660, 660)
 SMOOTH = 2
 HERO_MARGIN = 36
 BAR_SCALE = 3
+STRIP_SCALE = 2
 # Google masks a logo to a circle and asks for room around what it shows.
 LOGO_SHARE = 0.5
 MAC_BYTES = 15
@@ -41,7 +43,7 @@ DRAWINGS_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a picture shows. kind: stamps, bar, plain or logo; icon: the card's."""
+    """What a picture shows. kind: stamps, bar, strip, plain or logo; icon: the card's."""
 
     kind: str
     background: str
@@ -95,6 +97,11 @@ def hero_picture(view: CardView) -> Picture:
     return Picture(kind, colors.background, colors.foreground, colors.accent, shown, needed, view.icon)
 
 
+def strip_picture(view: CardView) -> Picture:
+    """Return the strip of an Apple pass, for the preview in the dashboard."""
+    return replace(hero_picture(view), kind="strip")
+
+
 def plain_picture(colors: CardColors) -> Picture:
     """Return the hero image of a programme: its colours with a pattern."""
     return Picture("plain", colors.background, colors.foreground, colors.accent)
@@ -121,6 +128,11 @@ def _draw(picture: Picture) -> Image.Image:
     state = StripState(picture.count, picture.needed)
     if picture.kind == "stamps":
         return stamps_image(look, state, size=HERO_SIZE, margin=HERO_MARGIN)
+    if picture.kind == "strip":
+        size = (STRIP[0] * STRIP_SCALE, STRIP[1] * STRIP_SCALE)
+        if state.needed:
+            return stamps_image(look, state, size=size, margin=12 * STRIP_SCALE)
+        return bar_image(look, state, size=size, scale=STRIP_SCALE)
     if picture.kind == "bar":
         return bar_image(look, state, size=HERO_SIZE, scale=BAR_SCALE)
     if picture.kind == "logo":

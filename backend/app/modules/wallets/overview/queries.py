@@ -52,6 +52,7 @@ FROM (
         coalesce(g.saves > g.deletions, false) AS in_google, coalesce(g.sent <> '{}'::jsonb, false) AS made
     FROM pass_object p LEFT JOIN google_object g ON g.merchant_id = p.merchant_id AND g.pass_id = p.id
     WHERE p.merchant_id = :merchant_id AND p.status = 'active'
+        AND (CAST(:program_id AS uuid) IS NULL OR p.program_id = :program_id)
 ) AS cards
 """)
 _WAITING = text("""
@@ -82,9 +83,11 @@ WHERE p.merchant_id = :merchant_id AND p.id = ANY (:ids)
 """)
 
 
-async def count_cards(session: AsyncSession, merchant_id: UUID) -> CardCounts:
-    """Return how many cards live where."""
-    row = (await session.execute(_CARDS, {"merchant_id": merchant_id})).one()
+async def count_cards(
+    session: AsyncSession, merchant_id: UUID, *, program_id: UUID | None = None
+) -> CardCounts:
+    """Return how many cards live where; program_id: only those of a programme."""
+    row = (await session.execute(_CARDS, {"merchant_id": merchant_id, "program_id": program_id})).one()
     return CardCounts(**row._mapping)
 
 

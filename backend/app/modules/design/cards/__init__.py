@@ -1,0 +1,1 @@
+"""The card designer: what is chosen, its preview, and the merchant's own pictures."""

@@ -1,0 +1,162 @@
+"""A merchant's own pictures: cut, drawn anew, kept by their hash, given out for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import re
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from PIL import Image, ImageChops, ImageOps
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import UploadFile
+
+from app.kernel.errors import Invalid
+from app.kernel.i18n import gettext as _
+from app.kernel.web.uploads import read_image
+from app.modules.design.models import DesignPicture
+from app.modules.design.rules import Crop
+from app.utils.id_generator import new_id
+
+Kind = Literal["logo", "stamp"]
+READ_SIDE_MAX = 2_048
+LOGO_SIDE_MAX = 660
+MASK_SIDE = 192
+PICTURES_MAX = 40
+DIGEST_LENGTH = 32
+# Google masks a logo to a circle: it is put into the middle of a square, with room around it.
+ROUND_SIDE = 660
+ROUND_SHARE = 0.68
+LIGHT = 128
+_OWN_URL = re.compile(r"/pictures/([0-9a-f]{32})/([0-9a-f]{32})\.png")
+
+
+def picture_url(merchant_id: UUID, digest: str) -> str:
+    """Return where browsers and wallets get a picture."""
+    return f"/pictures/{merchant_id.hex}/{digest}.png"
+
+
+async def keep_picture(
+    session: AsyncSession, merchant_id: UUID, upload: UploadFile, *, kind: Kind, crop: Crop, now: datetime
+) -> DesignPicture:
+    """Cut an uploaded picture, draw it anew and keep it; the same picture again is the same row. Raises Invalid."""
+    clean = await read_image(upload, max_side=READ_SIDE_MAX, field=kind)
+    prepare = draw_logo if kind == "logo" else draw_mask
+    png, (width, height) = await asyncio.to_thread(prepare, clean.png, crop)
+    digest = hashlib.sha256(png).hexdigest()[:DIGEST_LENGTH]
+    await _make_room(session, merchant_id)
+    row = {"kind": kind, "png": png, "width": width, "height": height, "created_at": now}
+    statement = insert(DesignPicture).values(merchant_id=merchant_id, id=new_id(), digest=digest, **row)
+    await session.execute(statement.on_conflict_do_nothing(index_elements=["merchant_id", "digest"]))
+    kept = await session.scalar(_by_digest(merchant_id, digest))
+    assert kept is not None, "it was there or has just been written"
+    return kept
+
+
+async def _make_room(session: AsyncSession, merchant_id: UUID) -> None:
+    """Take away the oldest picture that no design uses once there are too many; raises Invalid where all are used."""
+    count = await session.scalar(
+        select(func.count()).select_from(DesignPicture).where(DesignPicture.merchant_id == merchant_id)
+    )
+    if (count or 0) < PICTURES_MAX:
+        return
+    used = text(
+        "SELECT FROM program WHERE program.merchant_id = design_picture.merchant_id"
+        " AND program.design::text LIKE '%' || design_picture.digest || '%'"
+    )
+    oldest = await session.scalar(
+        select(DesignPicture.id)
+        .where(DesignPicture.merchant_id == merchant_id, text(f"NOT EXISTS ({used})"))
+        .order_by(DesignPicture.id)
+        .limit(1)
+    )
+    if oldest is None:
+        raise Invalid(extra={"fields": {"picture": _("There are too many pictures in use.")}})
+    await session.execute(
+        delete(DesignPicture).where(DesignPicture.merchant_id == merchant_id, DesignPicture.id == oldest)
+    )
+
+
+def _cut(png: bytes, crop: Crop) -> Image.Image:
+    with Image.open(io.BytesIO(png)) as opened:
+        picture = opened.convert("RGBA")
+    return picture.crop(crop.box(picture.width, picture.height))
+
+
+def _png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def draw_logo(png: bytes, crop: Crop) -> tuple[bytes, tuple[int, int]]:
+    """Return the cut logo, at most as large as any wallet shows it."""
+    picture = _cut(png, crop)
+    picture.thumbnail((LOGO_SIDE_MAX, LOGO_SIDE_MAX), Image.Resampling.LANCZOS)
+    return _png(picture), picture.size
+
+
+def draw_mask(png: bytes, crop: Crop) -> tuple[bytes, tuple[int, int]]:
+    """Return a stamp picture as a white mask on nothing: what is inked, in whatever colour the card has.
+
+    A see-through picture is taken by its shape; any other by its darkness, or its brightness where the ground is dark.
+    """
+    picture = _cut(png, crop)
+    alpha = picture.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        grey = ImageOps.autocontrast(picture.convert("L"))
+        corners = [grey.getpixel(at) for at in ((0, 0), (grey.width - 1, 0), (0, grey.height - 1))]
+        ground = sorted(int(value) for value in corners if isinstance(value, int | float))[1]
+        alpha = ImageChops.invert(grey) if ground >= LIGHT else grey
+    fitted = ImageOps.contain(alpha, (MASK_SIDE, MASK_SIDE), Image.Resampling.LANCZOS)
+    square = Image.new("L", (MASK_SIDE, MASK_SIDE), 0)
+    square.paste(fitted, ((MASK_SIDE - fitted.width) // 2, (MASK_SIDE - fitted.height) // 2))
+    mask = Image.new("RGBA", square.size, (255, 255, 255, 0))
+    mask.putalpha(square)
+    return _png(mask), mask.size
+
+
+def draw_round(png: bytes) -> bytes:
+    """Return a logo in the middle of a white square, for those who cut it to a circle."""
+    with Image.open(io.BytesIO(png)) as opened:
+        logo = ImageOps.contain(opened.convert("RGBA"), (round(ROUND_SIDE * ROUND_SHARE),) * 2)
+    square = Image.new("RGBA", (ROUND_SIDE, ROUND_SIDE), (255, 255, 255, 255))
+    square.alpha_composite(logo, ((ROUND_SIDE - logo.width) // 2, (ROUND_SIDE - logo.height) // 2))
+    return _png(square.convert("RGB"))
+
+
+def _by_digest(merchant_id: UUID, digest: str) -> select[tuple[DesignPicture]]:
+    return select(DesignPicture).where(
+        DesignPicture.merchant_id == merchant_id, DesignPicture.digest == digest
+    )
+
+
+async def find_picture(session: AsyncSession, merchant_id: UUID, digest: str) -> DesignPicture | None:
+    """Return a picture by its hash, or None."""
+    row: DesignPicture | None = await session.scalar(_by_digest(merchant_id, digest))
+    return row
+
+
+async def list_digests(session: AsyncSession, merchant_id: UUID, kind: Kind) -> list[str]:
+    """Return the hashes of the merchant's pictures of a kind, newest first."""
+    rows = await session.scalars(
+        select(DesignPicture.digest)
+        .where(DesignPicture.merchant_id == merchant_id, DesignPicture.kind == kind)
+        .order_by(DesignPicture.id.desc())
+        .limit(PICTURES_MAX)
+    )
+    return list(rows)
+
+
+async def logo_bytes(session: AsyncSession, merchant_id: UUID, url: str) -> bytes | None:
+    """Return the picture behind an address of ours, for wallets that carry pictures along (LOGO)."""
+    found = _OWN_URL.fullmatch(url)
+    if found is None or UUID(found[1]) != merchant_id:
+        return None
+    picture = await find_picture(session, merchant_id, found[2])
+    return picture.png if picture else None

@@ -1,0 +1,18 @@
+"""The manifest of design."""
+
+from app.kernel.hooks import Offer, On
+from app.kernel.module import Module
+from app.kernel.points import LOGO, STORE_SETTINGS
+from app.modules.design.cards.pictures import logo_bytes
+from app.modules.design.contributions import store_panel
+
+MODULE = Module(
+    name="design",
+    title="Card design and posters",
+    layer="foundation",
+    needs=("merchants", "stores", "qr", "wallets", "rewards"),
+    has_models=True,
+    routers=("cards.picture_pages:router", "cards.pages:router", "posters.pages:router"),
+    hooks=(On(STORE_SETTINGS, store_panel),),
+    offers=(Offer(LOGO, "design", logo_bytes),),
+)
