@@ -42,7 +42,7 @@ from app.utils.security import Keyring
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BYTES_AN_EVENT = 900
-EVENTS_A_BATCH = 250_000
+ROWS_A_BATCH = 100_000
 PASSWORDS = {"app_password": "app", "system_password": "system"}
 GOAL_MS = 100
 
@@ -51,12 +51,12 @@ _ID = "lpad(to_hex((extract(epoch FROM {at}) * 1000)::bigint), 12, '0') || '7' |
 _CARDS = """
 INSERT INTO customer (merchant_id, id, name, locale, created_at)
 SELECT :m, md5('customer' || n)::uuid, 'Customer ' || n, 'en', CAST(:now AS timestamptz) - interval '730 days'
-FROM generate_series(1, :cards) AS n"""
+FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n"""
 _PASSES = """
 INSERT INTO pass_object (merchant_id, id, customer_id, store_id, program_id, card_number, status, created_at, stamp_count)
 SELECT :m, md5('card' || n)::uuid, md5('customer' || n)::uuid, CAST(:s AS uuid), CAST(:p AS uuid), 'B' || n, 'active',
        CAST(:now AS timestamptz) - make_interval(days => 1 + n % 700), n % 10
-FROM generate_series(1, :cards) AS n"""
+FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n"""
 # Customers differ: a fifth of them makes most of the visits, as everywhere. The stores are open twelve hours a day.
 _VISITS = f"""
 INSERT INTO visit (merchant_id, id, store_id, pass_id, given_by, staff_id, source, amount_minor, currency, stamps, points, at)
@@ -92,11 +92,13 @@ async def fill(database: Database, options: argparse.Namespace) -> tuple[UUID, l
         "stores": [store.id for store in stores],
     }  # fmt: skip
     for statement in (_CARDS, _PASSES):
-        async with tenant_scope(database, merchant.id) as session:
-            await session.execute(text("SET LOCAL statement_timeout = '10min'"))
-            await session.execute(text(statement), values)
-    for first in range(1, options.events + 1, EVENTS_A_BATCH):
-        last = min(first + EVENTS_A_BATCH - 1, options.events)
+        for first in range(1, cards + 1, ROWS_A_BATCH):
+            part = {**values, "first": first, "last": min(first + ROWS_A_BATCH - 1, cards)}
+            async with tenant_scope(database, merchant.id) as session:
+                await session.execute(text("SET LOCAL statement_timeout = '10min'"))
+                await session.execute(text(statement), part)
+    for first in range(1, options.events + 1, ROWS_A_BATCH):
+        last = min(first + ROWS_A_BATCH - 1, options.events)
         async with tenant_scope(database, merchant.id) as session:
             await session.execute(text("SET LOCAL statement_timeout = '10min'"))
             await session.execute(text(_VISITS), {**values, "first": first, "last": last})

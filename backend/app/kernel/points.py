@@ -117,9 +117,10 @@ LOGO: Keyed[Callable[[AsyncSession, UUID, str], Awaitable[bytes | None]]] = Keye
 
 @dataclass(frozen=True, slots=True)
 class ExportColumn:
-    """A column of an export. name: of the query's column. title: a msg() text. kind: text, count, money, moment or day.
+    """A column of an export. name: of the query's column. title: a msg() text.
 
-    money: minor units of the merchant's currency; moment: shown by the merchant's clock.
+    kind: text (what people typed, made safe for spreadsheets), id (ids, words and switches of our own), count, day,
+    money (minor units of the merchant's currency) or moment (shown by the merchant's clock).
     """
 
     name: str
