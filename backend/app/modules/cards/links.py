@@ -17,19 +17,17 @@ from app.kernel.i18n import use_language
 from app.kernel.outcomes import Refusal
 from app.kernel.web.limit_rows import hit_row
 from app.modules.cards.mails import compose_card_link, compose_no_card
-from app.modules.cards.merging import merge_cards
+from app.modules.cards.merging import merge_people
 from app.modules.cards.models import CardLink, PassObject
 from app.modules.cards.queries import (
     CardRef,
     find_card,
     find_card_exactly,
     find_card_in_program,
-    list_cards_of_customer,
 )
 from app.modules.customers.public import (
     confirm_email,
     get_customer,
-    join_customers,
     list_customers_by_email,
 )
 from app.modules.merchants.public import get_merchant
@@ -209,29 +207,8 @@ async def _confirm(session: AsyncSession, fresh: CardRef, *, now: datetime) -> C
     owner_id = await confirm_email(session, merchant_id, fresh.customer_id, now=now)
     if owner_id == fresh.customer_id:
         return fresh
-    for card in await list_cards_of_customer(session, merchant_id, fresh.customer_id):
-        existing = await find_card_in_program(session, merchant_id, owner_id, card.program_id)
-        if existing is not None:
-            await merge_cards(session, merchant_id, source_id=card.id, target_id=existing.id, now=now)
-            await _hand_over(session, card, owner_id)
-        else:
-            await _hand_over(session, card, owner_id)
-    await join_customers(session, merchant_id, source_id=fresh.customer_id, target_id=owner_id, now=now)
+    await merge_people(session, merchant_id, source_id=fresh.customer_id, target_id=owner_id, now=now)
     return fresh
-
-
-async def _hand_over(session: AsyncSession, card: CardRef, owner_id: UUID) -> None:
-    """Let the card belong to the customer who stays; a merged one too, so that erasing finds it.
-
-    Links and cookies made before the mailbox answered end here: whoever typed the address need not own it, and
-    would else read the other person's name, cards and history on this card's page.
-    """
-    await session.execute(
-        update(PassObject)
-        .where(PassObject.merchant_id == card.merchant_id, PassObject.id == card.id)
-        .values(customer_id=owner_id, token_version=PassObject.token_version + 1)
-        .execution_options(synchronize_session=False)
-    )
 
 
 async def may_write_to(session: AsyncSession, merchant_id: UUID, email: str, *, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""The only way two cards become one: once their mailbox has confirmed that both are one person's."""
+"""The only way two cards become one: once their mailbox, or the merchant, says that both are one person's."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
 from app.modules.cards.balances import lock_cards, raise_revision
 from app.modules.cards.hooks import CARD_CHANGED, CARD_MERGED, CardChanged, CardMerged, MergedBalance
 from app.modules.cards.models import PassObject
+from app.modules.cards.queries import CardRef, find_card_in_program, list_cards_of_customer
 from app.modules.cards.rules import MergeSide, merge_sides
+from app.modules.customers.public import join_customers
 from app.modules.merchants.public import get_merchant
 
 
@@ -66,3 +69,32 @@ def _move(source: PassObject, target: PassObject, *, now: datetime) -> None:
     source.token_version += 1
     for card in (source, target):
         raise_revision(card, now=now)
+
+
+async def merge_people(
+    session: AsyncSession, merchant_id: UUID, *, source_id: UUID, target_id: UUID, now: datetime
+) -> None:
+    """Let everything of a duplicate customer belong to the one who stays; the duplicate's row is blanked.
+
+    Cards of the same programme become one, others change hands.
+    """
+    for card in await list_cards_of_customer(session, merchant_id, source_id):
+        existing = await find_card_in_program(session, merchant_id, target_id, card.program_id)
+        if existing is not None:
+            await merge_cards(session, merchant_id, source_id=card.id, target_id=existing.id, now=now)
+        await _hand_over(session, card, target_id)
+    await join_customers(session, merchant_id, source_id=source_id, target_id=target_id, now=now)
+
+
+async def _hand_over(session: AsyncSession, card: CardRef, owner_id: UUID) -> None:
+    """Let the card belong to the customer who stays; a merged one too, so that erasing finds it.
+
+    Links and cookies made before the mailbox answered end here: whoever typed the address need not own it, and
+    would else read the other person's name, cards and history on this card's page.
+    """
+    await session.execute(
+        update(PassObject)
+        .where(PassObject.merchant_id == card.merchant_id, PassObject.id == card.id)
+        .values(customer_id=owner_id, token_version=PassObject.token_version + 1)
+        .execution_options(synchronize_session=False)
+    )

@@ -43,7 +43,8 @@ from app.modules.cards.hooks import (
 )
 from app.modules.cards.joining import create_card_once
 from app.modules.cards.links import consume_card_link, find_card_link, send_card_link, send_my_card
-from app.modules.cards.merging import merge_cards
+from app.modules.cards.importing import import_cards
+from app.modules.cards.merging import merge_cards, merge_people
 from app.modules.cards.models import PassObject
 from app.modules.cards.queries import CardRef, find_card, get_card, list_cards_of_customer
 from app.modules.cards.rules import read_token
@@ -102,7 +103,9 @@ __all__ = [
     "lock_card",
     "lock_card_now",
     "lock_cards",
+    "import_cards",
     "merge_cards",
+    "merge_people",
     "raise_revision",
     "read_card_token",
     "remember_card",

@@ -1,0 +1,1 @@
+"""One customer: what happened, and what a merchant may do about it."""
