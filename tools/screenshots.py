@@ -148,7 +148,7 @@ class Pictures:
         page.goto("/sign-in")
         page.get_by_label("Email").fill(merchant["email"])
         page.get_by_label("Password").fill(merchant["password"])
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url("**/dashboard**")
         store = merchant["stores"][0]["id"]
         for path, name in (

@@ -45,5 +45,5 @@ async def sign_in(page: Page, demo: Demo, number: int = 0) -> None:
     await page.goto("/sign-in")
     await page.get_by_label("Email").fill(demo.merchants[number]["email"])
     await page.get_by_label("Password").fill(demo.merchants[number]["password"])
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(page).to_have_url(re.compile("/dashboard"))
