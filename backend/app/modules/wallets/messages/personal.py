@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.points import PersonalData
 from app.modules.cards.public import PassObject
+from app.modules.wallets.marks import mark_changed
 from app.modules.wallets.messages.models import WalletMessage
 
 EXPORTED_MESSAGES_MAX = 1_000
@@ -44,10 +45,13 @@ async def export_messages(
 
 
 async def erase_messages(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> None:
-    """Forget what was said on a customer's cards."""
+    """Forget what was said on a customer's cards, and let the wallets void their passes."""
     mine = select(PassObject.id).where(
         PassObject.merchant_id == merchant_id, PassObject.customer_id == customer_id
     )
+    # In the order of ids, as everybody takes the marks.
+    for pass_id in (await session.scalars(mine.order_by(PassObject.id))).all():
+        await mark_changed(session, merchant_id, pass_id)
     await session.execute(
         delete(WalletMessage).where(WalletMessage.merchant_id == merchant_id, WalletMessage.pass_id.in_(mine))
     )
