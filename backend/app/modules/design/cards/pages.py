@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -83,7 +84,7 @@ async def _context(
         "store": store,
         "design_url": design_url(store.id),
         "values": values,
-        "errors": errors,
+        "errors": defaultdict(str, errors),
         "palettes": list(PALETTES.values()),
         "icons": CARD_ICONS,
         "own_icons": [(own_icon(merchant_id, digest), picture_url(merchant_id, digest)) for digest in stamps],

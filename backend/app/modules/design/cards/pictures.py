@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import UUID
 
 from PIL import Image, ImageChops, ImageOps
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import Select, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
@@ -53,7 +53,7 @@ async def keep_picture(
     row = {"kind": kind, "png": png, "width": width, "height": height, "created_at": now}
     statement = insert(DesignPicture).values(merchant_id=merchant_id, id=new_id(), digest=digest, **row)
     await session.execute(statement.on_conflict_do_nothing(index_elements=["merchant_id", "digest"]))
-    kept = await session.scalar(_by_digest(merchant_id, digest))
+    kept = await find_picture(session, merchant_id, digest)
     assert kept is not None, "it was there or has just been written"
     return kept
 
@@ -130,7 +130,7 @@ def draw_round(png: bytes) -> bytes:
     return _png(square.convert("RGB"))
 
 
-def _by_digest(merchant_id: UUID, digest: str) -> select[tuple[DesignPicture]]:
+def _by_digest(merchant_id: UUID, digest: str) -> Select[tuple[DesignPicture]]:
     return select(DesignPicture).where(
         DesignPicture.merchant_id == merchant_id, DesignPicture.digest == digest
     )

@@ -151,16 +151,16 @@ def _sticker(
     width: float, height: float, url: str, *, text: PosterText, look: PosterLook, is_round: bool
 ) -> Face:
     unit = width / 100
-    column = _Column(width / 2, (9 if is_round else 6) * unit, width * (0.56 if is_round else 0.86))
-    column.words(text.headline, (7.4 if is_round else 9) * unit, look.foreground, bold=True, lines_max=2)
-    side = (52 if is_round else 60) * unit
-    foot = height - (11 if is_round else 7) * unit
-    top = column.y + (foot - 7 * unit - column.y - side) / 2 + 1.5 * unit
-    below = _Column(width / 2, foot - 6.5 * unit, width * (0.5 if is_round else 0.86))
-    below.words(text.shop, 5 * unit, look.accent, bold=True)
+    top, foot = (10, 88) if is_round else (5, 95)
+    column = _Column(width / 2, top * unit, width * (0.58 if is_round else 0.88))
+    column.words(text.headline, (8 if is_round else 9.5) * unit, look.foreground, bold=True, lines_max=2)
+    name_size, lines = fit(text.shop, 5 * unit, width=width * (0.5 if is_round else 0.86), bold=True)
+    name = [Words(width / 2, foot * unit, name_size, line, look.accent, bold=True) for line in lines]
+    room = foot * unit - name_size * LINE - column.y
+    side = min((56 if is_round else 68) * unit, room - 3 * unit)
     ring = [Disc(width / 2, height / 2, 47.5 * unit, look.accent, 0.7 * unit)] if is_round else []
-    shapes = (*ring, *column.shapes, Code((width - side) / 2, top, side, url), *below.shapes)
-    return Face(width, height, look.background, shapes)
+    code = Code((width - side) / 2, column.y + (room - side) / 2 + unit, side, url)
+    return Face(width, height, look.background, (*ring, *column.shapes, code, *name))
 
 
 def mix(one: str, other: str, share: float) -> str:

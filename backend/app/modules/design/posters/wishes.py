@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -136,13 +137,23 @@ async def draw_poster(
     logo = await logo_of(session, store) if wish.logo else b""
     look = look_of(colors, tone=wish.tone, logo=logo)
     text = words_of(wish, store, rewards)
-    return await asyncio.to_thread(_draw, name, code_url(store, wish.kind), text, look, (what, wish.marks))
+    order = _Order(name, code_url(store, wish.kind), what=what, marks=wish.marks)
+    return await asyncio.to_thread(_draw, order, text, look)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """Which file is wanted: "png" for the page, "pdf" for print, with the printer's marks or without."""
+
+    name: str
+    url: str
+    what: str
+    marks: bool
 
 
 @lru_cache(maxsize=POSTERS_KEPT)
-def _draw(name: str, url: str, text: PosterText, look: PosterLook, output: tuple[str, bool]) -> bytes:
-    sheet = make_sheet(name, url, text=text, look=look)
-    what, marks = output
-    if what == "png":
+def _draw(order: _Order, text: PosterText, look: PosterLook) -> bytes:
+    sheet = make_sheet(order.name, order.url, text=text, look=look)
+    if order.what == "png":
         return draw_preview(sheet)
-    return draw_pdf(sheet, title=f"{text.shop}: {text.headline}", for_printer=marks)
+    return draw_pdf(sheet, title=f"{text.shop}: {text.headline}", for_printer=order.marks)
