@@ -26,7 +26,6 @@ MODELS_OF_OTHERS = {
     "app/modules/wallets/queries.py": "reads card and customer in one statement",
     "app/modules/wallets/marks.py": "raises the card's revision together with its mark",
     "app/modules/wallets/view.py": "reads the card for every rendering",
-    "app/modules/cards/people.py": "lists customers with their cards and programmes for the dashboard",
     "app/modules/cards/factories.py": "makes a card with a balance and the entries behind it",
 }
 # Programs stand above all modules: a command is where a handler would be, the demo writes a year in bulk.

@@ -1,9 +1,6 @@
 """The manifest of portal."""
 
-from app.kernel.hooks import On
 from app.kernel.module import Module
-from app.kernel.points import CUSTOMER_PANEL
-from app.modules.portal.history import history_panels
 from app.modules.portal.live import put_card_watcher
 
 MODULE = Module(
@@ -26,6 +23,5 @@ MODULE = Module(
         "redeem_pages:router",
         "void_pages:router",
     ),
-    hooks=(On(CUSTOMER_PANEL, history_panels, order=50),),
     resources=(put_card_watcher,),
 )

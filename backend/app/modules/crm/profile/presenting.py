@@ -133,7 +133,13 @@ def describe(event: Event) -> dict[str, Any]:
 
 
 def _given_by(who: str | None) -> str:
-    words = {"owner": _("the owner"), "shared_pin": _("the shared PIN"), "api_key": _("an integration")}
+    words = {
+        "member": _("in the dashboard"),
+        "shared_pin": _("the shared PIN"),
+        "api_key": _("an integration"),
+        "device": _("on the staff device"),
+        "pin": "",
+    }
     return words.get(who or "", who or "")
 
 
@@ -148,7 +154,12 @@ async def notes_of(session: AsyncSession, customer: CustomerView) -> list[dict[s
     """Return the notes about a customer with their authors' names."""
     team = {row.id: row.name or row.email for row in (await list_team(session, customer.merchant_id)).members}
     return [
-        {"id": note.id, "text": note.text, "at": note.at, "author": team.get(note.author_id, "")}
+        {
+            "id": note.id,
+            "text": note.text,
+            "at": note.at,
+            "author": team.get(note.author_id or UUID(int=0), ""),
+        }
         for note in await list_notes(session, customer.merchant_id, customer.id)
     ]
 

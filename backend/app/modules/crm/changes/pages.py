@@ -19,9 +19,9 @@ from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import render_member_page
 from app.modules.cards.public import block_card, list_cards_of_customer, revoke_card_links, unblock_card
+from app.modules.crm.changes import service as small
 from app.modules.crm.listing import list_people, list_person_cards
 from app.modules.crm.presenting import URL, read_query
-from app.modules.crm.profile import cards as card_service
 from app.modules.crm.profile import service
 from app.modules.crm.profile.presenting import NoteForm, frame, merge_balances, person_title, person_url
 from app.modules.crm.profile.service import get_living_person
@@ -47,7 +47,7 @@ async def post_note(
         return redirect(
             request, person_url(customer_id), flash=_("The note is empty or too long."), kind="warn"
         )
-    await card_service.write_note(session, principal, customer_id, text=form.data.text, now=clock.now())
+    await small.write_note(session, principal, customer_id, text=form.data.text, now=clock.now())
     return redirect(request, person_url(customer_id), flash=_("The note is kept."))
 
 
@@ -61,7 +61,7 @@ async def post_delete_note(
     clock: ClockDep,
 ) -> Response:
     """Remove a note."""
-    await card_service.remove_note(session, principal, customer_id, note_id=note_id, now=clock.now())
+    await small.remove_note(session, principal, customer_id, note_id=note_id, now=clock.now())
     return redirect(request, person_url(customer_id), flash=_("The note is gone."))
 
 
@@ -252,7 +252,7 @@ async def _change(  # noqa: PLR0917 - the request's parts, then what is done
     clock: Clock,
 ) -> Response:
     act, action, words = what
-    customer_id, changed = await card_service.switch_card(
+    customer_id, changed = await small.switch_card(
         session, principal, pass_id, act=act, action=action, now=clock.now()
     )
     return redirect(request, person_url(customer_id), flash=words if changed else None)

@@ -69,7 +69,7 @@ async def test_the_list_goes_on(client, database, merchant, store):
         await make_card(database, store, name=f"Person {number:03d}")
 
     first = await client.get("/dashboard/customers", headers=HTML | merchant.headers)
-    following = re.search(r'href="(/dashboard/customers\?before=[^"]+)"', first.text).group(1)
+    following = re.search(r'href="(/dashboard/customers\?after=[^"]+)"', first.text).group(1)
     second = await client.get(following, headers=HTML | merchant.headers)
 
     assert "Person 050" in first.text
