@@ -67,7 +67,29 @@ class Settings(BaseSettings):
     smtp_url: str = Field(
         "", description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; empty: no mail."
     )
-    mail_from: str = Field("Stempel <stempel@localhost>", description="Sender of service mails.")
+    mail_from: str = Field("Stempel <stempel@localhost>", description="Sender of all mails.")
+    mail_bounces: str = Field(
+        "",
+        pattern=r"^([^@+\s]{1,24}@[^@\s]{1,200})?$",
+        description="Envelope sender, with +<message> added; its reports go to /mail/events. Empty: the sender.",
+    )
+    mail_events_secret: str = Field(
+        "",
+        repr=False,
+        description="Secret of POST /mail/events (whsec_… of Standard Webhooks, or a bearer); empty: closed.",
+    )
+    mail_dkim_key: Path | None = Field(
+        default=None, description="PEM file of the private key that signs mails (DKIM); none: the server signs."
+    )
+    mail_dkim_selector: str = Field(
+        "stempel", pattern="^[a-zA-Z0-9._-]{1,63}$", description="Selector of the DKIM key in the DNS."
+    )
+    mail_domain_pace: int = Field(
+        300, ge=1, le=100_000, description="Mails a minute to one recipient's domain."
+    )
+    mail_daily_limit: int = Field(
+        20_000, ge=0, le=10_000_000, description="Marketing mails of one merchant a day (UTC); 0: no limit."
+    )
     google_service_account: Path | None = Field(
         default=None, description="File with the JSON key of Google Wallet's service account."
     )

@@ -19,6 +19,7 @@ WITHOUT_TENANT = {
     "passkey_challenge": "questions to authenticators before anybody knows who answers; hashes only",
     "update_counter": "one counter for Apple's update tags, across merchants",
     "google_pace": "an issuer's pace; merchants may share the operator's issuer",
+    "mail_pace": "pace and outages of the mail server, which all merchants share; domains as HMAC",
     "apple_health": "what keeps pushes to Apple back; merchants may share the operator's certificate",
     "rate_limit": "counts by HMAC; unlogged",
     "pgqueuer": "the queue; ids of rows, never what is in them",

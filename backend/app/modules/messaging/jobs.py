@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from email.utils import format_datetime, parseaddr
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -11,18 +10,21 @@ from sqlalchemy import select, update
 from app.config import Settings
 from app.db.session import system_scope
 from app.kernel.jobs import Backoff, JobContext, Periodic, TryAgain, job
-from app.modules.messaging.layout import Brand, find_brand, render_html
+from app.modules.messaging.bounces.service import note_bounce
+from app.modules.messaging.composing import compose
+from app.modules.messaging.gates import note_server
+from app.modules.messaging.layout import find_brand
 from app.modules.messaging.models import OutboxMessage
-from app.modules.messaging.rules import CONTENT_KEPT_FOR, header_line
-from app.modules.messaging.rules import message_id as make_message_id
+from app.modules.messaging.rules import CONTENT_KEPT_FOR, MARKETING, is_dead_address
 from app.modules.messaging.service import (
     ClaimedMessage,
     claim_message,
+    find_unsubscribe,
     settle_delayed,
     settle_failed,
     settle_sent,
 )
-from app.modules.messaging.smtp import MailDelayed, MailRefused, MailTransport, build_message, to_address
+from app.modules.messaging.smtp import MailDelayed, MailRefused, MailTransport
 
 # The message itself says when trying ends (STOP_TRYING_AFTER); the queue must not give up before it does.
 RETRY = Backoff(first=timedelta(seconds=10), cap=timedelta(minutes=2), give_up_after=timedelta(days=7))
@@ -31,54 +33,71 @@ BLANK_MERCHANTS_MAX = 10_000
 
 @job("messaging.send_message", retry=RETRY, timeout=timedelta(seconds=60), priority=5)
 async def send_message(context: JobContext, *, message_id: UUID) -> None:
+    """Send a message that its reader waits for."""
+    await send_one(context, message_id)
+
+
+@job("messaging.send_marketing", retry=RETRY, timeout=timedelta(seconds=60), priority=-5)
+async def send_marketing(context: JobContext, *, message_id: UUID) -> None:
+    """Send a message that may wait behind everything else."""
+    await send_one(context, message_id)
+
+
+async def send_one(context: JobContext, message_id: UUID) -> None:
     """Send one message: claim it in a transaction, talk to the server outside, settle it in another."""
     assert context.merchant_id is not None
+    transport: MailTransport = context.resources.get(MailTransport)  # type: ignore[type-abstract]
+    unsubscribe = None
     async with context.session() as session:
         claimed = await claim_message(
-            session, context.merchant_id, message_id=message_id, now=context.clock.now()
+            session,
+            context.merchant_id,
+            message_id=message_id,
+            now=context.clock.now(),
+            server=transport.server,
         )
         brand = await find_brand(session, context.merchant_id)
+        if isinstance(claimed, ClaimedMessage) and claimed.purpose == MARKETING:
+            unsubscribe = await find_unsubscribe(session, claimed)
     if claimed is None:
         return
     if isinstance(claimed, datetime):
-        raise TryAgain("another worker is sending it", after=claimed - context.clock.now())
+        raise TryAgain("it is not its turn", after=claimed - context.clock.now())
     try:
-        await _send(context, claimed, brand)
+        ready = compose(claimed, brand, settings=context.resources.get(Settings), unsubscribe=unsubscribe)
+        await transport.send(ready.content, sender=ready.sender, recipient=ready.recipient)
     except MailRefused as refused:
-        async with context.session() as session:
-            await settle_failed(session, claimed.merchant_id, message_id=claimed.id, code=refused.code)
+        await _settle_refused(context, claimed, refused, server=transport.server)
     except MailDelayed as delayed:
-        async with context.session() as session:
-            goes_on = await settle_delayed(
-                session, claimed.merchant_id, message=claimed, code=delayed.code, now=context.clock.now()
-            )
-        if goes_on:
-            raise TryAgain(f"the mail server said {delayed.code}") from delayed
+        await _settle_delayed(context, claimed, delayed, server=transport.server)
     else:
         async with context.session() as session:
             await settle_sent(session, claimed.merchant_id, message_id=claimed.id, now=context.clock.now())
+            await note_server(session, transport.server, worked=True, now=context.clock.now())
 
 
-async def _send(context: JobContext, message: ClaimedMessage, brand: Brand) -> None:
-    transport: MailTransport = context.resources.get(MailTransport)  # type: ignore[type-abstract]
-    mail_from = context.resources.get(Settings).mail_from
-    display_name = header_line(brand.name if brand.is_merchant else parseaddr(mail_from)[0])
-    sender = to_address(mail_from, name=display_name)
-    try:
-        recipient = to_address(message.recipient)
-    except ValueError as error:
-        raise MailRefused("address") from error
-    mail = build_message(
-        sender=sender,
-        recipient=recipient,
-        subject=message.mail.subject,
-        text=message.mail.text,
-        html=render_html(message.mail, brand, locale=message.locale),
-        message_id=make_message_id(str(message.id), mail_from),
-        locale=message.locale,
-    )
-    mail["Date"] = format_datetime(message.created_at)
-    await transport.send(mail, sender=sender.addr_spec, recipient=recipient.addr_spec)
+async def _settle_refused(
+    context: JobContext, message: ClaimedMessage, refused: MailRefused, *, server: str
+) -> None:
+    now = context.clock.now()
+    async with context.session() as session:
+        await settle_failed(session, message.merchant_id, message_id=message.id, code=refused.code)
+        if is_dead_address(refused.status):
+            await note_bounce(session, message.merchant_id, message.recipient, is_hard=True, now=now)
+        await note_server(session, server, worked=True, now=now)
+
+
+async def _settle_delayed(
+    context: JobContext, message: ClaimedMessage, delayed: MailDelayed, *, server: str
+) -> None:
+    now = context.clock.now()
+    async with context.session() as session:
+        goes_on = await settle_delayed(
+            session, message.merchant_id, message=message, code=delayed.code, now=now
+        )
+        await note_server(session, server, worked=not delayed.about_server, now=now)
+    if goes_on:
+        raise TryAgain(f"the mail server said {delayed.code}") from delayed
 
 
 async def blank_old_content(context: JobContext) -> None:

@@ -1,10 +1,13 @@
 """The manifest of messaging."""
 
+from app.kernel.audit import AUDIT_ACTION
 from app.kernel.hooks import Offer
+from app.kernel.i18n import msg
 from app.kernel.module import Module
+from app.kernel.permissions import Permission
 from app.kernel.points import PERSONAL_DATA
 from app.kernel.sealing import SEALED
-from app.modules.messaging.jobs import retention, send_message
+from app.modules.messaging.jobs import retention, send_marketing, send_message
 from app.modules.messaging.personal import PERSONAL
 from app.modules.messaging.service import SEALED_MAILS
 from app.modules.messaging.smtp import prepare_transport
@@ -15,9 +18,16 @@ MODULE = Module(
     layer="foundation",
     needs=(),
     has_models=True,
-    routers=("pages:router",),
-    offers=(Offer(PERSONAL_DATA, "messaging", PERSONAL), Offer(SEALED, "messaging", SEALED_MAILS)),
-    jobs=(send_message,),
+    routers=("pages:router", "bounces.api:router", "bounces.pages:router"),
+    permissions=(
+        Permission("messages.edit", msg("Write messages and see what came back"), frozenset({"manager"})),
+    ),
+    offers=(
+        Offer(PERSONAL_DATA, "messaging", PERSONAL),
+        Offer(SEALED, "messaging", SEALED_MAILS),
+        Offer(AUDIT_ACTION, "mail.address_lifted", msg("Mail to an address allowed again")),
+    ),
+    jobs=(send_message, send_marketing),
     periodic=(retention,),
     resources=(prepare_transport,),
 )

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from app.modules.messaging.service import count_mails, messaging_ready, queue_mail
+from app.modules.messaging.bounces.service import count_suppressed
+from app.modules.messaging.hooks import (
+    MAIL_COMPLAINED,
+    MAIL_GUARD,
+    UNSUBSCRIBE,
+    MailCheck,
+    MailComplained,
+    Unsubscribe,
+)
+from app.modules.messaging.layout import find_brand, render_html
+from app.modules.messaging.rules import MARKETING, SERVICE
+from app.modules.messaging.service import Mail, count_mails, messaging_ready, queue_mail
 
 # The service mails there are; they need no consent. Marketing mail comes with its own module.
 SERVICE_KINDS = (
@@ -24,4 +35,21 @@ SERVICE_KINDS = (
     "owner_changed",
 )
 
-__all__ = ["SERVICE_KINDS", "count_mails", "messaging_ready", "queue_mail"]
+__all__ = [
+    "MAIL_COMPLAINED",
+    "MAIL_GUARD",
+    "MARKETING",
+    "SERVICE",
+    "UNSUBSCRIBE",
+    "Mail",
+    "MailCheck",
+    "MailComplained",
+    "Unsubscribe",
+    "count_suppressed",
+    "find_brand",
+    "render_html",
+    "SERVICE_KINDS",
+    "count_mails",
+    "messaging_ready",
+    "queue_mail",
+]

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
+from uuid import UUID
 
+SERVICE, MARKETING = "service", "marketing"
 SUBJECT_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 20_000
 HTML_LENGTH_MAX = 100_000
@@ -17,7 +19,12 @@ STOP_TRYING_AFTER = timedelta(days=2)
 CONTENT_KEPT_FOR = timedelta(days=30)
 
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]")
-_CODE = re.compile(r"[245][0-9]{2}")
+_ENHANCED = re.compile(r"\b([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
+# The mailbox or its domain does not exist (any more): RFC 3463 sections 3.2, 3.3 and 3.5, RFC 7505 section 5.1.
+DEAD_STATUSES = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4"})
+SOFT_BOUNCES_MAX = 5
+# After an outage all is on its way within five minutes: one minute for the probe, the rest is spread.
+SPREAD_SECONDS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +93,39 @@ def message_id(outbox_id: str, mail_from: str) -> str:
     """Return the Message-ID: the same at every try, so that mailboxes can drop a second copy."""
     domain = parseaddr(mail_from)[1].rpartition("@")[2] or "localhost"
     return f"<{outbox_id}@{domain}>"
+
+
+def enhanced_status(text: str) -> str:
+    """Return the enhanced status code in a server's answer (RFC 3463), or an empty text."""
+    match = _ENHANCED.search(text)
+    return match.group(1) if match else ""
+
+
+def is_dead_address(status: str) -> bool:
+    """Tell whether a status says that the address does not exist; any other refusal may be about us."""
+    return status in DEAD_STATUSES
+
+
+def probe_spread(message_id: UUID) -> timedelta:
+    """Return a wait that differs from message to message, so that those who waited do not come back at once."""
+    return timedelta(seconds=2 + message_id.int % SPREAD_SECONDS)
+
+
+def next_day(now: datetime) -> datetime:
+    """Return the beginning of the next day."""
+    return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def bounce_address(address: str, message_id: UUID) -> str:
+    """Return the envelope sender of one message: bounces@x becomes bounces+<id>@x, so that a report names it."""
+    local, _at, domain = address.rpartition("@")
+    return f"{local}+{message_id.hex}@{domain}"
+
+
+def read_message_id(text: str) -> UUID | None:
+    """Return the message in a bounce address or a Message-ID of ours, or None."""
+    local = parseaddr(text)[1].rpartition("@")[0] or text.strip().strip("<>").partition("@")[0]
+    try:
+        return UUID(local.rpartition("+")[2])
+    except ValueError:
+        return None

@@ -16,9 +16,12 @@ from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.jobs import enqueue
 from app.kernel.sealing import SealedColumn
+from app.modules.messaging.gates import wait_until, why_not
+from app.modules.messaging.hooks import UNSUBSCRIBE, Unsubscribe
 from app.modules.messaging.models import OutboxMessage
 from app.modules.messaging.rules import (
     HTML_LENGTH_MAX,
+    SERVICE,
     TEXT_LENGTH_MAX,
     claim_free_at,
     header_line,
@@ -41,7 +44,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMessage:
-    """A message that this worker may send now."""
+    """A message that this worker may send now. due_at: from when on it could be sent."""
 
     id: UUID
     merchant_id: UUID
@@ -50,6 +53,9 @@ class ClaimedMessage:
     locale: str
     mail: Mail
     created_at: datetime
+    due_at: datetime
+    purpose: str = SERVICE
+    customer_id: UUID | None = None
 
 
 def messaging_ready(settings: Settings) -> bool:
@@ -89,16 +95,21 @@ async def queue_mail(  # noqa: PLR0913 (the parts of a mail; every one is named 
     action_label: str = "",
     customer_id: UUID | None = None,
     once_key: str | None = None,
+    purpose: str = SERVICE,
 ) -> UUID | None:
     """Write a mail to the outbox and queue its sending, both in the caller's transaction.
+
+    purpose: SERVICE for what its reader asked for; MARKETING needs a customer_id, and is stopped in the moment of
+    sending where consent, a confirmed address or a way to unsubscribe are missing.
 
     text: plain paragraphs; an address alone in its paragraph becomes a button that says action_label.
     once_key: one message once a merchant; None is returned where it was queued before.
     Raises ValueError for a recipient that is no address. Without SMTP the row is kept as suppressed.
     """
     # The job calls the use cases below; importing it here breaks the circle.
-    from app.modules.messaging.jobs import send_message
+    from app.modules.messaging.jobs import send_marketing, send_message
 
+    assert purpose == SERVICE or customer_id is not None, "marketing mail is to somebody who agreed"
     assert len(html or "") <= HTML_LENGTH_MAX, "a mail of that size is a mistake"
     message_id = new_id()
     resources = resources_of(session)
@@ -109,6 +120,7 @@ async def queue_mail(  # noqa: PLR0913 (the parts of a mail; every one is named 
         id=message_id,
         customer_id=customer_id,
         kind=kind,
+        purpose=purpose,
         recipient=clean_email(recipient),
         locale=locale,
         content=seal_mail(resources.get(Keyring), message_id, mail) if ready else None,
@@ -123,7 +135,8 @@ async def queue_mail(  # noqa: PLR0913 (the parts of a mail; every one is named 
         return None
     if ready:
         key = str(message_id)
-        await enqueue(session, send_message, merchant_id=merchant_id, key=key, message_id=message_id)
+        send = send_message if purpose == SERVICE else send_marketing
+        await enqueue(session, send, merchant_id=merchant_id, key=key, message_id=message_id)
     return message_id
 
 
@@ -145,9 +158,12 @@ async def count_mails(
 
 
 async def claim_message(
-    session: AsyncSession, merchant_id: UUID, *, message_id: UUID, now: datetime
+    session: AsyncSession, merchant_id: UUID, *, message_id: UUID, now: datetime, server: str = ""
 ) -> ClaimedMessage | datetime | None:
-    """Take a message for sending; a moment: another worker holds it till then; None: nothing to do."""
+    """Take a message for sending; a moment: to be asked again then; None: nothing to do.
+
+    Whether it may leave is asked here, in the transaction that takes it. server: whose pace counts, if any.
+    """
     row = (
         await session.execute(
             select(OutboxMessage)
@@ -161,9 +177,33 @@ async def claim_message(
         return None
     if row.status == "sending" and (free_at := claim_free_at(row.claimed_at, now=now)):
         return free_at
+    if reason := await why_not(session, row, now=now):
+        row.status, row.failure, row.content = "suppressed", reason, None
+        return None
+    if turn := await wait_until(session, row, server=server, now=now):
+        return turn
     row.status, row.claimed_at, row.attempts = "sending", now, row.attempts + 1
     mail = unseal_mail(resources_of(session).get(Keyring), row.id, row.content)
-    return ClaimedMessage(row.id, merchant_id, row.recipient, row.kind, row.locale, mail, row.created_at)
+    return ClaimedMessage(
+        id=row.id,
+        merchant_id=merchant_id,
+        recipient=row.recipient,
+        kind=row.kind,
+        locale=row.locale,
+        mail=mail,
+        created_at=row.created_at,
+        due_at=max(row.created_at, row.not_before or row.created_at),
+        purpose=row.purpose,
+        customer_id=row.customer_id,
+    )
+
+
+async def find_unsubscribe(session: AsyncSession, message: ClaimedMessage) -> Unsubscribe | None:
+    """Return how the reader of a message ends such mails, from the first module that offers it."""
+    for _name, offer in UNSUBSCRIBE.items():
+        assert message.customer_id is not None
+        return await offer(session, message.merchant_id, message.customer_id)
+    return None
 
 
 async def settle_sent(session: AsyncSession, merchant_id: UUID, *, message_id: UUID, now: datetime) -> None:
@@ -180,7 +220,7 @@ async def settle_delayed(
     session: AsyncSession, merchant_id: UUID, *, message: ClaimedMessage, code: str, now: datetime
 ) -> bool:
     """Give a message back for another try; False where it has become too old and is given up."""
-    if is_too_old(message.created_at, now=now):
+    if is_too_old(message.due_at, now=now):
         await settle_failed(session, merchant_id, message_id=message.id, code="too_old")
         return False
     await _settle(session, merchant_id, message.id, status="waiting", failure=code, claimed_at=None)

@@ -6,8 +6,6 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from email.utils import parseaddr
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -16,34 +14,45 @@ import aiosmtplib
 
 from app.config import Settings
 from app.kernel.adapters import Resources
-from app.modules.messaging.rules import is_refusal
+from app.modules.messaging.rules import enhanced_status, is_refusal
 
 COMMAND_TIMEOUT_SECONDS = 10.0
 SEND_TIMEOUT_SECONDS = 40.0
+SERVICE_CLOSING = 421
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 TLS_MODES = frozenset({"required", "offered", "off"})
 
 
 class MailRefused(Exception):
-    """The server will never take this message. code: its three digits."""
+    """The server will never take this message. code: its three digits. status: its enhanced code, if it said one."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, *, status: str = "") -> None:
         super().__init__(code)
         self.code = code
+        self.status = status
 
 
 class MailDelayed(Exception):
-    """The server did not take the message this time. code: its three digits, or one word of ours."""
+    """The server did not take the message this time. code: its three digits, or one word of ours.
 
-    def __init__(self, code: str) -> None:
+    about_server: it would have been the same with any other message.
+    """
+
+    def __init__(self, code: str, *, about_server: bool = False) -> None:
         super().__init__(code)
         self.code = code
+        self.about_server = about_server
 
 
 class MailTransport(Protocol):
     """Anything that brings a mail to its reader."""
 
-    async def send(self, message: EmailMessage, *, sender: str, recipient: str) -> None:
+    @property
+    def server(self) -> str:
+        """Name the server whose pace and outages count for all workers; empty where there is none."""
+        ...
+
+    async def send(self, message: bytes, *, sender: str, recipient: str) -> None:
         """Hand the message over; raises MailRefused or MailDelayed."""
         ...
 
@@ -51,14 +60,18 @@ class MailTransport(Protocol):
 class DemoMailbox:
     """Takes every mail; the demo's mailbox page shows them from the outbox, where they stay sealed."""
 
-    async def send(self, message: EmailMessage, *, sender: str, recipient: str) -> None:
+    server = ""
+
+    async def send(self, message: bytes, *, sender: str, recipient: str) -> None:
         """Do nothing: the outbox row is the mailbox."""
 
 
 class NoTransport:
     """There is no way to send mail in this installation."""
 
-    async def send(self, message: EmailMessage, *, sender: str, recipient: str) -> None:
+    server = ""
+
+    async def send(self, message: bytes, *, sender: str, recipient: str) -> None:
         """Refuse to send until the operator has set a server."""
         raise MailDelayed("no_transport")
 
@@ -115,7 +128,12 @@ class SmtpTransport:
         self._command_timeout = command_timeout
         self._send_timeout = send_timeout
 
-    async def send(self, message: EmailMessage, *, sender: str, recipient: str) -> None:
+    @property
+    def server(self) -> str:
+        """Name the server by its address."""
+        return f"{self._server.host}:{self._server.port}"
+
+    async def send(self, message: bytes, *, sender: str, recipient: str) -> None:
         """Hand the message to the server; raises MailRefused or MailDelayed."""
         client = aiosmtplib.SMTP(
             hostname=self._server.host,
@@ -130,11 +148,11 @@ class SmtpTransport:
                 await self._open(client)
                 await self._hand_over(client, message, sender=sender, recipient=recipient)
         except (TimeoutError, aiosmtplib.SMTPTimeoutError) as error:
-            raise MailDelayed("timeout") from error
+            raise MailDelayed("timeout", about_server=True) from error
         except aiosmtplib.SMTPResponseException as error:
-            raise MailDelayed(f"{error.code:03d}") from error
+            raise MailDelayed(f"{error.code:03d}", about_server=True) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise MailDelayed("connection") from error
+            raise MailDelayed("connection", about_server=True) from error
         finally:
             client.close()
 
@@ -152,25 +170,31 @@ class SmtpTransport:
                 await client.starttls(tls_context=self._context())
                 await client.ehlo()
             elif self._server.tls == "required":
-                raise MailDelayed("no_starttls")
+                raise MailDelayed("no_starttls", about_server=True)
         if self._server.user:
             await client.login(self._server.user, self._server.password)
 
     async def _hand_over(
-        self, client: aiosmtplib.SMTP, message: EmailMessage, *, sender: str, recipient: str
+        self, client: aiosmtplib.SMTP, message: bytes, *, sender: str, recipient: str
     ) -> None:
+        options = ["BODY=8BITMIME"] if client.supports_extension("8bitmime") else []
+        if not (recipient.isascii() and sender.isascii()):
+            if not client.supports_extension("smtputf8"):
+                raise MailRefused("smtputf8")
+            options.append("SMTPUTF8")
         try:
-            await client.send_message(message, sender=sender, recipients=[recipient])
+            await client.sendmail(sender, [recipient], message, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            code = error.recipients[0].code
-        except aiosmtplib.SMTPNotSupported as error:
-            # The address needs SMTPUTF8 and this server has none.
-            raise MailRefused("smtputf8") from error
+            refused: aiosmtplib.SMTPResponseException = error.recipients[0]
         except aiosmtplib.SMTPResponseException as error:
-            code = error.code
+            refused = error
         else:
             return
-        raise MailRefused(f"{code:03d}") if is_refusal(code) else MailDelayed(f"{code:03d}")
+        code, status = f"{refused.code:03d}", enhanced_status(refused.message)
+        if is_refusal(refused.code):
+            raise MailRefused(code, status=status)
+        # 421: the service is closing the channel, whatever the message (RFC 5321, section 4.2.2).
+        raise MailDelayed(code, about_server=refused.code == SERVICE_CLOSING)
 
 
 def to_address(text: str, *, name: str = "") -> Address:
@@ -179,22 +203,6 @@ def to_address(text: str, *, name: str = "") -> Address:
     if not at or not local:
         raise ValueError("not an e-mail address")
     return Address(display_name=name, username=local, domain=domain.encode("idna").decode())
-
-
-def build_message(  # noqa: PLR0913 (the headers of a mail; every one is named at the call)
-    *, sender: Address, recipient: Address, subject: str, text: str, html: str, message_id: str, locale: str
-) -> EmailMessage:
-    """Return the mail with both its forms; the header classes refuse line breaks in every value."""
-    message = EmailMessage(policy=SMTP_POLICY.clone(utf8=not recipient.addr_spec.isascii()))
-    message["Subject"] = subject
-    message["From"] = sender
-    message["To"] = recipient
-    message["Message-ID"] = message_id
-    message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = locale
-    message.set_content(text + "\n", cte="quoted-printable")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
-    return message
 
 
 def prepare_transport(resources: Resources) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.config import Settings
+from app.modules.messaging.composing import compose
+from app.modules.messaging.hooks import Unsubscribe
 from app.modules.messaging.layout import PALETTE_COLORS, Brand, brand_of, render_html
 from app.modules.messaging.rules import (
     Part,
@@ -17,9 +25,10 @@ from app.modules.messaging.rules import (
     split_line,
     split_text,
 )
-from app.modules.messaging.service import Mail
-from app.modules.messaging.smtp import SmtpServer, build_message, to_address
+from app.modules.messaging.service import ClaimedMessage, Mail
+from app.modules.messaging.smtp import SmtpServer, to_address
 from app.modules.wallets.public import PALETTES
+from app.utils.id_generator import new_id
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -112,7 +121,7 @@ def test_html_escapes_what_people_typed() -> None:
     assert "<img" not in html
     assert "<b>" not in html
     assert brand.color == "#0b5c46"
-    assert '<html lang="fr">' in html
+    assert '<html lang="fr" ' in html
 
 
 @pytest.mark.parametrize(
@@ -142,19 +151,66 @@ def test_the_palettes_are_those_of_the_cards() -> None:
     assert {name: colors.background for name, colors in PALETTES.items()} == PALETTE_COLORS
 
 
+def claimed(**over: Any) -> ClaimedMessage:
+    """Return a message that is about to leave."""
+    now = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+    parts = {
+        "recipient": "jos@coffee.example",
+        "kind": "card_link",
+        "locale": "lb",
+        "mail": Mail("Är Kaart", "Moien"),
+    }
+    return ClaimedMessage(id=new_id(), merchant_id=new_id(), created_at=now, due_at=now, **{**parts, **over})
+
+
 def test_an_address_with_umlauts_goes_by_ascii_domain() -> None:
-    """The domain is sent as IDNA; a local part beyond ASCII asks for SMTPUTF8."""
+    """The domain is sent as IDNA; nothing typed becomes a header."""
     assert to_address("jos@müller.example").addr_spec == "jos@xn--mller-kva.example"
-    message = build_message(
-        sender=to_address("cards@coffee.example", name='Coffee "Lux" & Söhne, Bcc: x'),
-        recipient=to_address("jos@coffee.example"),
-        subject="Är Kaart",
-        text="Moien",
-        html="<p>Moien</p>",
-        message_id="<1@coffee.example>",
-        locale="lb",
-    )
+    brand = Brand('Coffee "Lux" & Söhne, Bcc: x\r\nBcc: y@z.example', is_merchant=True)
+    settings = Settings(mail_from="cards@coffee.example", demo=True)
+    ready = compose(claimed(), brand, settings=settings, unsubscribe=None)
+    message = message_from_bytes(ready.content, policy=default)
+
     assert message["Bcc"] is None
     assert message["From"].addresses[0].addr_spec == "cards@coffee.example"
     assert message["Subject"] == "Är Kaart"
-    assert b"\nBcc:" not in bytes(message)
+    assert b"\nBcc:" not in ready.content.partition(b"\r\n\r\n")[0]
+
+
+BACKEND = Path(__file__).parents[4]
+CONTROLS = [
+    "a\x00b",
+    "a\x0bb",
+    "\x1b[31m",
+    "\ufffe",
+    "]]>",
+    "<!--",
+    "&#0;",
+    "</mj-text>",
+    "{{ 7*7 }}",
+    "\u2028x",
+]
+NAUGHTY = [
+    json.loads(line)
+    for line in (BACKEND / "tests/data/naughty.txt").read_text("utf-8").splitlines()
+    if line.startswith('"')
+]
+
+
+def test_no_naughty_string_breaks_a_mail() -> None:
+    """Every string of the corpus as the shop's name, subject and text makes one whole mail with the same headers."""
+    settings = Settings(mail_from="cards@coffee.example", demo=True)
+    own = "Subject From To Date Message-ID Auto-Submitted Feedback-ID Content-Language"
+    expected = [*own.split(), "MIME-Version", "Content-Type"]
+
+    unsubscribe = Unsubscribe("https://cards.example/u/1", "https://cards.example/u/1/now")
+    for text in [*NAUGHTY, *CONTROLS]:
+        brand, mail = Brand(text, is_merchant=True), Mail(text, text, action_label=text)
+        ready = compose(claimed(mail=mail), brand, settings=settings, unsubscribe=None)
+        message = message_from_bytes(ready.content, policy=default)
+        assert sorted(message.keys()) == sorted(expected), text
+        assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"], text
+        html = render_html(mail, brand, locale="en", unsubscribe=unsubscribe)
+        assert "<script" not in html.lower(), text
+        assert html.count("https://cards.example/u/1") == 1, text
+        assert "</html>" in html, text

@@ -1,0 +1,1 @@
+"""What comes back: delivery reports and complaints, and the addresses that are kept back because of them."""

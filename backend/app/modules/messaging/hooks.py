@@ -1,0 +1,56 @@
+"""What messaging asks of modules above it before it sends marketing mail, and what it tells them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.hooks import Keyed, Tell
+
+
+@dataclass(frozen=True, slots=True)
+class MailCheck:
+    """A marketing mail that is about to leave. complained_at: when this address last reported a mail as spam."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    customer_id: UUID
+    kind: str
+    recipient: str
+    complained_at: datetime | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Whole addresses. page: for a person to open. one_click: takes the POST of RFC 8058 without any cookie."""
+
+    page: str
+    one_click: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailComplained:
+    """A reader reported a mail as spam."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    customer_id: UUID
+    now: datetime
+    modules_on: frozenset[str] = frozenset()
+
+
+# Asked in the transaction that takes a marketing mail for sending; a code is the reason not to send it. Where nobody
+# guards, nothing is sent.
+MAIL_GUARD: Keyed[Callable[[MailCheck], Awaitable[str | None]]] = Keyed(
+    "MAIL_GUARD", about="May stop a marketing mail at the moment it is sent: consent, confirmed address."
+)
+# Called with (session, merchant id, customer id); the first offer counts. Without one, marketing mail is not sent.
+UNSUBSCRIBE: Keyed[Callable[[AsyncSession, UUID, UUID], Awaitable[Unsubscribe | None]]] = Keyed(
+    "UNSUBSCRIBE", about="The addresses by which a customer ends marketing mail, for every such mail."
+)
+MAIL_COMPLAINED: Tell[MailComplained] = Tell("MAIL_COMPLAINED", about="A reader reported a mail as spam.")
