@@ -85,6 +85,8 @@ async def home_page(page: PageContext, stores: Sequence[StoreView], *, time_zone
         else [
             Step(_("Open your first store"), done=bool(stores), url="/dashboard/start"),
             Step(_("Choose what customers collect"), done=bool(stores), url="/dashboard/start/programme"),
+            Step(_("Design your card"), done=progress.has_design, url="/dashboard/start/design"),
+            Step(_("Print a poster"), done=progress.has_card, url="/dashboard/start/poster"),
             Step(_("Give your team a PIN"), done=progress.has_pin, url="/dashboard/start/team"),
             Step(_("Start a first card"), done=progress.has_card, url="/dashboard/start/try"),
             Step(_("Give the first stamp"), done=False, url="/dashboard/start/try"),

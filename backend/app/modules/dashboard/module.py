@@ -34,6 +34,7 @@ MODULE = Module(
         "qr",
         "staff",
         "messaging",
+        "design",
     ),
     routers=("public_pages:router", "pages:router", "wizard_pages:router"),
     hooks=(On(NAV_ITEM, nav_items),),

@@ -24,6 +24,7 @@ ID_MARGIN = timedelta(days=40)
 
 _STAFF_PIN = table("staff_pin", column("merchant_id", Uuid), column("staff_id", Uuid))
 _STORE = table("store", column("merchant_id", Uuid), column("staff_pin_hash", Integer))
+_PROGRAM = table("program", column("merchant_id", Uuid), column("design_version", Integer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Progress:
     """What has been done of the first steps."""
 
     has_pin: bool
+    has_design: bool
     has_card: bool
     has_visit: bool
 
@@ -39,9 +41,10 @@ async def first_steps(session: AsyncSession, merchant_id: UUID) -> Progress:
     """Return how far the merchant has come; each is a look at one row."""
     staff_pin = exists().where(_STAFF_PIN.c.merchant_id == merchant_id)
     shared_pin = exists().where(_STORE.c.merchant_id == merchant_id, _STORE.c.staff_pin_hash.is_not(None))
+    look = exists().where(_PROGRAM.c.merchant_id == merchant_id, _PROGRAM.c.design_version > 1)
     card = exists().where(PassObject.merchant_id == merchant_id)
     visit = exists().where(Visit.merchant_id == merchant_id)
-    row = (await session.execute(select(staff_pin | shared_pin, card, visit))).one()
+    row = (await session.execute(select(staff_pin | shared_pin, look, card, visit))).one()
     return Progress(*row)
 
 

@@ -18,6 +18,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
 from app.kernel.idempotency import claim_key, fingerprint_of, store_answer
 from app.kernel.permissions import Principal
+from app.modules.design.public import CARD_ICONS
 from app.modules.rewards.public import RewardView, change_reward, list_rewards
 from app.modules.staff.public import DrawnPin, create_member
 from app.modules.stores.public import NewStore, StoreView, change_program, create_store, list_stores
@@ -30,6 +31,8 @@ WIZARD_SCOPE = "dashboard.start"
 STEPS = (
     ("store", msg("Store"), "/dashboard/start"),
     ("programme", msg("Reward"), "/dashboard/start/programme"),
+    ("design", msg("Design"), "/dashboard/start/design"),
+    ("poster", msg("Poster"), "/dashboard/start/poster"),
     ("team", msg("Team"), "/dashboard/start/team"),
     ("try", msg("Try it"), "/dashboard/start/try"),
 )
@@ -66,8 +69,16 @@ class ProgramForm(BaseModel):
     points_title: OptionalLine = None
 
 
+class LookForm(BaseModel):
+    """The third step: a ready look. The designer has everything else."""
+
+    model_config = ConfigDict(extra="ignore")
+    palette: Literal["forest", "plum", "night", "brick", "paper"] = "forest"
+    icon: Literal[CARD_ICONS] | None = None  # type: ignore[valid-type]
+
+
 class TeamForm(BaseModel):
-    """The third step."""
+    """The step of the team."""
 
     model_config = ConfigDict(extra="ignore")
     name: Name
@@ -87,6 +98,13 @@ def stepper_steps(current: str, *, done: bool) -> list[dict[str, str]]:
         }
         for index, (_name, label, url) in enumerate(STEPS)
     ]
+
+
+def around(current: str) -> dict[str, str]:
+    """Return where the steps before and after a step are; empty at the ends."""
+    urls = ["", *(url for _name, _label, url in STEPS), ""]
+    place = [name for name, _label, _url in STEPS].index(current)
+    return {"previous_url": urls[place], "next_url": urls[place + 2]}
 
 
 async def find_first_store(session: AsyncSession, merchant_id: UUID) -> StoreView | None:

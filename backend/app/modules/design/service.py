@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,6 +17,11 @@ from app.modules.design.schemas import DesignForm
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import StoreView, change_program
 from app.modules.wallets.public import count_cards, own_icon, owner_of
+
+
+def design_url(store_id: UUID) -> str:
+    """Return the designer's address."""
+    return f"/dashboard/stores/{store_id}/design"
 
 
 async def draft_design(session: AsyncSession, store: StoreView, form: DesignForm) -> dict[str, Any]:

@@ -50,14 +50,21 @@ class TeamShown:
 async def get_first_team(request: Request, principal: MerchantDep, session: SessionDep) -> Response:
     """Lead to the team of the first store; the page itself leads to the others."""
     stores = await list_stores(session, principal.merchant_id)
-    return redirect(request, f"/dashboard/staff/{stores[0].id}" if stores else "/dashboard/stores")
+    if not stores:
+        return redirect(
+            request, "/dashboard/stores", flash=_("Open a store first: staff belong to one."), kind="info"
+        )
+    return redirect(request, f"/dashboard/staff/{stores[0].id}")
 
 
 @router.get("/devices", dependencies=[member("staff.view", api_key=False)])
 async def get_first_devices(request: Request, principal: MerchantDep, session: SessionDep) -> Response:
     """Lead to the devices of the first store."""
     stores = await list_stores(session, principal.merchant_id)
-    return redirect(request, f"/dashboard/devices/{stores[0].id}" if stores else "/dashboard/stores")
+    if not stores:
+        text = _("Open a store first: devices belong to one.")
+        return redirect(request, "/dashboard/stores", flash=text, kind="info")
+    return redirect(request, f"/dashboard/devices/{stores[0].id}")
 
 
 async def _store_tabs(session: AsyncSession, store: StoreRef, page: str) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from app.modules.design.cards.pictures import Kind, keep_picture, list_digests, 
 from app.modules.design.cards.preview import own_colors_of, preview_of
 from app.modules.design.rules import Crop
 from app.modules.design.schemas import CropForm, DesignForm, design_values
-from app.modules.design.service import draft_design, reach_of, save_design
+from app.modules.design.service import design_url, draft_design, reach_of, save_design
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import CARD_ICONS, StoreView, get_store
 from app.modules.wallets.public import PALETTES, card_colors, own_icon
@@ -35,11 +35,6 @@ router = APIRouter(prefix="/dashboard/stores/{store_id}/design", include_in_sche
 Shown = Annotated[Literal["", "en", "fr", "de", "lb"], Query(alias="show")]
 Picked = Annotated[str, Query(max_length=32, pattern="^([0-9a-f]{32})?$")]
 EDIT = member("programme.edit", api_key=False)
-
-
-def design_url(store_id: UUID) -> str:
-    """Return the designer's address."""
-    return f"/dashboard/stores/{store_id}/design"
 
 
 async def _values(session: AsyncSession, store: StoreView) -> dict[str, Any]:

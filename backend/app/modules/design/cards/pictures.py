@@ -130,7 +130,7 @@ def draw_round(png: bytes) -> bytes:
     return _png(square.convert("RGB"))
 
 
-def _by_digest(merchant_id: UUID, digest: str) -> Select[tuple[DesignPicture]]:
+def _by_digest(merchant_id: UUID, digest: str) -> Select[DesignPicture]:
     return select(DesignPicture).where(
         DesignPicture.merchant_id == merchant_id, DesignPicture.digest == digest
     )

@@ -72,8 +72,20 @@ def fit(
         lines = wrap(text, size, width=width, bold=bold)
         fits = len(lines) <= lines_max and all(text_width(line, size, bold=bold) <= width for line in lines)
         if fits or size < wished * SMALLEST:
-            return size, lines[:lines_max]
+            return size, _balanced(text, size, lines=lines[:lines_max], bold=bold)
         size *= 0.94
+
+
+def _balanced(text: str, size: float, *, lines: list[str], bold: bool) -> list[str]:
+    """Return as many lines of nearly the same width: no single word is left for the last one."""
+    if len(lines) < 2:
+        return lines
+    best = lines
+    width = max(text_width(line, size, bold=bold) for line in lines)
+    while len(narrower := wrap(text, size, width=width, bold=bold)) == len(lines):
+        best = narrower
+        width *= 0.96
+    return best
 
 
 class _Column:
