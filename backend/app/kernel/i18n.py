@@ -153,10 +153,16 @@ class Translator:
         return dates.format_date(value, format=style, locale=self.locale)
 
     def format_datetime(
-        self, value: datetime, *, zone: str | tzinfo | None = None, style: str = "medium"
+        self, value: datetime, *, zone: str | tzinfo | None = None, style: str = "short"
     ) -> str:
-        """Write a moment in a time zone (default: UTC)."""
-        return dates.format_datetime(value, format=style, tzinfo=_zone(zone), locale=self.locale)
+        """Write a moment in a time zone (default: UTC).
+
+        style: 'short' writes the day as format_date does, with minutes, so that no two pages write a day
+        differently; 'medium' adds the seconds.
+        """
+        pattern = str(dates.get_datetime_format("medium", locale=self.locale)).replace("'", "")
+        day = self.format_date(value, zone=zone)
+        return pattern.format(self.format_time(value, zone=zone, style=style), day)
 
     def format_time(
         self, value: datetime | time, *, zone: str | tzinfo | None = None, style: str = "short"
