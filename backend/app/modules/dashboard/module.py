@@ -13,7 +13,7 @@ def nav_items(page: PageContext) -> list[NavItem]:
     """Return the dashboard's own lines."""
     return [
         NavItem(msg("Home"), "/dashboard", "home", "dashboard.view", order=10),
-        NavItem(msg("Visits"), "/dashboard/visits", "history", "visits.view", order=30),
+        NavItem(msg("Visits"), "/dashboard/visits", "history", "visits.view", order=15),
     ]
 
 

@@ -18,7 +18,7 @@ BUSINESS = msg("Business")
 
 def nav_items(page: PageContext) -> list[NavItem]:
     """Return the line of the navigation."""
-    return [NavItem(msg("Downloads"), "/dashboard/exports", "download", VIEW, order=230, section=BUSINESS)]
+    return [NavItem(msg("Downloads"), "/dashboard/exports", "download", VIEW, order=930, section=BUSINESS)]
 
 
 MODULE = Module(

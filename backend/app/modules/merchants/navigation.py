@@ -10,6 +10,6 @@ def nav_items(page: PageContext) -> list[NavItem]:
     """Contribute the settings to the navigation."""
     business = msg("Business")
     return [
-        NavItem(msg("Features"), "/dashboard/features", "sparkles", "merchant.edit", 890, business),
+        NavItem(msg("Features"), "/dashboard/features", "sparkles", "merchant.edit", 905, business),
         NavItem(msg("Settings"), "/dashboard/settings", "settings", "merchant.edit", 900, business),
     ]

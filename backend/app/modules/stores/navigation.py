@@ -8,4 +8,4 @@ from app.kernel.points import NavItem, PageContext
 
 def nav_items(page: PageContext) -> list[NavItem]:
     """Contribute the line of the stores."""
-    return [NavItem(msg("Stores"), "/dashboard/stores", "building-store", "stores.view", 30)]
+    return [NavItem(msg("Stores"), "/dashboard/stores", "building-store", "stores.view", 190, msg("Shop"))]

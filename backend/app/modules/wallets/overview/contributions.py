@@ -13,7 +13,7 @@ from app.utils.id_generator import format_card_number
 
 def nav_items(page: PageContext) -> list[NavItem]:
     """Contribute the line of the overview."""
-    return [NavItem(msg("Wallets"), "/dashboard/wallets", "wallet", "merchant.edit", 61)]
+    return [NavItem(msg("Wallets"), "/dashboard/wallets", "wallet", "merchant.edit", 215, msg("Shop"))]
 
 
 async def customer_panel(page: PageContext) -> list[Panel]:
