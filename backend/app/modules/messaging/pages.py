@@ -24,7 +24,7 @@ async def get_mailbox(request: Request) -> HTMLResponse:
     """Show the newest mails."""
     async with system_scope(_demo_database(request)) as session:
         messages = await list_messages(session)
-    return render(request, "messaging/mailbox.html", {"messages": messages})
+    return render(request, "messaging/mailbox.html", {"messages": messages, "zone": _zone(request)})
 
 
 @router.get("/demo/mailbox/{message_id}", response_class=HTMLResponse, dependencies=[public(MAILBOX_NOTE)])
@@ -34,7 +34,11 @@ async def get_mailbox_message(message_id: UUID, request: Request) -> HTMLRespons
         message = await find_message(session, message_id)
     if message is None:
         raise NotFound("message")
-    return render(request, "messaging/mailbox_message.html", {"message": message})
+    return render(request, "messaging/mailbox_message.html", {"message": message, "zone": _zone(request)})
+
+
+def _zone(request: Request) -> str:
+    return settings_of(request).default_time_zone
 
 
 def _demo_database(request: Request) -> Database:
