@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.kernel.i18n import LANGUAGES
+from app.kernel.i18n import LANGUAGES, msg
 from app.modules.design.cards.pictures import picture_url
 from app.modules.stores.public import CARD_ICONS
 from app.modules.wallets.public import CardColors, card_text
@@ -18,6 +18,9 @@ TITLE_LENGTH_MAX = 60
 TERMS_LENGTH_MAX = 500
 COLOR_NAMES = ("background_color", "foreground_color", "accent_color")
 OWN = "own"
+
+# The pages show a palette's name capitalised and translated.
+LOOK_NAMES = (msg("Forest"), msg("Plum"), msg("Night"), msg("Brick"), msg("Paper"))
 
 Look = Literal["forest", "plum", "night", "brick", "paper", "own"]
 
