@@ -16,7 +16,7 @@ from app.kernel.web.proxies import parse_networks, resolve_client
 
 HEADER_COUNT_MAX = 100
 HEADER_BYTES_MAX = 32_000
-# Uploads are pictures of at most 2 MB, with the form around them.
+# Uploads are pictures of at most 2 MB, with the form around them; a manifest names the few paths that take more.
 UPLOAD_BYTES_MAX = 2_200_000
 # Our own bodies are four levels deep at most; a thousand levels cost a parser its stack.
 JSON_DEPTH_MAX = 32
@@ -108,9 +108,10 @@ def names_odd_charset(content_type: bytes) -> bool:
 class SecurityMiddleware:
     """Pure ASGI. A page widens its policy by `request.state.csp_extra = {directive: sources}`."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, uploads: Mapping[str, int] | None = None) -> None:
         self.app = app
         self._settings = settings
+        self._uploads = dict(uploads or {})
         self._trusted = parse_networks(settings.trusted_proxies)
         self._hosts = {
             str(urlsplit(settings.public_url).hostname).lower(),
@@ -173,7 +174,7 @@ class SecurityMiddleware:
         kinds = [value for name, value in scope["headers"] if name == b"content-type"]
         is_upload = bool(kinds) and kinds[0].lower().startswith(b"multipart/form-data")
         return (
-            max(UPLOAD_BYTES_MAX, self._settings.body_limit_bytes)
+            max(self._uploads.get(scope["path"], UPLOAD_BYTES_MAX), self._settings.body_limit_bytes)
             if is_upload
             else self._settings.body_limit_bytes
         )

@@ -37,7 +37,8 @@ def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
     install_problems(app)
     # The last one added is met first: observe → language → security → failsafe → the application.
     app.add_middleware(FailsafeMiddleware, settings=settings)
-    app.add_middleware(SecurityMiddleware, settings=settings)
+    uploads = dict(entry for module in registry.modules for entry in module.uploads)
+    app.add_middleware(SecurityMiddleware, settings=settings, uploads=uploads)
     app.add_middleware(LanguageMiddleware, settings=settings)
     app.add_middleware(ObserveMiddleware)
     app.router.dependencies.append(Depends(check_csrf))

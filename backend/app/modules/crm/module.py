@@ -5,7 +5,10 @@ from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
-from app.kernel.points import NAV_ITEM, NavItem, PageContext
+from app.kernel.points import NAV_ITEM, PERSONAL_DATA, NavItem, PageContext
+from app.modules.crm.importing.jobs import forget_draft, work_on_import
+from app.modules.crm.importing.reading import FILE_BYTES_MAX
+from app.modules.crm.personal import PERSONAL
 
 MANAGERS = frozenset({"manager"})
 
@@ -19,6 +22,11 @@ ACTIONS = {
     "customer.unsubscribed": msg("Customer unsubscribed at the shop"),
     "customer.merged": msg("Two customers joined"),
     "customer.erased": msg("Customer deleted"),
+    "import.uploaded": msg("File with customers read"),
+    "import.checked": msg("Import of customers tried"),
+    "import.started": msg("Import of customers started"),
+    "import.undone": msg("Import of customers taken back"),
+    "import.discarded": msg("File with customers forgotten"),
     "card.adjusted": msg("Balance corrected"),
 }
 
@@ -37,17 +45,24 @@ MODULE = Module(
     ),
     has_models=True,
     routers=(
+        "importing.pages:router",
         "pages:router",
         "profile.pages:router",
         "changes.pages:router",
         "changes.pages:card_router",
     ),
     hooks=(On(NAV_ITEM, nav_items),),
-    offers=tuple(Offer(AUDIT_ACTION, key, words) for key, words in ACTIONS.items()),
+    offers=(
+        *(Offer(AUDIT_ACTION, key, words) for key, words in ACTIONS.items()),
+        Offer(PERSONAL_DATA, "crm", PERSONAL),
+    ),
+    jobs=(work_on_import, forget_draft),
+    # The file, and the form around it.
+    uploads=(("/dashboard/customers/imports", FILE_BYTES_MAX + 500_000),),
     permissions=(
         Permission("customers.adjust", msg("Correct balances by hand"), MANAGERS),
         Permission("customers.erase", msg("Delete customers"), MANAGERS),
         Permission("customers.import", msg("Bring customers from a file"), MANAGERS),
     ),
-    list_pages=("/dashboard/customers",),
+    list_pages=("/dashboard/customers", "/dashboard/customers/imports"),
 )
