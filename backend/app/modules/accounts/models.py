@@ -143,7 +143,7 @@ class ApiKey(TenantRow, Base):
 
 
 class SignInLimit(Base):
-    """How many sign-ins (or mails) were tried in a window; key is an HMAC of the e-mail or the address.
+    """How many sign-ins (or mails) were tried since window_start; key is an HMAC of the e-mail or the address.
 
     It has no tenant: an unknown e-mail is counted like a known one. Reserved before anything is verified.
     """
@@ -152,5 +152,5 @@ class SignInLimit(Base):
     __table_args__ = (Index(None, "window_start"),)
     kind: Mapped[str] = mapped_column(primary_key=True, info=NONE)
     key: Mapped[bytes] = mapped_column(primary_key=True, info=PSEUDONYM)
-    window_start: Mapped[datetime] = mapped_column(primary_key=True, info=NONE)
+    window_start: Mapped[datetime] = mapped_column(info=NONE)
     attempts: Mapped[int] = mapped_column(info=NONE)

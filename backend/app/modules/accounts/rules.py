@@ -56,12 +56,6 @@ def is_session_over(
     return revoked_at is not None or now >= expires_at or now - last_seen_at >= SESSION_IDLE_MAX
 
 
-def window_start(now: datetime, window: timedelta) -> datetime:
-    """Return the beginning of the fixed window that the moment lies in."""
-    seconds = int(window.total_seconds())
-    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=now.tzinfo)
-
-
 def without_links(text: str) -> str:
     """Return the text so that no mail programme makes a link of it: invisible breaks in what could be an address.
 

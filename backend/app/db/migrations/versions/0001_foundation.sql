@@ -169,7 +169,7 @@ CREATE TABLE sign_in_limit (
 	key BYTEA NOT NULL, 
 	window_start TIMESTAMP WITH TIME ZONE NOT NULL, 
 	attempts BIGINT NOT NULL, 
-	CONSTRAINT pk_sign_in_limit PRIMARY KEY (kind, key, window_start)
+	CONSTRAINT pk_sign_in_limit PRIMARY KEY (kind, key)
 );;
 
 CREATE INDEX ix_sign_in_limit_window_start ON sign_in_limit (window_start);;
@@ -777,6 +777,16 @@ CREATE TABLE customer_note (
 
 CREATE INDEX ix_customer_note_merchant_id_customer_id_id ON customer_note (merchant_id, customer_id, id);;
 
+CREATE TABLE customer_opt_out (
+	merchant_id UUID NOT NULL, 
+	customer_id UUID NOT NULL, 
+	purpose TEXT NOT NULL, 
+	channel TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_customer_opt_out PRIMARY KEY (merchant_id, customer_id, purpose, channel), 
+	CONSTRAINT fk_customer_opt_out_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+);;
+
 CREATE TABLE customer_search (
 	merchant_id UUID NOT NULL, 
 	kind TEXT COLLATE "C" NOT NULL, 
@@ -1038,6 +1048,27 @@ CREATE TABLE points_lot (
 CREATE INDEX ix_points_lot_due ON points_lot (expires_at) WHERE remaining > 0 AND expires_at IS NOT NULL;;
 
 CREATE INDEX ix_points_lot_merchant_id_pass_id ON points_lot (merchant_id, pass_id) WHERE remaining > 0;;
+
+CREATE TABLE privacy_request (
+	customer_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	kind TEXT NOT NULL, 
+	token_hash BYTEA, 
+	new_email TEXT, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	done_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_privacy_request PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_privacy_request_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id), 
+	CONSTRAINT fk_privacy_request_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT ck_privacy_request_kind CHECK (kind IN ('erase', 'change_email', 'remove_email'))
+);;
+
+CREATE INDEX ix_privacy_request_merchant_id_created_at ON privacy_request (merchant_id, created_at);;
+
+CREATE INDEX ix_privacy_request_merchant_id_customer_id ON privacy_request (merchant_id, customer_id);;
 
 CREATE TABLE redemption (
 	reward_id UUID NOT NULL, 
@@ -1736,6 +1767,16 @@ CREATE POLICY owner ON customer_note TO CURRENT_USER USING (true) WITH CHECK (tr
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON customer_note TO stempel_app;;
 
+ALTER TABLE customer_opt_out ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE customer_opt_out FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON customer_opt_out TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON customer_opt_out TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON customer_opt_out TO stempel_app;;
+
 ALTER TABLE customer_search ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE customer_search FORCE ROW LEVEL SECURITY;;
@@ -1881,6 +1922,16 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON points_lot TO stempel_app;;
 CREATE POLICY system_select ON points_lot FOR SELECT TO stempel_system USING (true);;
 
 GRANT SELECT ON points_lot TO stempel_system;;
+
+ALTER TABLE privacy_request ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE privacy_request FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON privacy_request TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON privacy_request TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON privacy_request TO stempel_app;;
 
 ALTER TABLE redemption ENABLE ROW LEVEL SECURITY;;
 

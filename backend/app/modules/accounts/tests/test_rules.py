@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.modules.accounts import rules
-from app.modules.accounts.rules import browser_name, is_session_over, weakness_of, window_start
+from app.modules.accounts.rules import browser_name, is_session_over, weakness_of
 
 NOW = datetime(2026, 11, 20, 9, 7, 30, tzinfo=UTC)
 
@@ -104,8 +104,3 @@ def test_sessions_end_idle_or_old(idle: timedelta, left: timedelta, over: bool) 
 def test_revoked_session_is_over() -> None:
     """A revoked session is over at once."""
     assert is_session_over(last_seen_at=NOW, expires_at=NOW + timedelta(days=1), revoked_at=NOW, now=NOW)
-
-
-def test_windows_begin_on_the_quarter() -> None:
-    """A moment belongs to the quarter of an hour it lies in."""
-    assert window_start(NOW, timedelta(minutes=15)) == datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

@@ -128,8 +128,8 @@ async def test_five_wrong_codes_pause_the_second_step(person: Person) -> None:
 
     paused = await person.give_code(person.code())
     assert paused.status_code == 429
-    assert int(paused.headers["retry-after"]) == 840
-    assert "taken again in 14 minutes" in paused.text
+    assert int(paused.headers["retry-after"]) == 900
+    assert "taken again in 15 minutes" in paused.text
     # A new half sign-in does not help, and the first step is not locked.
     again = await person.give_password()
     assert (again.status_code, again.headers["location"]) == (303, f"{STEP}?next=/dashboard")
@@ -138,6 +138,36 @@ async def test_five_wrong_codes_pause_the_second_step(person: Person) -> None:
 
     person.clock.advance(minutes=15)
     await person.give_password()
+    assert (await person.give_code(person.code())).status_code == 303
+
+
+async def test_the_pause_is_whole_whenever_it_begins(person: Person) -> None:
+    """The fifth wrong code comes fourteen minutes after the first: a quarter of an hour from there, not a minute."""
+    await person.set_up_app()
+    await person.sign_out()
+    await person.give_password()
+    assert await guess(person, 4) == [403] * 4
+    person.clock.advance(minutes=14)
+    await person.give_password()
+    assert await guess(person, 1) == [403]
+
+    person.clock.advance(minutes=14)
+    await person.give_password()
+    assert (await person.give_code(person.code())).headers["retry-after"] == "60"
+    person.clock.advance(minutes=1)
+    assert (await person.give_code(person.code())).status_code == 303
+
+
+async def test_wrong_codes_long_ago_count_no_more(person: Person) -> None:
+    """Four wrong codes, a quarter of an hour, and five more are looked at."""
+    await person.set_up_app()
+    await person.sign_out()
+    await person.give_password()
+    assert await guess(person, 4) == [403] * 4
+    person.clock.advance(minutes=15)
+    await person.give_password()
+
+    assert await guess(person, 4) == [403] * 4
     assert (await person.give_code(person.code())).status_code == 303
 
 
