@@ -64,7 +64,25 @@ class MemberGone:
     modules_on: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class TakenBack:
+    """A member said "that was not me": what the stranger may have added since then signs in no more."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    member_id: UUID
+    since: datetime
+    now: datetime
+    modules_on: frozenset[str] = frozenset()
+
+
+ACCOUNT_TAKEN_BACK: Tell[TakenBack] = Tell(
+    "ACCOUNT_TAKEN_BACK", about="An alarm's link gave an account back to its mailbox."
+)
 MEMBER_GONE: Tell[MemberGone] = Tell("MEMBER_GONE", about="A member was removed from the team.")
 ACCOUNT_PANEL: Collect[PageContext, Panel] = Collect(
     "ACCOUNT_PANEL", about="Blocks on the own account's page, for the signed-in member."
+)
+MEMBER_PANEL: Collect[PageContext, Panel] = Collect(
+    "MEMBER_PANEL", about="Blocks on a member's page in the team, for the owner; subject_id is the member."
 )

@@ -18,12 +18,15 @@ from fastapi import Request
 from app.kernel.web.cookies import read_cookie
 from app.modules.accounts.hooks import (
     ACCOUNT_PANEL,
+    ACCOUNT_TAKEN_BACK,
     MEMBER_GONE,
+    MEMBER_PANEL,
     SIGN_IN_BLOCK,
     SIGN_IN_FACTOR,
     MemberGone,
     MemberRef,
     SignInFactor,
+    TakenBack,
 )
 from app.modules.accounts.keys.service import list_api_keys
 from app.modules.accounts.members import MemberView, find_member
@@ -51,7 +54,9 @@ def half_token(request: Request) -> str:
 
 __all__ = [
     "ACCOUNT_PANEL",
+    "ACCOUNT_TAKEN_BACK",
     "MEMBER_GONE",
+    "MEMBER_PANEL",
     "SIGN_IN_BLOCK",
     "SIGN_IN_FACTOR",
     "Browser",
@@ -62,6 +67,7 @@ __all__ = [
     "MemberView",
     "SignInFactor",
     "SignedIn",
+    "TakenBack",
     "browser_of",
     "confirm_password",
     "find_half_sign_in",

@@ -7,11 +7,17 @@ from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import NAV_ITEM
 from app.kernel.sealing import SEALED
-from app.modules.accounts.public import ACCOUNT_PANEL, MEMBER_GONE, SIGN_IN_BLOCK, SIGN_IN_FACTOR
+from app.modules.accounts.public import (
+    ACCOUNT_PANEL,
+    ACCOUNT_TAKEN_BACK,
+    MEMBER_GONE,
+    SIGN_IN_BLOCK,
+    SIGN_IN_FACTOR,
+)
 from app.modules.second_factor.jobs import sweep
 from app.modules.second_factor.navigation import AUDIT_WORDS, account_panel, nav_items
 from app.modules.second_factor.service import SecondFactorSettings
-from app.modules.second_factor.signing_in import SecondStep, on_member_gone
+from app.modules.second_factor.signing_in import SecondStep, on_member_gone, on_taken_back
 from app.modules.second_factor.totp import SEALED_SECRETS
 
 MODULE = Module(
@@ -24,6 +30,7 @@ MODULE = Module(
         On(NAV_ITEM, nav_items),
         On(ACCOUNT_PANEL, account_panel),
         On(MEMBER_GONE, on_member_gone),
+        On(ACCOUNT_TAKEN_BACK, on_taken_back),
     ),
     offers=(
         Offer(SIGN_IN_FACTOR, "second_factor", SecondStep()),

@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import func, select, true
+from sqlalchemy import delete, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.audit import record_audit
@@ -240,6 +240,18 @@ async def forget_member(session: AsyncSession, merchant_id: UUID, *, member_id: 
     had_keys = await forget_passkeys(session, merchant_id, member_id=member_id)
     await forget_codes(session, merchant_id, member_id=member_id)
     return had_app or had_keys > 0
+
+
+async def forget_since(session: AsyncSession, merchant_id: UUID, *, member_id: UUID, since: datetime) -> None:
+    """Forget the factors of a member that were set up from a moment on, and codes that nothing else stands beside."""
+    for table in (MemberTotp, Passkey, RecoveryCode):
+        await session.execute(
+            delete(table)
+            .where(table.merchant_id == merchant_id, table.member_id == member_id, table.created_at >= since)
+            .execution_options(synchronize_session=False)
+        )
+    if not (await factors_of(session, merchant_id, member_id=member_id)).on:
+        await forget_codes(session, merchant_id, member_id=member_id)
 
 
 async def reset_member(session: AsyncSession, member: MemberView, *, by: Principal, now: datetime) -> bool:

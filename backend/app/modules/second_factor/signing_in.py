@@ -7,8 +7,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.modules.accounts.public import MemberGone, MemberRef
-from app.modules.second_factor.service import check_code, factors_of, forget_member, is_required_here
+from app.modules.accounts.public import MemberGone, MemberRef, TakenBack
+from app.modules.second_factor.service import (
+    check_code,
+    factors_of,
+    forget_member,
+    forget_since,
+    is_required_here,
+)
 
 STEP_PATH = "/sign-in/second-step"
 
@@ -32,3 +38,8 @@ class SecondStep:
 async def on_member_gone(gone: MemberGone) -> None:
     """Forget the factors of somebody who left the team."""
     await forget_member(gone.session, gone.merchant_id, member_id=gone.member_id)
+
+
+async def on_taken_back(back: TakenBack) -> None:
+    """Forget the factors that a stranger may have set up; the member's own from before stay."""
+    await forget_since(back.session, back.merchant_id, member_id=back.member_id, since=back.since)

@@ -10,31 +10,44 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.audit import record_audit
 from app.kernel.outcomes import Refusal
+from app.modules.accounts.hooks import ACCOUNT_TAKEN_BACK, TakenBack
 from app.modules.accounts.members import MemberView, find_member, store_sign_in
-from app.modules.accounts.models import MerchantSession
+from app.modules.accounts.models import MemberLink, MerchantSession
 from app.modules.accounts.own.address import move_address
 from app.modules.accounts.passwords import in_hash_thread
-from app.modules.accounts.signing_in.links import LIFETIMES, LinkWish, lock_link, make_link, use_links
+from app.modules.accounts.signing_in.links import (
+    LIFETIMES,
+    LinkWish,
+    lock_link,
+    make_link,
+    use_alarms,
+    use_links,
+)
 from app.modules.accounts.signing_in.sessions import principal_of, revoke_sessions
 from app.utils.security import hash_password, new_token
+
+# A changed address is told once its new mailbox has confirmed it, and that link works for so long.
+TOLD_LATE = LIFETIMES["email"]
 
 
 async def raise_alarm(session: AsyncSession, token: str, *, now: datetime) -> str | Refusal:
     """End every session and link of a member, close the password, and return the token of a reset link.
 
-    A link about a changed address puts the old one back. The browser that was told about is forgotten, so that it
-    counts as new again.
+    The address of the time when the link was mailed is put back. The browser that was told about is forgotten, so
+    that it counts as new again; second factors that were set up since go, too.
     """
     link = await lock_link(session, "alarm", token=token, now=now)
     member = await find_member(session, link.merchant_id, link.member_id) if link else None
     if link is None or member is None:
         return Refusal("link_unusable")
-    principal = principal_of(member)
-    if link.email is not None:
-        await move_address(session, member, email=link.email, now=now)
+    principal, since = principal_of(member), await _stranger_since(session, link)
+    address = await use_alarms(session, link, now=now)
+    if address is not None:
+        await move_address(session, member, email=address, now=now)
     await _disown(session, member, session_id=link.session_id, now=now)
     await revoke_sessions(session, principal, now=now)
-    await use_links(session, member.merchant_id, member_id=member.id, now=now, kinds=tuple(LIFETIMES))
+    await use_links(session, member.merchant_id, member_id=member.id, now=now)
+    await ACCOUNT_TAKEN_BACK.tell(TakenBack(session, member.merchant_id, member.id, since, now))
     # Whoever was in may know the password: until a new one is chosen, none is right.
     closed = await in_hash_thread(hash_password, new_token())
     await store_sign_in(session, member, password_hash=closed)
@@ -42,6 +55,15 @@ async def raise_alarm(session: AsyncSession, token: str, *, now: datetime) -> st
         session, principal, action="sign_in.disowned", target_kind="member", target_id=member.id, now=now
     )
     return await make_link(session, LinkWish("reset", member.merchant_id, member.id), now=now)
+
+
+async def _stranger_since(session: AsyncSession, link: MemberLink) -> datetime:
+    """Return when the stranger came: at the sign-in that was told about, or some time before the change that was."""
+    began = select(MerchantSession.created_at).where(
+        MerchantSession.merchant_id == link.merchant_id, MerchantSession.id == link.session_id
+    )
+    mailed_at = link.expires_at - LIFETIMES["alarm"]
+    return await session.scalar(began) or mailed_at - TOLD_LATE
 
 
 async def _disown(

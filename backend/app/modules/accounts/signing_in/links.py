@@ -90,3 +90,25 @@ async def use_links(
         )
         .values(used_at=now)
     )
+
+
+async def use_alarms(session: AsyncSession, raised: MemberLink, *, now: datetime) -> str | None:
+    """End an alarm and those mailed after it; return the address that the oldest of them gives back, if one does.
+
+    Those mailed before stay: an intruder who has moved the address gets alarms in a mailbox of their own, and must
+    not close the owner's way back with one of them.
+    """
+    ended = await session.execute(
+        update(MemberLink)
+        .where(
+            MemberLink.merchant_id == raised.merchant_id,
+            MemberLink.member_id == raised.member_id,
+            MemberLink.kind == "alarm",
+            MemberLink.id >= raised.id,
+            MemberLink.used_at.is_(None),
+        )
+        .values(used_at=now)
+        .returning(MemberLink.id, MemberLink.email)
+        .execution_options(synchronize_session=False)
+    )
+    return next((email for _id, email in sorted(ended.all(), key=lambda row: row[0]) if email), None)

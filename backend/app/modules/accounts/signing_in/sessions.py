@@ -14,7 +14,7 @@ from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
 from app.kernel.permissions import Principal
 from app.modules.accounts.members import MemberView
-from app.modules.accounts.models import MerchantSession
+from app.modules.accounts.models import HalfSignIn, MerchantSession
 from app.modules.accounts.rules import SEEN_EVERY, SESSION_LIFETIME, is_session_over
 from app.modules.accounts.signing_in.browser import Browser, device_after
 from app.utils.id_generator import new_id
@@ -160,6 +160,8 @@ async def revoke_sessions(
         statement = statement.where(MerchantSession.id == session_id)
     if keep is not None:
         statement = statement.where(MerchantSession.id != keep)
+    if session_id is None:
+        await _end_half_sign_ins(session, principal, now=now)
     ended = (await session.execute(statement.values(revoked_at=now).returning(MerchantSession.id))).all()
     if ended:
         await record_audit(
@@ -172,6 +174,20 @@ async def revoke_sessions(
             facts={"count": len(ended)},
         )
     return len(ended)
+
+
+async def _end_half_sign_ins(session: AsyncSession, principal: Principal, *, now: datetime) -> None:
+    """End the sign-ins that still wait for a second factor: the password they were right with may be known."""
+    await session.execute(
+        update(HalfSignIn)
+        .where(
+            HalfSignIn.merchant_id == principal.merchant_id,
+            HalfSignIn.member_id == principal.id,
+            HalfSignIn.used_at.is_(None),
+        )
+        .values(used_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def principal_of(member: MemberView) -> Principal:

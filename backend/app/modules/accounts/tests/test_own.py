@@ -366,3 +366,46 @@ async def test_the_name_is_shown_to_the_team(
     assert [row["name"] for row in team] == ["Olga", "Mia"]
     async with tenant_scope(database, merchant.id) as session:
         await session.execute(update(Merchant).values(owner_name=""))
+
+
+async def test_an_intruder_cannot_burn_the_old_mailboxes_alarm(
+    client: httpx2.AsyncClient, process: Process, merchant: MadeMerchant, email: str
+) -> None:
+    """An alarm raised from the intruder's own mailbox leaves the one in the owner's, which still works."""
+    body = {"email": email, "current_password": PASSWORD}
+    await client.post("/account/email", json=body, headers=merchant.headers)
+    moved = await token_to(process, email, "address_new")
+    await client.post("/account/email/confirm", json={"token": moved})
+    await sign_in(client, email)
+    burning = await token_to(process, email, "new_device")
+    await client.get(f"/not-me/link/{burning}")
+    assert (await send(client, "/not-me")).headers["location"] == "/password-reset/new"
+
+    alarm = await token_to(process, merchant.email, "address_changed")
+    await client.get(f"/not-me/link/{alarm}")
+    asked = await send(client, "/not-me")
+    assert asked.headers["location"] == "/password-reset/new"
+    await send(client, "/password-reset/new", {"password": NEW_PASSWORD})
+
+    client.cookies.clear()
+    assert (await sign_in(client, merchant.email, NEW_PASSWORD)).status_code == 201
+    assert (await sign_in(client, email, NEW_PASSWORD)).status_code == 401
+
+
+async def test_the_alarm_of_a_sign_in_puts_a_moved_address_back(
+    client: httpx2.AsyncClient, process: Process, merchant: MadeMerchant, email: str
+) -> None:
+    """The first mail about an intruder undoes what the intruder did next, also where it tells of the sign-in only."""
+    await sign_in(client, merchant.email)
+    alarm = await token_to(process, merchant.email, "new_device")
+    await client.post("/account/email", json={"email": email, "current_password": PASSWORD})
+    moved = await token_to(process, email, "address_new")
+    await client.post("/account/email/confirm", json={"token": moved})
+
+    await client.get(f"/not-me/link/{alarm}")
+    await send(client, "/not-me")
+    await send(client, "/password-reset/new", {"password": NEW_PASSWORD})
+
+    client.cookies.clear()
+    assert (await sign_in(client, merchant.email, NEW_PASSWORD)).status_code == 201
+    assert (await sign_in(client, email, NEW_PASSWORD)).status_code == 401
