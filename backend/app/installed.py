@@ -14,8 +14,10 @@ from app.modules.fingerprints.module import MODULE as FINGERPRINTS
 from app.modules.fraud.module import MODULE as FRAUD
 from app.modules.merchants.module import MODULE as MERCHANTS
 from app.modules.messaging.module import MODULE as MESSAGING
+from app.modules.nudges.module import MODULE as NUDGES
 from app.modules.points.module import MODULE as POINTS
 from app.modules.portal.module import MODULE as PORTAL
+from app.modules.privacy.module import MODULE as PRIVACY
 from app.modules.qr.module import MODULE as QR
 from app.modules.rewards.module import MODULE as REWARDS
 from app.modules.second_factor.module import MODULE as SECOND_FACTOR
@@ -43,7 +45,9 @@ INSTALLED: tuple[Module, ...] = (
     REWARDS,
     VISITS,
     DESIGN,
+    PRIVACY,
     CRM,
+    NUDGES,
     ANALYTICS,
     EXPORTS,
     FRAUD,

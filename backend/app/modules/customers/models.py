@@ -74,6 +74,19 @@ class ConsentRecord(TenantRow, Base):
     at: Mapped[datetime] = mapped_column(info=NONE)
 
 
+class CustomerOptOut(Base):
+    """A purpose that a customer does not want on a channel, although the consent covers it."""
+
+    __tablename__ = "customer_opt_out"
+    __tenant__ = "merchant_id"
+    __table_args__ = (tenant_fk("customer_id", "customer"),)
+    merchant_id: Mapped[UUID] = mapped_column(primary_key=True, info=NONE)
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True, info=PSEUDONYM)
+    purpose: Mapped[str] = mapped_column(primary_key=True, info=PERSONAL)
+    channel: Mapped[str] = mapped_column(primary_key=True, info=PERSONAL)
+    at: Mapped[datetime] = mapped_column(info=NONE)
+
+
 class CustomerSearch(Base):
     """What finds a customer, by its beginning. kind: name, email, phone, or phone_end (the digits from the end)."""
 

@@ -26,7 +26,14 @@ async def erase_personal_data(session: AsyncSession, merchant_id: UUID, customer
 
 # Consent records stay: they prove what was agreed and hold an id and a keyed hash, no address.
 PERSONAL = PersonalData(
-    tables=("customer", "consent_record", "customer_search", "customer_tag", "customer_note"),
+    tables=(
+        "customer",
+        "consent_record",
+        "customer_search",
+        "customer_tag",
+        "customer_note",
+        "customer_opt_out",
+    ),
     export=export_personal_data,
     erase=erase_personal_data,
 )

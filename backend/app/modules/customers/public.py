@@ -20,7 +20,8 @@ from app.modules.customers.audience import (
     list_audience,
 )
 from app.modules.customers.bulk import StatedConsent, add_customers, fill_customers, find_customers_by
-from app.modules.customers.models import Customer
+from app.modules.customers.models import ConsentRecord, Customer
+from app.modules.customers.preferences import ConsentSettings, list_opt_outs, set_opt_outs, wants
 from app.modules.customers.queries import (
     find_customer_row,
     find_verified_row,
@@ -44,8 +45,11 @@ from app.modules.customers.remarks import (
     untag_customer,
 )
 from app.modules.customers.rules import (
+    CHANNELS,
     CONSENT_TEXT_VERSION,
+    PURPOSES,
     Birthday,
+    fold,
     make_birthday,
     parse_birthday,
 )
@@ -61,7 +65,14 @@ from app.modules.customers.service import (
 )
 
 __all__ = [
+    "CHANNELS",
     "CONSENT_TEXT_VERSION",
+    "PURPOSES",
+    "ConsentRecord",
+    "ConsentSettings",
+    "list_opt_outs",
+    "set_opt_outs",
+    "wants",
     "NOTE_LENGTH_MAX",
     "TAGS_MAX",
     "TAG_LENGTH_MAX",
@@ -81,6 +92,7 @@ __all__ = [
     "erase_person",
     "export_person",
     "fill_customers",
+    "fold",
     "find_customers_by",
     "is_meant",
     "list_audience",

@@ -13,6 +13,10 @@ from app.kernel.i18n import msg
 CONSENT_TEXT = msg("I agree to receive loyalty updates and promotions.")
 CONSENT_TEXT_VERSION = "2026-11"
 CONSENT_PURPOSE = "marketing"
+# What the one consent covers can be switched off singly: updates about one's own card, and promotions.
+PURPOSES = ("updates", "promotions")
+CHANNELS = ("email", "wallet")
+PROMOTION_KINDS = frozenset({"promotion", "new_collection", "campaign", "birthday"})
 
 BIRTH_YEAR_MIN = 1900
 LEAP_YEAR = 2000
@@ -50,6 +54,11 @@ def parse_birthday(text: str, *, today: date) -> Birthday:
         raise ValueError("a birthday looks like 1990-05-17 or 05-17")
     year, month, day = match.groups()
     return make_birthday(day=int(day), month=int(month), year=int(year) if year else None, today=today)
+
+
+def purpose_of(kind: str) -> str:
+    """Return which purpose a kind of message belongs to; what is no promotion is about one's own card."""
+    return "promotions" if kind in PROMOTION_KINDS else "updates"
 
 
 # Lists end with those who gave no name; nothing that is typed sorts behind it.

@@ -14,6 +14,7 @@ from app.kernel.errors import NotFound
 from app.kernel.i18n import translator
 from app.kernel.locks import lock_name
 from app.modules.customers.models import ConsentRecord, Customer
+from app.modules.customers.preferences import list_opt_outs, set_opt_outs
 from app.modules.customers.queries import find_verified_row, list_consents, lock_customer_row
 from app.modules.customers.remarks import forget_remarks, list_notes, list_tags_of, move_remarks
 from app.modules.customers.rules import (
@@ -166,7 +167,13 @@ async def set_email(
 
 
 async def change_details(
-    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, details: CustomerDetails, now: datetime
+    session: AsyncSession,
+    merchant_id: UUID,
+    customer_id: UUID,
+    *,
+    details: CustomerDetails,
+    now: datetime,
+    source: str = "dashboard",
 ) -> list[str]:
     """Set what is known of a person; returns the names of the fields that changed. Raises NotFound.
 
@@ -191,7 +198,7 @@ async def change_details(
         changed.append("email")
         if customer.email_consent:
             await _write_consent(
-                session, customer, given=False, locale=customer.locale, source="dashboard", now=now
+                session, customer, given=False, locale=customer.locale, source=source, now=now
             )
         customer.email, customer.email_verified_at = details.email or None, None
     if changed:
@@ -242,6 +249,9 @@ async def join_customers(
     same = source.email is not None and source.email.lower() == (target.email or "").lower()
     agreed = source.email_consent and not target.email_consent and (takes or same)
     address, locale = (source.email, source.email_verified_at), source.locale
+    unwanted = await list_opt_outs(session, merchant_id, source_id)
+    unwanted |= await list_opt_outs(session, merchant_id, target_id)
+    await set_opt_outs(session, merchant_id, target_id, unwanted=unwanted, now=now)
     await move_remarks(session, merchant_id, source_id=source_id, target_id=target_id, now=now)
     await blank_customer(session, merchant_id, source_id, now=now)
     if takes:
@@ -270,6 +280,7 @@ async def blank_customer(
     )
     await forget_search(session, merchant_id, [customer_id])
     await forget_remarks(session, merchant_id, customer_id)
+    await set_opt_outs(session, merchant_id, customer_id, unwanted=frozenset(), now=now)
 
 
 async def export_customer(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> dict[str, object]:
@@ -285,6 +296,10 @@ async def export_customer(session: AsyncSession, merchant_id: UUID, customer_id:
         "customer": {"id": str(customer.id), "created_at": customer.created_at.isoformat()}
         | {name: _plain(getattr(customer, name)) for name in personal},
         "tags": [tag.name for tag in tags],
+        "not_wanted": [
+            {"purpose": purpose, "channel": channel}
+            for purpose, channel in sorted(await list_opt_outs(session, merchant_id, customer_id))
+        ],
         "notes": [{"text": note.text, "at": note.at.isoformat()} for note in notes],
         "consents": [
             {

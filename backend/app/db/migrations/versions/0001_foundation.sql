@@ -514,6 +514,37 @@ CREATE TABLE merchant_setting (
 	CONSTRAINT fk_merchant_setting_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
+CREATE TABLE news (
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	text TEXT NOT NULL, 
+	meant JSONB NOT NULL, 
+	status TEXT DEFAULT 'draft' NOT NULL, 
+	after UUID, 
+	queued BIGINT DEFAULT '0' NOT NULL, 
+	rested BIGINT DEFAULT '0' NOT NULL, 
+	created_by UUID, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	sent_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_news PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_news_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_news_status CHECK (status IN ('draft', 'sending', 'sent'))
+);;
+
+CREATE INDEX ix_news_merchant_id_created_at ON news (merchant_id, created_at);;
+
+CREATE TABLE nudge_text (
+	merchant_id UUID NOT NULL, 
+	kind TEXT NOT NULL, 
+	locale TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	text TEXT NOT NULL, 
+	CONSTRAINT pk_nudge_text PRIMARY KEY (merchant_id, kind, locale), 
+	CONSTRAINT fk_nudge_text_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
 CREATE TABLE passkey (
 	member_id UUID NOT NULL, 
 	name TEXT NOT NULL, 
@@ -825,6 +856,14 @@ CREATE TABLE import_row (
 CREATE INDEX ix_import_row_merchant_id_customer_id ON import_row (merchant_id, customer_id);;
 
 CREATE INDEX ix_import_row_merchant_id_run_id_outcome_number ON import_row (merchant_id, run_id, outcome, number);;
+
+CREATE TABLE nudge_slot (
+	merchant_id UUID NOT NULL, 
+	customer_id UUID NOT NULL, 
+	last_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_nudge_slot PRIMARY KEY (merchant_id, customer_id), 
+	CONSTRAINT fk_nudge_slot_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id)
+);;
 
 CREATE TABLE reward (
 	program_id UUID NOT NULL, 
@@ -1605,6 +1644,26 @@ CREATE POLICY owner ON merchant_setting TO CURRENT_USER USING (true) WITH CHECK 
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON merchant_setting TO stempel_app;;
 
+ALTER TABLE news ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE news FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON news TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON news TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON news TO stempel_app;;
+
+ALTER TABLE nudge_text ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE nudge_text FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON nudge_text TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON nudge_text TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON nudge_text TO stempel_app;;
+
 ALTER TABLE passkey ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE passkey FORCE ROW LEVEL SECURITY;;
@@ -1806,6 +1865,16 @@ CREATE POLICY tenant ON import_row TO stempel_app USING (merchant_id = (SELECT n
 CREATE POLICY owner ON import_row TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_row TO stempel_app;;
+
+ALTER TABLE nudge_slot ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE nudge_slot FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON nudge_slot TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON nudge_slot TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON nudge_slot TO stempel_app;;
 
 ALTER TABLE reward ENABLE ROW LEVEL SECURITY;;
 
