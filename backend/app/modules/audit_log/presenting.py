@@ -14,6 +14,7 @@ from app.kernel.audit import AUDIT_ACTION, AuditEntry
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
 from app.modules.accounts.public import list_api_keys, list_team
+from app.modules.audit_log.facts import facts_in_words
 
 KIND_NAMES: Mapping[str, str] = {
     "member": msg("Team member"),
@@ -76,7 +77,11 @@ def action_name(action: str) -> str:
 def row_of(entry: AuditEntry, people: People) -> AuditRow:
     """Return an entry in words."""
     return AuditRow(
-        entry.at, people.name_of(entry), entry.actor_kind, action_name(entry.action), details_of(entry.facts)
+        entry.at,
+        people.name_of(entry),
+        entry.actor_kind,
+        action_name(entry.action),
+        facts_in_words(entry.facts),
     )
 
 

@@ -1,0 +1,34 @@
+"""Facts beside an entry, as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.kernel.i18n import use_language
+from app.modules.audit_log.facts import facts_in_words
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"loyalty_type": "hybrid"}, "kind of programme: stamps and points"),
+        ({"fields": ["name", "opening_hours"], "store_id": "1"}, "Changed: name, opening hours"),
+        ({"scopes": ["stamps.give", "visits.void"]}, "2 rights"),
+        ({"fields": ["own_column"]}, "Changed: own column"),
+        ({"stores": list("1234567")}, "stores: 7 entries"),
+        ({"feature": "", "count": 0, "role": "manager"}, "how many: 0 · role: manager"),
+    ],
+)
+def test_facts_are_read_in_words(facts: dict[str, object], words: str) -> None:
+    """Names and values are words, long lists are counted, ids and what is empty are left out."""
+    with use_language("en"):
+        assert facts_in_words(facts) == words
+
+
+def test_facts_follow_the_language() -> None:
+    """The words are the reader's."""
+    with use_language("de"):
+        assert (
+            facts_in_words({"fields": ["time_zone"], "role": "owner"})
+            == "Geändert: Zeitzone · Rolle: Inhaber"
+        )
