@@ -47,6 +47,7 @@ CODES: dict[str, ErrorCode] = {
     "card_full": ErrorCode(409, msg("This card is full. Redeem the reward first.")),
     "not_enough": ErrorCode(409, msg("There is not enough on this card for that reward.")),
     "already_redeemed": ErrorCode(409, msg("This reward has been redeemed already.")),
+    "already_sent": ErrorCode(409, msg("This was sent already.")),
     "not_suppressed": ErrorCode(409, msg("Mail to this address is not kept back.")),
     "complained": ErrorCode(409, msg("This person reported a mail as spam. Only they can agree to mail again.")),
     "already_voided": ErrorCode(409, msg("This has been undone already.")),

@@ -49,6 +49,10 @@ class MailComplained:
 MAIL_GUARD: Keyed[Callable[[MailCheck], Awaitable[str | None]]] = Keyed(
     "MAIL_GUARD", about="May stop a marketing mail at the moment it is sent: consent, confirmed address."
 )
+# Called with (session, merchant id, kind, now); a moment keeps marketing mail back until then.
+MAIL_WAIT: Keyed[Callable[[AsyncSession, UUID, str, datetime], Awaitable[datetime | None]]] = Keyed(
+    "MAIL_WAIT", about="May keep a marketing mail back for a while at the moment it is sent: quiet hours."
+)
 # Called with (session, merchant id, customer id); the first offer counts. Without one, marketing mail is not sent.
 UNSUBSCRIBE: Keyed[Callable[[AsyncSession, UUID, UUID], Awaitable[Unsubscribe | None]]] = Keyed(
     "UNSUBSCRIBE", about="The addresses by which a customer ends marketing mail, for every such mail."

@@ -6,13 +6,14 @@ from app.modules.messaging.bounces.service import count_suppressed
 from app.modules.messaging.hooks import (
     MAIL_COMPLAINED,
     MAIL_GUARD,
+    MAIL_WAIT,
     UNSUBSCRIBE,
     MailCheck,
     MailComplained,
     Unsubscribe,
 )
 from app.modules.messaging.layout import find_brand, render_html
-from app.modules.messaging.rules import MARKETING, SERVICE
+from app.modules.messaging.rules import MARKETING, SERVICE, split_text
 from app.modules.messaging.service import Mail, count_mails, messaging_ready, queue_mail
 
 # The service mails there are; they need no consent. Marketing mail comes with its own module.
@@ -21,6 +22,7 @@ SERVICE_KINDS = (
     "sign_up_known",
     "password_reset",
     "card_link",
+    "message_test",
     "pin_alert",
     "pin_renewal",
     "fraud_alert",
@@ -38,6 +40,7 @@ SERVICE_KINDS = (
 __all__ = [
     "MAIL_COMPLAINED",
     "MAIL_GUARD",
+    "MAIL_WAIT",
     "MARKETING",
     "SERVICE",
     "UNSUBSCRIBE",
@@ -48,6 +51,7 @@ __all__ = [
     "count_suppressed",
     "find_brand",
     "render_html",
+    "split_text",
     "SERVICE_KINDS",
     "count_mails",
     "messaging_ready",

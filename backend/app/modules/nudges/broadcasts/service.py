@@ -1,0 +1,165 @@
+"""News: written, counted, sent in batches that each remember how far they came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.errors import NotFound
+from app.kernel.jobs import enqueue
+from app.kernel.outcomes import Refusal
+from app.kernel.permissions import Principal
+from app.modules.customers.public import AudienceFilter, audience_sql, list_customers
+from app.modules.merchants.public import get_merchant
+from app.modules.nudges.models import News
+from app.modules.nudges.queries import REACHED, RESTED
+from app.modules.nudges.rules import REST
+from app.modules.nudges.service import Letter, note, send_letter
+from app.modules.nudges.wording import Wording
+from app.utils.id_generator import new_id
+
+BATCH = 200
+NEWS_SHOWN_MAX = 50
+FILTER_FIELDS = ("store_id", "activity", "tag_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a shop wrote. meant: store_id, activity, tag_id, where given."""
+
+    kind: str
+    subject: str
+    text: str
+    meant: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many a message reaches now, and how many more had one within the week."""
+
+    now: int
+    rested: int
+
+
+def filter_of(meant: dict[str, Any], *, within: frozenset[UUID] = frozenset()) -> AudienceFilter:
+    """Return the kept filter as customers know it: only those who agreed."""
+    store_id, tag_id = (UUID(meant[name]) if meant.get(name) else None for name in ("store_id", "tag_id"))
+    activity = meant.get("activity") or None
+    return AudienceFilter(consent="yes", store_id=store_id, tag_id=tag_id, activity=activity, within=within)
+
+
+async def write_draft(session: AsyncSession, principal: Principal, draft: Draft, *, now: datetime) -> UUID:
+    """Keep a draft and return its id; whoever is limited to some stores writes to their customers."""
+    stores = sorted(str(store_id) for store_id in principal.store_ids)
+    row = News(
+        merchant_id=principal.merchant_id,
+        id=new_id(),
+        kind=draft.kind,
+        subject=draft.subject,
+        text=draft.text,
+        meant=draft.meant | ({"within": stores} if stores else {}),
+        created_by=principal.id,
+        created_at=now,
+    )
+    session.add(row)
+    await note(session, principal, "news.drafted", now=now, facts={"kind": draft.kind}, target_id=row.id)
+    return row.id
+
+
+async def get_news(session: AsyncSession, merchant_id: UUID, news_id: UUID, *, lock: bool = False) -> News:
+    """Return a shop's news; raises NotFound."""
+    statement = select(News).where(News.merchant_id == merchant_id, News.id == news_id)
+    row = await session.scalar(statement.with_for_update() if lock else statement)
+    if row is None:
+        raise NotFound("message")
+    return row
+
+
+async def list_news(session: AsyncSession, merchant_id: UUID) -> list[News]:
+    """Return a shop's news, the newest first."""
+    rows = await session.scalars(
+        select(News)
+        .where(News.merchant_id == merchant_id)
+        .order_by(News.created_at.desc())
+        .limit(NEWS_SHOWN_MAX)
+    )
+    return list(rows)
+
+
+def _within(meant: dict[str, Any]) -> frozenset[UUID]:
+    return frozenset(UUID(store_id) for store_id in meant.get("within", ()))
+
+
+async def count_reach(session: AsyncSession, news: News, *, now: datetime) -> Reach:
+    """Count who would be written to now."""
+    chosen = filter_of(news.meant, within=_within(news.meant))
+    where, values = await audience_sql(session, news.merchant_id, chosen, now=now)
+    statement = text(
+        f"SELECT count(*) FILTER (WHERE {RESTED}), count(*) FROM customer WHERE {where} AND {REACHED}"  # noqa: S608
+    )
+    reached, everybody = (await session.execute(statement, {**values, "rest_since": now - REST})).one()
+    return Reach(reached, everybody - reached)
+
+
+async def begin_sending(
+    session: AsyncSession, principal: Principal, news_id: UUID, *, now: datetime
+) -> Refusal | None:
+    """Send a draft, once."""
+    # The job calls the use case below; importing it here breaks the circle.
+    from app.modules.nudges.jobs import send_news
+
+    row = await get_news(session, principal.merchant_id, news_id, lock=True)
+    if row.status != "draft":
+        return Refusal("already_sent")
+    row.status, row.sent_at = "sending", now
+    await enqueue(session, send_news, merchant_id=row.merchant_id, key=str(row.id), news_id=row.id)
+    await note(session, principal, "news.sent", now=now, facts={"kind": row.kind}, target_id=row.id)
+    return None
+
+
+async def delete_draft(
+    session: AsyncSession, principal: Principal, news_id: UUID, *, now: datetime
+) -> Refusal | None:
+    """Throw a draft away."""
+    row = await get_news(session, principal.merchant_id, news_id, lock=True)
+    if row.status != "draft":
+        return Refusal("already_sent")
+    await session.execute(delete(News).where(News.merchant_id == row.merchant_id, News.id == row.id))
+    await note(session, principal, "news.deleted", now=now, facts={}, target_id=row.id)
+    return None
+
+
+async def send_batch(session: AsyncSession, merchant_id: UUID, news_id: UUID, *, now: datetime) -> bool:
+    """Write the next mails of a news and move its mark, under its lock; True while there are more."""
+    row = await get_news(session, merchant_id, news_id, lock=True)
+    if row.status != "sending":
+        return False
+    chosen = filter_of(row.meant, within=_within(row.meant))
+    where, values = await audience_sql(session, merchant_id, chosen, now=now)
+    statement = text(
+        f"SELECT customer.id FROM customer WHERE {where} AND {REACHED} AND customer.id > :after"  # noqa: S608
+        " ORDER BY customer.id LIMIT :batch"
+    )
+    after = row.after or UUID(int=0)
+    found = await session.execute(statement, {**values, "after": after, "batch": BATCH})
+    ids: list[UUID] = list(found.scalars())
+    merchant, people = (
+        await get_merchant(session, merchant_id),
+        await list_customers(session, merchant_id, ids),
+    )
+    for customer_id in ids:
+        customer = people[customer_id]
+        facts = {"name": customer.name or "", "shop": merchant.name}
+        letter = Letter(
+            row.kind, Wording(row.subject, row.text).filled(facts), f"news:{row.id}:{customer_id}", None
+        )
+        is_sent = await send_letter(session, merchant, customer, letter, now=now)
+        row.queued, row.rested = row.queued + is_sent, row.rested + (not is_sent)
+    row.after = ids[-1] if ids else row.after
+    row.status = "sending" if len(ids) == BATCH else "sent"
+    return row.status == "sending"
