@@ -6,17 +6,18 @@ that the kernel needs to know no module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import Request
+from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import HTMLResponse
 
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
-from app.kernel.points import NAV_ITEM, NavItem, PageContext
-from app.kernel.web.templates import render
+from app.kernel.points import NAV_ITEM, NavItem, PageContext, Panel
+from app.kernel.web.templates import render, render_text
 
 # Items of this section stand in the menu of the signed-in person instead of the navigation.
 USER_SECTION = "user"
@@ -33,6 +34,14 @@ def page_context_of(request: Request, session: AsyncSession) -> PageContext:
         now=request.app.state.clock.now(),
         modules_on=frozenset(principal.extra.get("modules_on", ())),
     )
+
+
+def render_panels(request: Request, panels: Iterable[Panel]) -> list[dict[str, Any]]:
+    """Return contributed blocks as a template shows them, in their order; each is drawn by its own template."""
+    return [
+        {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}
+        for panel in sorted(panels, key=lambda panel: panel.order)
+    ]
 
 
 def active_url(items: list[NavItem], path: str) -> str:

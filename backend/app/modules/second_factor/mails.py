@@ -24,6 +24,7 @@ class Change(StrEnum):
     PASSKEY_ADDED = "passkey.added"
     PASSKEY_REMOVED = "passkey.removed"
     RESET = "second_factor.reset"
+    RESET_BY_OWNER = "second_factor.reset_by_owner"
 
 
 SUBJECTS = {
@@ -34,6 +35,7 @@ SUBJECTS = {
     Change.PASSKEY_ADDED: msg("A passkey was added to your account"),
     Change.PASSKEY_REMOVED: msg("A passkey was removed from your account"),
     Change.RESET: msg("Your second factor was taken away"),
+    Change.RESET_BY_OWNER: msg("Your second factor was taken away"),
 }
 LEADS = {
     Change.APP_ON: msg("An authenticator app was added to your account at %(name)s."),
@@ -47,6 +49,10 @@ LEADS = {
     Change.RESET: msg(
         "Whoever runs this installation removed the authenticator app, the passkeys and the recovery codes of your "
         "account at %(name)s. The password alone signs in until you set up a second factor again."
+    ),
+    Change.RESET_BY_OWNER: msg(
+        "The owner of %(name)s removed the authenticator app, the passkeys and the recovery codes of your account. "
+        "The password alone signs in until you set up a second factor again."
     ),
 }
 

@@ -11,11 +11,12 @@ from app.modules.accounts.public import (
     ACCOUNT_PANEL,
     ACCOUNT_TAKEN_BACK,
     MEMBER_GONE,
+    MEMBER_PANEL,
     SIGN_IN_BLOCK,
     SIGN_IN_FACTOR,
 )
 from app.modules.second_factor.jobs import sweep
-from app.modules.second_factor.navigation import AUDIT_WORDS, account_panel, nav_items
+from app.modules.second_factor.navigation import AUDIT_WORDS, account_panel, member_panel, nav_items
 from app.modules.second_factor.service import SecondFactorSettings
 from app.modules.second_factor.signing_in import SecondStep, on_member_gone, on_taken_back
 from app.modules.second_factor.totp import SEALED_SECRETS
@@ -25,10 +26,11 @@ MODULE = Module(
     title="Second factor",
     needs=("messaging", "merchants", "accounts", "qr"),
     has_models=True,
-    routers=("pages:router", "passkeys.pages:router", "sign_in_pages:router"),
+    routers=("pages:router", "passkeys.pages:router", "sign_in_pages:router", "team_pages:router"),
     hooks=(
         On(NAV_ITEM, nav_items),
         On(ACCOUNT_PANEL, account_panel),
+        On(MEMBER_PANEL, member_panel),
         On(MEMBER_GONE, on_member_gone),
         On(ACCOUNT_TAKEN_BACK, on_taken_back),
     ),

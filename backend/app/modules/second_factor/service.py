@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.audit import record_audit
+from app.kernel.errors import NotFound
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.settings import ModuleSettings, get_settings, save_settings
@@ -260,6 +261,25 @@ async def reset_member(session: AsyncSession, member: MemberView, *, by: Princip
         return False
     await _changed(session, member, Change.RESET, now=now, by=by)
     return True
+
+
+async def reset_colleague(
+    session: AsyncSession, principal: Principal, member_id: UUID, *, password: str, now: datetime
+) -> Refusal | None:
+    """Help a member who lost every factor, as the owner and after the owner's password; the member gets a mail.
+
+    Refuses password_wrong, rate_limited, or not_found where there is no factor; raises NotFound for nobody of the team.
+    """
+    owner = await confirm_password(session, principal, password=password, now=now)
+    if isinstance(owner, Refusal):
+        return owner
+    member = await find_member(session, principal.merchant_id, member_id)
+    if member is None or member.role == "owner":
+        raise NotFound("member")
+    if not await forget_member(session, member.merchant_id, member_id=member.id):
+        return Refusal("not_found")
+    await _changed(session, member, Change.RESET_BY_OWNER, now=now, by=principal)
+    return None
 
 
 async def _changed(

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
@@ -17,8 +16,7 @@ from app.kernel.permissions import Principal
 from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
-from app.kernel.web.shell import page_context_of, render_member_page
-from app.kernel.web.templates import render_text
+from app.kernel.web.shell import page_context_of, render_member_page, render_panels
 from app.modules.accounts.hooks import ACCOUNT_PANEL
 from app.modules.accounts.own import schemas
 from app.modules.accounts.own.address import request_address
@@ -46,16 +44,12 @@ async def _account_page(
     own = await get_own_member(session, principal)
     values = {"name": own.name, "email": ""}
     page = page_context_of(request, session)
-    panels = sorted(await ACCOUNT_PANEL.gather(page), key=lambda panel: panel.order)
     typed = {name: text for name, text in (form.values if form else {}).items() if "password" not in name}
     context = {
         "page_title": _("My account"),
         "page_text": _("How you sign in to %(name)s.", name=own.merchant_name),
         "own": own,
-        "panels": [
-            {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}
-            for panel in panels
-        ],
+        "panels": render_panels(request, await ACCOUNT_PANEL.gather(page)),
         "role_name": _(ROLE_NAMES[own.role]),
         "role_text": _(ROLE_TEXTS[own.role]),
         "values": {**values, **typed},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from app.kernel.web.form_input import FormInput, read_form, text_or_none
 from app.kernel.web.forms import redirect
 from app.kernel.web.once import Once, answer_once
 from app.kernel.web.problems import refusal_text
-from app.kernel.web.shell import render_member_page
+from app.kernel.web.shell import page_context_of, render_member_page, render_panels
+from app.modules.accounts.hooks import MEMBER_PANEL
 from app.modules.accounts.team import schemas, service
 from app.modules.accounts.team.invitations import (
     InvitationWish,
@@ -150,8 +152,10 @@ async def _member_page(
         "store_ids": [str(store_id) for store_id in found.store_ids],
         "staff_id": str(found.staff_id or ""),
     }
+    page = replace(page_context_of(request, session), subject_id=member_id)
     context = {
         **await _choices(session, principal.merchant_id),
+        "panels": render_panels(request, await MEMBER_PANEL.gather(page)),
         "page_title": found.name or found.email,
         "page_text": found.email if found.name else "",
         "back_url": HOME,
@@ -181,15 +185,16 @@ async def post_member_page(
     form = await read_form(
         request, schemas.PlaceRequest, convert={"staff_id": text_or_none}, lists=("store_ids",)
     )
+    outcome: object = None
     if form.data is not None:
         place = form.data.to_place()
         try:
-            await service.change_member(session, principal, member_id, place=place, now=clock.now())
+            outcome = await service.change_member(session, principal, member_id, place=place, now=clock.now())
         except Invalid as error:
             form.refuse(error)
     if form.errors:
         return await _member_page(request, session, principal, member_id, form=form)
-    return redirect(request, HOME, flash=_("Saved. It is in effect with their next click."))
+    return _said(request, outcome, _("Saved. It is in effect with their next click."))
 
 
 @router.post("/{member_id}/disable", dependencies=[member(EDIT, api_key=False)])

@@ -1,0 +1,38 @@
+"""The second factor on a member's page in the team: the owner takes it away from somebody who lost it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from app.dependencies import ClockDep, MerchantDep, SessionDep, member
+from app.kernel.i18n import gettext as _
+from app.kernel.web.form_input import read_form
+from app.kernel.web.forms import redirect
+from app.kernel.web.problems import refusal_text
+from app.modules.second_factor import schemas
+from app.modules.second_factor.service import reset_colleague
+
+TEAM_PATH = "/dashboard/team"
+router = APIRouter(prefix=TEAM_PATH, include_in_schema=False)
+
+
+def reset_path(member_id: UUID) -> str:
+    """Return where the form of a member's page goes."""
+    return f"{TEAM_PATH}/{member_id}/second-factor/reset"
+
+
+@router.post("/{member_id}/second-factor/reset", dependencies=[member("team.edit", api_key=False)])
+async def post_reset(
+    request: Request, member_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Take a member's app, passkeys and recovery codes away, after the owner's password."""
+    form = await read_form(request, schemas.PasswordForm)
+    back, now = f"{TEAM_PATH}/{member_id}", clock.now()
+    if form.data is None:
+        return redirect(request, back, flash=_("Please type your password."), kind="danger")
+    refusal = await reset_colleague(session, principal, member_id, password=form.data.password, now=now)
+    if refusal is not None and refusal.code != "not_found":
+        return redirect(request, back, flash=refusal_text(refusal), kind="danger")
+    return redirect(request, back, flash=_("They sign in with the password alone now."))
