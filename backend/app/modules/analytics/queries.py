@@ -43,6 +43,10 @@ class Books:
         conditions = [table.merchant_id == self.merchant_id, table.build == self.build]
         if self.store_id is not None and hasattr(table, "store_id"):
             conditions.append(table.store_id == self.store_id)
+        limited_to: frozenset[UUID] = self.session.info.get("store_ids", frozenset())
+        # Without a store chosen, the sum of those that the signed-in member is limited to.
+        if limited_to and hasattr(table, "store_id"):
+            conditions.append(table.store_id.in_(limited_to))
         return conditions
 
 

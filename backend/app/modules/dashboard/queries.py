@@ -79,6 +79,12 @@ class VisitFilter:
     before: UUID | None = None
 
 
+def _reach(session: AsyncSession, store_id: Any) -> list[Any]:
+    """Return the condition that keeps a member who is limited to some stores within them; none for others."""
+    limited_to: frozenset[UUID] = session.info.get("store_ids", frozenset())
+    return [store_id.in_(limited_to)] if limited_to else []
+
+
 def _visit_rows() -> Any:
     return (
         select(
@@ -110,7 +116,7 @@ async def list_visits(
     session: AsyncSession, merchant_id: UUID, wanted: VisitFilter, *, limit: int = VISITS_SHOWN
 ) -> list[VisitRow]:
     """Return visits, newest first, by their ids."""
-    conditions = [Visit.merchant_id == merchant_id]
+    conditions = [Visit.merchant_id == merchant_id, *_reach(session, Visit.store_id)]
     if wanted.store_id is not None:
         conditions.append(Visit.store_id == wanted.store_id)
     if wanted.staff_id is not None:
@@ -128,10 +134,9 @@ async def list_visits(
 
 
 async def find_visit(session: AsyncSession, merchant_id: UUID, visit_id: UUID) -> VisitRow | None:
-    """Return one visit of the merchant, or None."""
-    row = (
-        await session.execute(_visit_rows().where(Visit.merchant_id == merchant_id, Visit.id == visit_id))
-    ).one_or_none()
+    """Return one visit of the merchant within the member's reach, or None."""
+    own = (Visit.merchant_id == merchant_id, Visit.id == visit_id, *_reach(session, Visit.store_id))
+    row = (await session.execute(_visit_rows().where(*own))).one_or_none()
     return VisitRow(*row) if row else None
 
 
@@ -173,7 +178,7 @@ async def list_redemptions(
             Customer,
             (Customer.merchant_id == PassObject.merchant_id) & (Customer.id == PassObject.customer_id),
         )
-        .where(Redemption.merchant_id == merchant_id)
+        .where(Redemption.merchant_id == merchant_id, *_reach(session, Redemption.store_id))
         .order_by(Redemption.id.desc())
         .limit(limit)
     )

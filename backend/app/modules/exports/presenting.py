@@ -12,7 +12,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.points import EXPORTER
 from app.modules.exports.models import ExportFile
-from app.modules.exports.service import list_files
+from app.modules.exports.service import list_files, may_download
 from app.modules.merchants.public import get_merchant
 
 STATES = {
@@ -29,7 +29,7 @@ async def page_values(session: AsyncSession, principal: Principal, *, now: datet
     """Return the tables that this member may download, and their files."""
     merchant = await get_merchant(session, principal.merchant_id)
     files = await list_files(session, principal.merchant_id, member_id=principal.id)
-    tables = [(key, one) for key, one in EXPORTER.items() if principal.may(one.permission)]
+    tables = [(key, one) for key, one in EXPORTER.items() if may_download(principal, one)]
     return {
         "tables": [
             {"key": key, "title": _(one.title), "about": _(one.about), "personal": one.personal}

@@ -44,10 +44,16 @@ class OrderedFile:
     export_id: UUID
 
 
+def may_download(principal: Principal, exporter: Exporter) -> bool:
+    """Tell whether a table is for this member: what tells stores apart is not for who is limited to some of them."""
+    is_of_stores = any(column.name == "store" for column in exporter.columns)
+    return principal.may(exporter.permission) and not (is_of_stores and principal.store_ids)
+
+
 def find_exporter(key: str, principal: Principal) -> Exporter:
     """Return the table of this name; raises NotFound for one that is not there or not for this member."""
     exporter = EXPORTER.find(key)
-    if exporter is None or not principal.may(exporter.permission):
+    if exporter is None or not may_download(principal, exporter):
         raise NotFound("exporter")
     return exporter
 

@@ -16,6 +16,7 @@ import pytest
 from app.db.session import Database, tenant_scope
 from app.kernel.clock import FixedClock
 from app.kernel.points import REPORT_VIEW
+from app.modules.accounts.factories import make_member
 from app.modules.analytics.models import CustomerValue
 from app.modules.analytics.tests.world import World, context_of, runner_of
 from app.modules.analytics.value.service import fit_value
@@ -187,6 +188,20 @@ async def test_one_store_alone(reader: Reader) -> None:
 
     assert (here["Visits"], there["Visits"]) == ("1", "0")
     assert other.status_code == 404
+
+
+async def test_a_limited_member_reads_the_own_stores_figures(reader: Reader, database: Database) -> None:
+    """Without a store in the address, the sums are of the stores that the member is limited to."""
+    await reader.visit(await reader.world.join(50), 1)
+    await reader.count()
+    seen = {}
+    for store in reader.world.stores:
+        member = await make_member(database, reader.world.merchant.id, "analyst", store_ids=(store.id,))
+        reader.client.cookies.clear()
+        reader.client.cookies.update(member.cookies)
+        seen[store.id] = (await reader.tiles("/dashboard/analytics/overview"))["Visits"]
+
+    assert [seen[store.id] for store in reader.world.stores] == ["1", "0"]
 
 
 async def test_segments_hold_everybody_once(reader: Reader) -> None:

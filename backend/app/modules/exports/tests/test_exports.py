@@ -21,6 +21,7 @@ from app.kernel.jobs.enqueue import connection_of
 from app.kernel.jobs.runner import JobRunner
 from app.kernel.points import EXPORTER, PERSONAL_DATA
 from app.kernel.web import csv as python_csv
+from app.modules.accounts.factories import make_member
 from app.modules.cards.factories import make_card
 from app.modules.exports.jobs import forget_late
 from app.modules.exports.rules import FORMULA_STARTS, file_query, quoted_in_sql, sheet_name
@@ -370,3 +371,19 @@ async def test_memory_does_not_grow_with_the_rows(shop: Shop, form: str, first: 
     assert large < small * 1.4
     if form == "csv":
         assert await peak_of(shop, form, keeps=True) > small * 2.5
+
+
+async def test_who_is_limited_to_a_store_gets_no_table_of_all_stores(shop: Shop, database: Database) -> None:
+    """Visits, entries, rewards and daily figures are neither offered nor given; customers belong to the business."""
+    own = await make_store(database, shop.merchant)
+    manager = await make_member(database, shop.merchant.id, "manager", store_ids=(own.id,))
+    answers = {
+        table: (await shop.post(f"/dashboard/exports/{table}", manager, form="csv")).status_code
+        for table in TABLES
+    }
+
+    of_stores = {"visits", "stamps", "points", "redemptions", "daily"}
+    assert {table for table, status in answers.items() if status == 404} == of_stores
+    page = (await shop.client.get("/dashboard/exports", headers=manager.headers)).text
+    assert "/dashboard/exports/customers" in page
+    assert "/dashboard/exports/visits" not in page
