@@ -34,6 +34,7 @@ async def ask(shop: Any, body: Any, kind: str, *, store: object = None, **header
 # What is sent besides, or instead of, a good body; and the circumstances.
 WRONG: dict[str, tuple[Any, dict[str, Any]]] = {
     "not JSON": (b"{", {}),
+    "too deep": (b"[" * 3_000, {}),
     "a list": ([], {}),
     "nothing": (b"", {}),
     "a field too much": ({"more": 1}, {}),

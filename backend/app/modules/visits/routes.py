@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from app.dependencies import bind_store, plain_session
+from app.dependencies import bind_store, known_store, plain_session
 from app.kernel.idempotency import KEY_LENGTH_MAX
 from app.kernel.web.csrf import check_csrf
 
@@ -50,7 +50,9 @@ class TillRoute(APIRoute):
                 return await ordinary(request)
             await check_csrf(request)
             async with plain_session(request) as session:
-                store = await bind_store(request, session, given.store_id)
+                store = known_store(request, given.store_id) or await bind_store(
+                    request, session, given.store_id
+                )
                 clock = request.app.state.clock
                 answer: Response = await endpoint(request, store, given.body, session, clock, given.key)
             return answer
@@ -69,5 +71,5 @@ async def _read(request: Request, model: type[BaseModel]) -> _Input | None:
     try:
         body = model.model_validate(json.loads(await request.body()))
         return _Input(UUID(store_id), body, key) if len(store_id) == UUID_LENGTH else None
-    except (ValueError, ValidationError, ClientDisconnect):
+    except (ValueError, ValidationError, RecursionError, ClientDisconnect):
         return None
