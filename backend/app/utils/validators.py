@@ -63,6 +63,29 @@ def clean_phone(value: str) -> str:
     return compact
 
 
+_GROUPED = re.compile(r"[0-9]{1,3}(?:([.,' \u2019\u00a0\u202f])[0-9]{3})(?:\1[0-9]{3})*", re.ASCII)
+
+
+def typed_amount(text: str) -> str:
+    """Return an amount as people write it in any of our languages as parse_amount reads it.
+
+    "1.234,50", "1,234.50", "1 234,50", "1234,5" and "1234.5" mean one thing only. "1.234" could mean two: it comes
+    back with its three decimals, which no currency of ours has, and is refused where the currency is known.
+    """
+    text = text.strip()
+    last = max(text.rfind("."), text.rfind(","))
+    if last < 0:
+        head, tail = text, None
+    elif text.count(text[last]) > 1:
+        head, tail = text, None
+    else:
+        head, tail = text[:last], text[last + 1 :]
+    grouped = _GROUPED.fullmatch(head)
+    if grouped and (tail is None or grouped[1] != text[last]):
+        head = "".join(letter for letter in head if letter.isdecimal())
+    return head if tail is None else f"{head}.{tail}"
+
+
 def parse_amount(value: Any) -> Decimal:
     """Return a JSON number or a plain decimal string as a Decimal; raises ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from app.modules.portal.pages import PageCardDep, exchange_token, unknown_card
 from app.modules.portal.presenting import card_page, points_to_go, stamps_to_go
 from app.modules.portal.queries import list_history
 from app.modules.qr.public import qr_svg
-from app.modules.stores.public import list_program_stores
+from app.modules.stores.public import StoreView, list_program_stores
 from app.modules.wallets.public import card_view
 
 router = APIRouter(include_in_schema=False)
@@ -101,18 +101,23 @@ async def get_cards(request: Request, session: SessionDep, clock: ClockDep) -> R
 async def _beside_the_state(
     request: Request, session: AsyncSession, card: CardRef, *, clock: Clock
 ) -> dict[str, Any]:
+    stores = await list_program_stores(session, card.merchant_id, card.program_id)
     return {
-        "till_path": await _till_path(session, card),
+        "till_links": _till_links(card, stores),
+        "notice_path": f"/privacy/{stores[0].id}" if stores else None,
         "panels": await _panels(request, session, card, clock=clock),
     }
 
 
-async def _till_path(session: AsyncSession, card: CardRef) -> str | None:
-    # Several stores share the programme: the code on the counter says which one this is.
-    stores = await list_program_stores(session, card.merchant_id, card.program_id)
-    if len(stores) != 1 or not stores[0].phone_pins or card.status != "active":
-        return None
-    return f"/{'points' if stores[0].loyalty_type == 'points' else 'stamp'}/{stores[0].id}"
+def _till_links(card: CardRef, stores: Sequence[StoreView]) -> list[tuple[str, str]]:
+    """Return the PIN pads this card may be stamped at, by the store's name; none where only devices stamp."""
+    if card.status != "active":
+        return []
+    return [
+        (f"/{'points' if store.loyalty_type == 'points' else 'stamp'}/{store.id}", store.name)
+        for store in stores
+        if store.phone_pins and store.closed_at is None
+    ]
 
 
 async def card_state_context(session: AsyncSession, card: CardRef, *, clock: Clock) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import StoreRef
 from app.kernel.errors import NotFound
+from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
-from app.kernel.money import to_minor
+from app.kernel.money import currency_exponent, to_minor
 from app.kernel.outcomes import Refusal
 from app.modules.portal.forms import form_key
 from app.modules.portal.presenting import RefusedText, refused_text
 from app.modules.stores.public import StoreView
 from app.modules.visits.public import AwardCommand, AwardGranted, award_visit
-from app.utils.validators import parse_amount
+from app.utils.validators import parse_amount, typed_amount
 
 QUANTITY_MAX = 100
 STAMP_ROUTE, POINTS_ROUTE = "stamp", "points"
@@ -52,15 +53,20 @@ def read_till(form: Mapping[str, str], *, with_amount: bool, currency: str) -> T
         try:
             amount = read_amount(text, currency=currency)
         except ValueError:
-            error = _("Please type the amount like 59.90.")
+            error = _("Please type the amount like %(example)s.", example=example_amount(currency))
     return TillForm(form.get("card", "")[:64], pin, quantity or 1, amount, text, error)
 
 
 def read_amount(text: str, *, currency: str) -> Decimal:
-    """Return the amount as people type it, with a comma or a point; raises ValueError."""
-    amount = parse_amount(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
+    """Return the amount as people type it in any of our languages; raises ValueError."""
+    amount = parse_amount(typed_amount(text))
     to_minor(amount, currency)
     return amount
+
+
+def example_amount(currency: str, amount: str = "59.90") -> str:
+    """Return an amount as the reader's language writes it, with the currency's decimals and without its name."""
+    return current().format_number(Decimal(amount), decimals=currency_exponent(currency))
 
 
 def _read_quantity(text: str) -> int | None:

@@ -25,7 +25,14 @@ from app.modules.merchants.public import get_merchant
 from app.modules.portal.forms import FormDep
 from app.modules.portal.pages import find_card_here
 from app.modules.portal.presenting import RefusedText, card_page, store_page
-from app.modules.portal.till import TillForm, explain_refusal, give_visit, given_facts, read_till
+from app.modules.portal.till import (
+    TillForm,
+    example_amount,
+    explain_refusal,
+    give_visit,
+    given_facts,
+    read_till,
+)
 from app.modules.stores.public import StoreView, get_store
 from app.modules.visits.public import AwardGranted
 from app.modules.wallets.public import card_view
@@ -200,6 +207,7 @@ async def _page(
         "number": format_card_number(till.card.card_number) if till.card else "",
         "most": till.view.program.stamps_per_visit,
         "currency": till.view.currency,
+        "amount_example": example_amount(till.view.currency, "0"),
         "key": new_token(),
         **context,
     }

@@ -43,7 +43,7 @@ from app.modules.till import presenting, service
 from app.modules.till.service import Ask, Till
 from app.modules.visits.public import AwardGranted
 from app.utils.id_generator import format_card_number, new_id
-from app.utils.validators import Amount, OptionalLine, Pin
+from app.utils.validators import Amount, OptionalLine, Pin, typed_amount
 
 router = APIRouter(prefix="/staff", include_in_schema=False)
 HOME = "/staff"
@@ -277,7 +277,7 @@ def _read_amount(text: str) -> Decimal | Refusal | None:
     if not text.strip():
         return None
     try:
-        return _amount.validate_python(text.strip().replace(",", "."))
+        return _amount.validate_python(typed_amount(text))
     except ValidationError:
         return Refusal("invalid")
 

@@ -5,6 +5,7 @@ const PAGES = "stempel-pages-1";
 const FILES = "stempel-files-1";
 const FILES_MAX = 60;
 const CARD_PAGE = /^\/(cards|card\/[0-9a-f-]{36})$/;
+const LEAVING = /^\/(card\/[0-9a-f-]{36}\/(forget|delete|sign-out-others)|privacy\/confirm\/.+)$/;
 const KEPT_FILE = /^\/(static|theme)\//;
 
 self.addEventListener("install", () => self.skipWaiting());
@@ -47,7 +48,10 @@ async function fromCache(request) {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
-  if (request.method !== "GET" || url.origin !== location.origin) return;
+  if (url.origin !== location.origin) return;
+  // A card that leaves this device leaves its copies, too, at once and before the server has answered.
+  if (request.method === "POST" && LEAVING.test(url.pathname)) event.waitUntil(caches.delete(PAGES));
+  if (request.method !== "GET") return;
   if (request.mode === "navigate" && CARD_PAGE.test(url.pathname) && !url.search) {
     event.respondWith(fromNetwork(request, url));
   } else if (KEPT_FILE.test(url.pathname)) event.respondWith(fromCache(request));
