@@ -2,7 +2,9 @@
 
 Limit: h2load (Debian: nghttp2-client) sending the same requests over one connection with 100 streams at once; the
 server is nghttpd (Debian: nghttp2-server) over TLS on the loopback. Ours: the product's own client for Apple's push
-service, called from asyncio as the worker does.
+service, called from asyncio as the worker does. Both send the same headers and body and, as pushes do, each request
+to a device of its own: a path repeated is one byte on the line and a file found before. Two things stay in the limit's
+favour: h2load has no client certificate (one handshake in the run), and reads no answer's body.
 Run: ./stempel bench push [--at-least 0.30]. Both take turns; the median ratio counts.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import os
 import re
 import shutil
@@ -28,8 +31,9 @@ from app.modules.wallets.apple_wallet.client import STREAMS_AT_ONCE, CurlPush  #
 from app.modules.wallets.apple_wallet.demo import make_chain  # noqa: E402 - the path comes first
 from app.modules.wallets.apple_wallet.identity import Identity  # noqa: E402 - the path comes first
 
-TOKEN = "ab" * 32
 WAVE = 1_000
+DEVICES = 10_000
+TOKENS = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(DEVICES)]
 
 
 def main() -> None:
@@ -54,9 +58,10 @@ def main() -> None:
 
 
 def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """Start nghttpd with a certificate made on the spot; it answers 200 to the one token it knows."""
+    """Start nghttpd with a certificate made on the spot; it answers 200 to the tokens it knows."""
     (folder / "3/device").mkdir(parents=True)
-    (folder / "3/device" / TOKEN).write_bytes(b"")
+    for token in TOKENS:
+        (folder / "3/device" / token).write_bytes(b"")
     make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=stand-in"
     subject = ["-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*make.split(), *subject], cwd=folder, check=True, capture_output=True)
@@ -80,7 +85,10 @@ def run_limit(port: int, folder: Path, pushes: int, topic: str) -> float:
     """Return h2load's requests a second."""
     (folder / "body").write_bytes(b"{}")
     command = ["h2load", "-n", str(pushes), "-c", "1", "-m", str(STREAMS_AT_ONCE), "-d", str(folder / "body")]
-    command += ["-H", f"apns-topic: {topic}", f"https://127.0.0.1:{port}/3/device/{TOKEN}"]
+    addresses = "\n".join(f"https://127.0.0.1:{port}/3/device/{token}" for token in TOKENS)
+    (folder / "addresses").write_text(addresses + "\n")
+    command += ["-H", f"apns-topic: {topic}", "-H", "content-type: application/json"]
+    command += ["-i", str(folder / "addresses")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r", ([0-9.]+) req/s", done.stdout)
     if found is None or f"{pushes} 2xx" not in done.stdout:
@@ -91,8 +99,9 @@ def run_limit(port: int, folder: Path, pushes: int, topic: str) -> float:
 async def run_ours(service: CurlPush, identity: Identity, pushes: int) -> float:
     """Return our pushes a second; WAVE of them wait at a time, as for a card that many hold."""
     started = time.perf_counter()
-    for _ in range(pushes // WAVE):
-        answers = await service.push_all(identity, [TOKEN] * WAVE)
+    for number in range(pushes // WAVE):
+        first = number * WAVE % DEVICES
+        answers = await service.push_all(identity, TOKENS[first : first + WAVE])
         if {answer.status for answer in answers} != {200}:
             sys.exit(f"pushes failed: {next(answer for answer in answers if answer.status != 200)}")
     return pushes // WAVE * WAVE / (time.perf_counter() - started)
