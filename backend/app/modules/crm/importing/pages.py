@@ -95,6 +95,7 @@ async def _uploaded(request: Request) -> tuple[str, bytes]:
     if not isinstance(file, UploadFile):
         raise Unreadable("empty")
     data = await file.read(FILE_BYTES_MAX + 1)
+    await file.close()
     return clean_line(file.filename or "") or _("a file"), data
 
 
