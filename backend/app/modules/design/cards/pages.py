@@ -176,7 +176,14 @@ async def _read(request: Request, session: AsyncSession, store: StoreView) -> Fo
     return form
 
 
-@router.post("", dependencies=[EDIT])
+@router.get("/save", dependencies=[EDIT])
+@router.get("/preview", dependencies=[EDIT])
+async def get_back(request: Request, store_id: UUID) -> Response:
+    """Lead whoever loads the answer of a form again to the designer."""
+    return redirect(request, design_url(store_id))
+
+
+@router.post("/save", dependencies=[EDIT])
 async def post_design(
     request: Request, store_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> Response:
@@ -207,14 +214,18 @@ async def post_picture(
 async def _keep(
     request: Request, session: AsyncSession, store: StoreView, *, kind: Kind, now: datetime
 ) -> str:
-    sent = await request.form()
-    upload = sent.get(kind)
-    if not isinstance(upload, UploadFile) or not upload.filename:
-        raise Invalid(extra={"fields": {kind: _("Please choose a picture: PNG, JPEG or WebP.")}})
+    async with request.form() as sent:
+        upload = sent.get(kind)
+        if not isinstance(upload, UploadFile) or not upload.filename:
+            raise Invalid(extra={"fields": {kind: _("Please choose a picture: PNG, JPEG or WebP.")}})
+        wish = _read_crop({key: value for key, value in sent.items() if isinstance(value, str)}, kind)
+        kept = await keep_picture(session, store.merchant_id, upload, kind=kind, crop=wish, now=now)
+    return kept.digest
+
+
+def _read_crop(values: Mapping[str, str], kind: Kind) -> Crop:
     try:
-        wish = CropForm.model_validate({key: value for key, value in sent.items() if isinstance(value, str)})
+        wish = CropForm.model_validate(values)
     except ValidationError:
         raise Invalid(extra={"fields": {kind: _("Please enter a number that fits.")}}) from None
-    crop = Crop(wish.crop_left, wish.crop_top, wish.crop_width, wish.crop_height)
-    kept = await keep_picture(session, store.merchant_id, upload, kind=kind, crop=crop, now=now)
-    return kept.digest
+    return Crop(wish.crop_left, wish.crop_top, wish.crop_width, wish.crop_height)
