@@ -161,8 +161,8 @@ async def text_page(
         "page_title": _(KINDS[kind].title),
         "kind": kind,
         "when": _(KINDS[kind].when),
-        "locale": locale,
-        "languages": [
+        "text_locale": locale,
+        "tongues": [
             {
                 "name": name,
                 "label": label,

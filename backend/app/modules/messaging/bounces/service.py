@@ -96,7 +96,7 @@ async def count_suppressed(session: AsyncSession, merchant_id: UUID) -> dict[str
         .where(MailSuppression.merchant_id == merchant_id, MailSuppression.reason.is_not(None))
         .group_by(MailSuppression.reason)
     )
-    return {reason: count for reason, count in rows.tuples().all() if reason}
+    return {str(reason): int(count) for reason, count in rows}
 
 
 async def lift_suppression(
