@@ -19,8 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    load_der_private_key,
-    load_pem_private_key,
     pkcs12,
 )
 from cryptography.x509.oid import ExtensionOID, NameOID
@@ -28,6 +26,7 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 from app.modules.wallets.apple_wallet.der import is_costly
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.signer import Signer
+from app.utils.rsa_keys import CostlyKey, load_foreign_key
 
 # Apple's public intermediate, generation 4; from apple.com/certificateauthority, serial 13DC7795…D2.
 BUNDLED_WWDR = Path(__file__).parent / "AppleWWDRCAG4.pem"
@@ -184,7 +183,9 @@ def _read_blob(found: _Found, blob: Blob, password: str) -> None:
     if blob.data[:1] != b"\x30":
         raise IdentityFault("unreadable", name=blob.name)
     try:
-        key = load_der_private_key(blob.data, password.encode() or None)
+        key = load_foreign_key(blob.data, password.encode() or None)
+    except CostlyKey as error:
+        raise IdentityFault("unreadable", name=blob.name) from error
     except (ValueError, TypeError, UnsupportedAlgorithm):
         _read_p12(found, blob, password)
     else:
@@ -227,7 +228,7 @@ def _read_pem(found: _Found, blob: Blob, password: str) -> None:
             continue
         is_locked = b"ENCRYPTED" in block
         try:
-            _keep_key(found, load_pem_private_key(block, password.encode() if is_locked else None))
+            _keep_key(found, load_foreign_key(block, password.encode() if is_locked else None))
         except (ValueError, TypeError) as error:
             raise IdentityFault("wrong_password" if is_locked else "unreadable", name=blob.name) from error
 

@@ -20,6 +20,7 @@ from app.kernel.adapters import resources_of
 from app.kernel.observability import get_logger
 from app.kernel.sealing import SealedColumn
 from app.modules.wallets.google_wallet.models import GoogleAccountRow
+from app.utils.rsa_keys import load_foreign_key
 from app.utils.security import Keyring
 
 STAND_IN_ISSUER = "3388000000000000001"
@@ -70,7 +71,7 @@ def read_key(text: str | bytes) -> dict[str, Any]:
     """Return the parts of a service account's JSON key; raises UnusableKey."""
     try:
         data = json.loads(text)
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnusableKey("not_json") from error
     if not isinstance(data, dict) or data.get("type") != "service_account":
         raise UnusableKey("not_service_account")
@@ -82,7 +83,7 @@ def read_key(text: str | bytes) -> dict[str, Any]:
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise UnusableKey("incomplete")
     try:
-        key = serialization.load_pem_private_key(data["private_key"].encode(), password=None)
+        key = load_foreign_key(data["private_key"].encode(), None)
     except (ValueError, TypeError) as error:
         raise UnusableKey("bad_key") from error
     if not isinstance(key, rsa.RSAPrivateKey):
