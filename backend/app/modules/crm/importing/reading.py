@@ -21,6 +21,7 @@ COLUMNS_MAX = 60
 CELL_LENGTH_MAX = 1_000
 DELIMITERS = ",;\t|"
 SNIFFED_LINES = 20
+SNIFFED_TEXT = 100_000
 # What an XLSX may be unpacked, said by itself; that it tells the truth is what the reader's own limits are for.
 UNPACKED_MAX = 200_000_000
 PARTS_MAX = 2_000
@@ -109,7 +110,7 @@ def decode(data: bytes) -> str:
 
 def sniff_delimiter(text: str) -> str:
     """Return the sign between the cells: the one that divides the first lines into the most equal columns."""
-    lines = text.splitlines()[:SNIFFED_LINES]
+    lines = text[:SNIFFED_TEXT].splitlines()[:SNIFFED_LINES]
 
     def weight(delimiter: str) -> tuple[int, int]:
         widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
@@ -127,7 +128,8 @@ def read_csv(data: bytes) -> list[list[str]]:
         delimiter = sniff_delimiter(text)
         rows: list[list[str]] = []
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-            rows.append(row)
+            if row:
+                rows.append(row)
             if len(rows) > ROWS_MAX + 1:
                 raise Unreadable("too_many")
     except csv.Error as error:
