@@ -21,6 +21,7 @@ from app.modules.customers.public import list_customers
 from app.modules.fraud import queries
 from app.modules.fraud.models import FraudFinding
 from app.modules.fraud.queries import EventRow, FindingFilter
+from app.modules.fraud.rules import local_day
 from app.modules.fraud.service import events_of
 from app.modules.fraud.settings import FraudSettings
 from app.modules.merchants.public import get_merchant
@@ -174,7 +175,7 @@ def _finding(row: FraudFinding, events: Mapping[UUID, EventRow], names: _Names) 
         "count": ngettext(
             "%(num)s visit", "%(num)s visits", len(kept), num=current().format_number(len(kept))
         ),
-        "span": _span(row.first_at, row.last_at, zone),
+        "span": span_text(row.first_at, row.last_at, zone),
         "where": names.stores.get(store_id, "") if store_id else "",
         "who": " · ".join(who),
         "left": sum(event.voided_at is None for event in rows),
@@ -186,10 +187,11 @@ def _person(event: EventRow, names: _Names) -> str:
     return names.people.get(event.customer_id) or _("Card %(number)s", number=event.card_number[-4:])
 
 
-def _span(first: datetime, last: datetime, zone: str) -> str:
+def span_text(first: datetime, last: datetime, zone: str) -> str:
+    """Return from when to when, at the store's clock; the day is told once where it is one."""
     speak = current()
     begin = speak.format_datetime(first, zone=zone, style="short")
-    if last - first < _SHORT and last.date() == first.date():
+    if last - first < _SHORT and local_day(last, zone) == local_day(first, zone):
         return begin if first == last else f"{begin} – {speak.format_time(last, zone=zone)}"
     return f"{begin} – {speak.format_datetime(last, zone=zone, style='short')}"
 

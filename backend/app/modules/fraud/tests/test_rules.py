@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from app.kernel.i18n import use_language
+from app.modules.fraud.presenting import span_text
 from app.modules.fraud.rules import EVENTS_KEPT_MAX, Event, Standing, crowd, is_open, may_alert, merge
 from app.utils.id_generator import new_id
 
@@ -108,3 +110,15 @@ def test_mails_wait_an_hour():
     assert may_alert(None, every=hour, now=NOON)
     assert not may_alert(NOON, every=hour, now=NOON + hour - timedelta(seconds=1))
     assert may_alert(NOON, every=hour, now=NOON + hour)
+
+
+def test_a_span_is_told_at_the_stores_clock() -> None:
+    """Twenty past eleven to ten past midnight in Luxembourg are two days there, though one in UTC."""
+    first = datetime(2026, 11, 20, 22, 20, tzinfo=UTC)
+
+    with use_language("en"):
+        over_midnight = span_text(first, first + timedelta(minutes=50), "Europe/Luxembourg")
+        one_evening = span_text(first, first + timedelta(minutes=30), "Europe/Luxembourg")
+
+    assert over_midnight == "20 Nov 2026, 23:20 – 21 Nov 2026, 00:10"
+    assert one_evening == "20 Nov 2026, 23:20 – 23:50"

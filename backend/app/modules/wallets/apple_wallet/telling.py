@@ -69,8 +69,8 @@ async def tell_expiry(session: AsyncSession, merchant_id: UUID, identity: Identi
     limit = threshold_of(days)
     if limit is None:
         return
-    locale = (await get_merchant(session, merchant_id)).locale
-    with use_language(locale):
+    merchant = await get_merchant(session, merchant_id)
+    with use_language(merchant.locale):
         if days == 0:
             subject = _("Apple Wallet: your certificate has expired")
         else:
@@ -83,7 +83,7 @@ async def tell_expiry(session: AsyncSession, merchant_id: UUID, identity: Identi
         lines = [
             _(
                 "The certificate that signs your cards for iPhones is valid until %(day)s.",
-                day=current().format_date(identity.usable_until.date()),
+                day=current().format_date(identity.usable_until, zone=merchant.time_zone),
             ),
             _("Ask Apple for a new one with the same Pass Type ID. Cards on phones stay as they are."),
             _("The steps, one by one, stand here:"),

@@ -22,6 +22,7 @@ from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings
 from app.kernel.web.forms import redirect
 from app.kernel.web.shell import render_member_page
+from app.modules.merchants.public import get_merchant
 from app.modules.wallets.google_wallet.accounts import (
     KEY_FILE_BYTES_MAX,
     UnusableKey,
@@ -62,6 +63,7 @@ async def _page(
         "account_url": URL,
         "check_text": _(FAULTS.get(check.code, FAULTS["unexpected"])) if check.code else "",
         "check_ok": check.code == "ok",
+        "time_zone": (await get_merchant(session, principal.merchant_id)).time_zone,
         "check_at": datetime.fromisoformat(check.at) if check.at else None,
         "error": _(KEY_FAULTS[error]) if error else "",
         "is_https": resources_of(session).get(Settings).public_url.startswith("https:"),

@@ -12,6 +12,7 @@ from app.dependencies import ClockDep, MerchantDep, SessionDep, member
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.web.shell import render_member_page
+from app.modules.merchants.public import get_merchant
 from app.modules.wallets.google_wallet.rules import NOTIFICATIONS_MAX
 from app.modules.wallets.overview.queries import CardCounts, count_cards, count_notified, count_waiting
 from app.modules.wallets.overview.states import apple_state, google_state
@@ -38,17 +39,19 @@ def _share(counts: CardCounts) -> str:
 
 async def _overview(session: AsyncSession, principal: Principal, *, now: datetime) -> dict[str, Any]:
     merchant_id = principal.merchant_id
+    merchant = await get_merchant(session, merchant_id)
     counts = await count_cards(session, merchant_id)
     notified = await count_notified(session, merchant_id, budget=NOTIFICATIONS_MAX, now=now)
     return {
         "page_title": _("Wallets"),
         "page_text": _("Your cards in the wallets of your customers’ phones."),
+        "time_zone": merchant.time_zone,
         "counts": counts,
         "share": _share(counts),
         "waiting": await count_waiting(session, merchant_id),
         "notified": notified,
         "wallets": [
-            await apple_state(session, merchant_id, counts, now=now),
-            await google_state(session, merchant_id, counts, notified),
+            await apple_state(session, merchant, counts, now=now),
+            await google_state(session, merchant, counts, notified),
         ],
     }

@@ -13,6 +13,7 @@ from app.kernel.adapters import resources_of
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.settings import get_settings
+from app.modules.merchants.public import MerchantView
 from app.modules.wallets.apple_wallet.credentials import find_identity
 from app.modules.wallets.apple_wallet.faults import IdentityFault, fault_text
 from app.modules.wallets.apple_wallet.health import find_fault
@@ -55,14 +56,14 @@ class WalletState:
 
 
 async def apple_state(
-    session: AsyncSession, merchant_id: UUID, counts: CardCounts, *, now: datetime
+    session: AsyncSession, merchant: MerchantView, counts: CardCounts, *, now: datetime
 ) -> WalletState:
     """Return how Apple Wallet stands."""
     shown = WalletState("apple", "Apple Wallet", APPLE_URL, _("iPhone and Apple Watch"), cards=counts.apple)
     shown.action = _("Open the Apple settings")
     speak = current()
     try:
-        identity = await find_identity(session, merchant_id, now=now)
+        identity = await find_identity(session, merchant.id, now=now)
     except IdentityFault as fault:
         shown.state, shown.text = "fault", fault_text(fault.code, fault.values)
         shown.next_step = _("Upload a certificate that works; passes on phones stay as they are until then.")
@@ -80,7 +81,7 @@ async def apple_state(
     else:
         shown.text = _("Passes are signed, and phones are told of every change.")
         shown.facts.append((_("Pass type"), identity.pass_type))
-    until = speak.format_date(identity.usable_until)
+    until = speak.format_date(identity.usable_until, zone=merchant.time_zone)
     shown.facts.append((_("Certificate valid until"), until))
     if identity.warns(now) and not identity.is_demo:
         shown.warnings.append(
@@ -93,27 +94,26 @@ async def apple_state(
         shown.next_step = _(
             "Check the certificate. Passes are still handed out; phones are not told of changes."
         )
-    shown.facts.append(
-        (_("Last fault"), _moment(*((refused.reason, refused.since) if refused else ("", None))))
-    )
+    known = (refused.reason, refused.since) if refused else ("", None)
+    shown.facts.append((_("Last fault"), _moment(*known, zone=merchant.time_zone)))
     shown.facts.append((_("Notifications"), _("one for each change, no limit by Apple")))
     return shown
 
 
-def _moment(fault: str, at: datetime | None) -> str:
+def _moment(fault: str, at: datetime | None, *, zone: str) -> str:
     if not fault:
         return _("none so far")
-    return f"{fault} · {current().format_datetime(at)}" if at else fault
+    return f"{fault} · {current().format_datetime(at, zone=zone)}" if at else fault
 
 
 async def google_state(
-    session: AsyncSession, merchant_id: UUID, counts: CardCounts, notified: Notified
+    session: AsyncSession, merchant: MerchantView, counts: CardCounts, notified: Notified
 ) -> WalletState:
     """Return how Google Wallet stands."""
     shown = WalletState("google", "Google Wallet", GOOGLE_URL, _("Android phones"), cards=counts.google)
     shown.action = _("Open the Google settings")
     speak = current()
-    account = await find_account(session, merchant_id)
+    account = await find_account(session, merchant.id)
     if account is None:
         shown.state, shown.text = "off", _("Nobody is offered a pass for Google Wallet yet.")
         shown.next_step = _("Upload the key of a service account and your issuer id.")
@@ -123,13 +123,14 @@ async def google_state(
         shown.text = _("A stand-in on this computer takes the passes, and shows them as Google would.")
         shown.next_step = _("Connect your own account to use real phones.")
     else:
-        await _google_faults(session, merchant_id, shown, account)
+        await _google_faults(session, merchant.id, shown, account)
         shown.facts.append((_("Issuer id"), account.issuer_id))
         shown.facts.append((_("Key of the service account"), _("has no end date")))
     shown.facts.append((_("Passes made"), speak.format_number(counts.google_made)))
     pace = await session.get(GooglePace, account.issuer_id)
     last = _(FAULTS.get(pace.last_fault, FAULTS["unexpected"])) if pace and pace.last_fault else ""
-    shown.facts.append((_("Last fault"), _moment(last, pace.last_fault_at if pace else None)))
+    known = _moment(last, pace.last_fault_at if pace else None, zone=merchant.time_zone)
+    shown.facts.append((_("Last fault"), known))
     shown.facts.append((_("Notifications"), _budget(notified)))
     return shown
 

@@ -30,6 +30,7 @@ def page_values(state: AppleState, *, now: datetime) -> dict[str, Any]:
         "check_waits": check.is_waiting(now),
         "check_text": check.text(),
         "check_kind": "ok" if check.code in {"ok", "demo"} else "warn",
+        "time_zone": state.time_zone,
         "check_at": datetime.fromisoformat(check.at) if check.at else None,
     }
 
@@ -55,11 +56,11 @@ def _notices(state: AppleState) -> list[tuple[str, str]]:
     if state.fault is not None:
         rows.append(("danger", fault_text(state.fault.code, state.fault.values)))
     if state.push_fault is not None:
-        day = current().format_datetime(state.push_fault.since)
+        day = current().format_datetime(state.push_fault.since, zone=state.time_zone)
         refused = fault_text("push_refused", {"name": state.push_fault.reason})
         rows.append(("danger", f"{refused} {_('Since %(day)s cards on phones do not change.', day=day)}"))
     if state.outage is not None and state.source in {"own", "operator"}:
-        day = current().format_datetime(state.outage.since)
+        day = current().format_datetime(state.outage.since, zone=state.time_zone)
         rows.append(
             (
                 "info",
@@ -93,8 +94,14 @@ def _facts(state: AppleState) -> list[tuple[str, str]]:
         rows += [
             (_("Pass Type ID"), state.identity.pass_type),
             (_("Team"), state.identity.team),
-            (_("Certificate valid until"), speak.format_date(leaf.not_valid_after_utc)),
-            (_("Apple's intermediate valid until"), speak.format_date(wwdr.not_valid_after_utc)),
+            (
+                _("Certificate valid until"),
+                speak.format_date(leaf.not_valid_after_utc, zone=state.time_zone),
+            ),
+            (
+                _("Apple's intermediate valid until"),
+                speak.format_date(wwdr.not_valid_after_utc, zone=state.time_zone),
+            ),
         ]
     rows.append((_("Cards on iPhones"), speak.format_number(state.passes)))
     return rows

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
 from app.kernel.settings import get_settings
+from app.modules.merchants.public import get_merchant
 from app.modules.wallets.apple_wallet.credentials import AppleKeys, AppleSetup, check_dates
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.health import PushFault, find_fault, find_outage
@@ -36,6 +37,7 @@ class AppleState:
     draft_issuer: str
     draft_pass_type: str
     check: AppleCheck
+    time_zone: str
 
     @property
     def works(self) -> bool:
@@ -69,6 +71,7 @@ async def find_state(session: AsyncSession, merchant_id: UUID, *, now: datetime)
         draft_issuer=issuer_name(draft) if draft else "",
         draft_pass_type=_uid(draft) if draft else "",
         check=await get_settings(session, AppleCheck, merchant_id=merchant_id),
+        time_zone=(await get_merchant(session, merchant_id)).time_zone,
     )
 
 

@@ -161,6 +161,8 @@ async def test_a_refused_apple_certificate_is_a_fault(shop: Shop, client: httpx2
 
     assert "Needs attention" in text
     assert "refuses the certificate: BadCertificate" in text
+    # At nine in the morning UTC; the shop is in Luxembourg.
+    assert "BadCertificate · 20 Nov 2026, 10:00" in text
     async with tenant_scope(shop.database, shop.merchant.id) as session:
         await note_answer(
             session, identity.fingerprint, PushAnswer(200), was_probe=True, now=shop.clock.now()
