@@ -240,6 +240,32 @@ async def test_retention_is_by_first_month(reader: Reader) -> None:
     )
 
 
+async def test_two_people_of_one_name_are_two_rows(reader: Reader) -> None:
+    """What two Annas gave is not added up; a shared PIN has its own row."""
+    card = await reader.world.join(10)
+    await reader.visit(card, 1)
+    await reader.world.rows(
+        """WITH anna AS (
+            INSERT INTO staff_member (merchant_id, id, name)
+            SELECT :m, gen_random_uuid(), 'Anna' FROM generate_series(1, 2) RETURNING id
+        )
+        INSERT INTO visit (merchant_id, id, store_id, pass_id, staff_id, given_by, source, currency, stamps, at)
+        SELECT :m, gen_random_uuid(), :s, :c, anna.id, 'pin', 'pos', 'EUR', 1, :at FROM anna""",
+        s=reader.world.stores[0].id,
+        c=card.id,
+        at=START - timedelta(days=2),
+    )
+    await reader.count()
+
+    rows = await reader.table("places", "staff")
+
+    assert [(row["Given by"], row["Visits"]) for row in rows] == [
+        ("Anna", "1"),
+        ("Anna", "1"),
+        ("Shared PIN", "1"),
+    ]
+
+
 async def test_a_sheet_has_numbers_and_no_formulas(reader: Reader) -> None:
     """The spreadsheet holds the same rows; a name that looks like a formula stays a text."""
     card = await reader.world.join(10)

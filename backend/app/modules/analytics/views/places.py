@@ -62,17 +62,18 @@ def _staff_text() -> str:
 async def _named(context: ReportContext, by_giver: list[tuple[Any, dict[str, float]]]) -> Rows:
     ids = sorted({key[0] for key, _sums in by_giver if key[0] != NOBODY})
     names = await staff_names(context.session, context.merchant_id, ids)
-    sums: dict[str, dict[str, float]] = {}
+    # By id: two people of one name are two rows.
+    sums: dict[tuple[UUID, str], dict[str, float]] = {}
     for (staff_id, given_by), cell in by_giver:
         if not given_by:  # new cards, which nobody gives
             continue
         # Outside of an f-string and of get(): the extraction of texts must see them.
         way = _(WAYS[given_by]) if given_by in WAYS else given_by
-        name = names.get(staff_id, way)
-        known = sums.setdefault(name, dict.fromkeys(cell, 0))
+        who = (staff_id, names[staff_id]) if staff_id in names else (NOBODY, way)
+        known = sums.setdefault(who, dict.fromkeys(cell, 0))
         for measure, value in cell.items():
             known[measure] += value
-    return [(name, values_of(cell)) for name, cell in sums.items()]
+    return [(name, values_of(cell)) for (_id, name), cell in sums.items()]
 
 
 def _block(title: str, rows: Rows, *, key: str, heading: str, keys: list[str], text: str = "") -> Block:
