@@ -772,8 +772,6 @@ CREATE TABLE rollup_state (
 CREATE TABLE staff_member (
 	name TEXT NOT NULL, 
 	role TEXT DEFAULT 'cashier' NOT NULL, 
-	email TEXT, 
-	password_hash TEXT, 
 	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
 	left_at TIMESTAMP WITH TIME ZONE, 
 	merchant_id UUID NOT NULL, 
