@@ -1,0 +1,141 @@
+"""Searching among the customers of one merchant: milliseconds a search below row-level security, by each of its ways.
+
+Run: ./stempel bench customer_search [--customers 500000] [--at-most 20]. The customers are made in SQL in a database of
+the moment; each kind of search is asked for many times with texts that find somebody. The limit beside them: ILIKE over
+the same rows, which is what no index can help below row-level security. Nothing is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "backend"))
+
+from sqlalchemy import text  # noqa: E402 - the path comes first
+from sqlalchemy.engine import make_url  # noqa: E402 - the path comes first
+from sqlalchemy.ext.asyncio import create_async_engine  # noqa: E402 - the path comes first
+
+from app.config import Settings  # noqa: E402 - the path comes first
+from app.db.embedded import EmbeddedPostgres  # noqa: E402 - the path comes first
+from app.db.migrate import upgrade_async  # noqa: E402 - the path comes first
+from app.db.session import tenant_scope, to_async_url  # noqa: E402 - the path comes first
+from app.kernel.clock import SystemClock  # noqa: E402 - the path comes first
+from app.modules.crm.listing import list_people  # noqa: E402 - the path comes first
+from app.modules.customers.public import AudienceFilter  # noqa: E402 - the path comes first
+from app.modules.merchants.factories import make_merchant  # noqa: E402 - the path comes first
+from app.process import build_process  # noqa: E402 - the path comes first
+from app.utils.security import Keyring  # noqa: E402 - the path comes first
+
+PASSWORD = "bench"  # noqa: S105 (a database of the moment)
+ROUNDS = 40
+FIRST = "ARRAY['ada','ben','cara','dan','eve','finn','gina','hugo','ina','jan','kim','lea','max','nora','otto','pia']"
+FILL = f"""
+WITH person AS (
+  INSERT INTO customer (merchant_id, id, name, email, phone, locale, sort_name)
+  SELECT :m, gen_random_uuid(), initcap(first) || ' Miller' || n, first || n || '@example.com', '+352' || 600000000 + n,
+    'en', first || ' miller' || n
+  FROM (SELECT n, ({FIRST})[1 + n % 16] AS first FROM generate_series(1, :rows) AS n) AS made
+  RETURNING merchant_id, id, email, phone, sort_name)
+INSERT INTO customer_search (merchant_id, kind, term, customer_id)
+SELECT merchant_id, kind, term, id FROM person, LATERAL (VALUES
+  ('name', sort_name), ('name', split_part(sort_name, ' ', 2) || ' ' || split_part(sort_name, ' ', 1)),
+  ('email', email), ('email', 'example.com'), ('phone', substr(phone, 2)), ('phone', substr(phone, 5)),
+  ('phone_end', reverse(substr(phone, 2)))) AS found(kind, term)"""  # noqa: S608 (a constant)
+
+
+async def measure(url: str, folder: Path, options: argparse.Namespace) -> float:
+    """Fill, search, and return the slowest median in milliseconds."""
+
+    def login(user: str) -> str:
+        parsed = make_url(url).set(username=f"stempel_{user}", password=PASSWORD)
+        return parsed.render_as_string(hide_password=False)
+
+    settings = Settings(
+        database_url=login("app"),
+        database_system_url=login("system"),
+        database_admin_url=url,
+        data_dir=folder / "data",
+        demo=True,
+        log_level="WARNING",
+    )
+    process = build_process(settings, clock=SystemClock(), keyring=Keyring.for_tests())
+    await process.open()
+    try:
+        merchant = await make_merchant(process.database)
+        owner = create_async_engine(to_async_url(url), isolation_level="AUTOCOMMIT")
+        async with owner.connect() as connection:
+            await connection.execute(text(FILL), {"m": merchant.id, "rows": options.customers})
+            for table in ("customer", "customer_search"):
+                await connection.execute(text(f"VACUUM ANALYZE {table}"))
+        await owner.dispose()
+        return await search(process, merchant.id, options.customers)
+    finally:
+        await process.aclose()
+
+
+async def search(process, merchant_id, customers: int) -> float:  # type: ignore[no-untyped-def]
+    """Ask in each way, a page of the list as the dashboard shows it, and print the medians."""
+    slowest = 0.0
+    ways = {
+        "whole name": "ada miller{n}",
+        "last name": "miller{n}",
+        "first letters": "ad",
+        "e-mail": "ada{n}@",
+        "phone": "0{p}",
+        "end of the phone": "{p}",
+        "a word of thousands": "miller",
+        "nobody": "zzz{n}",
+    }
+    for name, pattern in ways.items():
+        taken = []
+        for turn in range(ROUNDS):
+            number = 16 * (1 + (turn * 7919) % (customers // 16 - 1))
+            typed = pattern.format(n=number, p=600000000 + number)
+            async with tenant_scope(process.database, merchant_id) as session:
+                begin = time.perf_counter()
+                chosen = AudienceFilter(text=typed)
+                await list_people(
+                    session, merchant_id, chosen, order="newest", after="", now=process.clock.now()
+                )
+                taken.append((time.perf_counter() - begin) * 1000)
+        median = statistics.median(taken)
+        slowest = max(slowest, median)
+        print(f"{name:22} {median:7.1f} ms  (slowest {max(taken):.1f})")
+    async with tenant_scope(process.database, merchant_id) as session:
+        begin = time.perf_counter()
+        await session.execute(
+            text("SELECT id FROM customer WHERE merchant_id = :m AND name ILIKE '%miller77%' LIMIT 51"),
+            {"m": merchant_id},
+        )
+        print(f"{'limit: ILIKE':22} {(time.perf_counter() - begin) * 1000:7.1f} ms")
+    return slowest
+
+
+def main() -> None:
+    """Measure and compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=500_000)
+    parser.add_argument("--at-most", type=float, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        server = EmbeddedPostgres(folder / "pg")
+        server.start()
+        try:
+            asyncio.run(upgrade_async(server.admin_url, app_password=PASSWORD, system_password=PASSWORD))
+            slowest = asyncio.run(measure(server.admin_url, folder, options))
+        finally:
+            server.stop()
+    if options.at_most and slowest > options.at_most:
+        sys.exit(f"{slowest:.1f} ms is more than {options.at_most}")
+
+
+if __name__ == "__main__":
+    main()
