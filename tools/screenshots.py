@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -31,12 +32,7 @@ ZONE = ZoneInfo("Europe/Luxembourg")
 COLORS = 256
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1440, "height": 900}
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--hide-scrollbars",
-]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
 
 
 def seconds_to_a_thursday(now: datetime) -> float:
@@ -46,30 +42,22 @@ def seconds_to_a_thursday(now: datetime) -> float:
     return (target - now).total_seconds()
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def running_demo(folder: Path) -> Iterator[dict[str, Any]]:
     """Run the demo on a free port and yield what its demo.json says."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
     clock = folder / "clock"
     clock.write_text(str(seconds_to_a_thursday(datetime.now(ZONE))))
-    command = [
-        sys.executable,
-        "-m",
-        "app.cli",
-        "demo",
-        "--data-dir",
-        str(folder),
-        "--port",
-        "0",
-    ]
+    command = [sys.executable, "-m", "app.cli", "demo", "--data-dir", str(folder), "--port", str(free_port())]
     command += ["--clock-file", str(clock)]
-    demo = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT / "backend",
-    )
+    demo = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT / "backend")
     try:
         assert demo.stdout is not None
         give_up_at = time.monotonic() + START_SECONDS_MAX
@@ -114,9 +102,7 @@ class Pictures:
         page.screenshot(path=target, full_page=full)
         # 256 colours are enough for flat surfaces, and a third of the bytes.
         with Image.open(target) as picture:
-            picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(
-                target, optimize=True
-            )
+            picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)
         print(f"  {name}.png")
 
     def customer(self) -> None:
@@ -217,9 +203,7 @@ class Pictures:
     def request(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Ask with the merchant's key."""
         headers = {"Authorization": f"Bearer {self.demo['merchants'][0]['api_key']}"}
-        answer = httpx2.request(
-            method, self.demo["base_url"] + path, json=body, headers=headers
-        )
+        answer = httpx2.request(method, self.demo["base_url"] + path, json=body, headers=headers)
         answer.raise_for_status()
         return dict(answer.json())
 
@@ -230,10 +214,7 @@ def main(folder: Path) -> None:
     if chromium is None:
         raise SystemExit("Chromium is not installed.")
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="stempel-pictures-") as data,
-        running_demo(Path(data)) as demo,
-    ):
+    with tempfile.TemporaryDirectory(prefix="stempel-pictures-") as data, running_demo(Path(data)) as demo:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
             pictures = Pictures(browser, folder, demo)
