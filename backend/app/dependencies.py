@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,10 +30,15 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 @asynccontextmanager
 async def plain_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """Open the same for a route of the hot path, which asks for no dependencies."""
-    async with request.app.state.database.plain_sessions() as session:
+    """Open the same for a route of the hot path, which asks for no dependencies; unused, it costs next to nothing."""
+    session = request.app.state.database.plain_sessions()
+    try:
         yield session
-        await session.commit()
+        if session.in_transaction():
+            await session.commit()
+    finally:
+        if session.in_transaction():
+            await asyncio.shield(session.close())
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
@@ -107,6 +113,12 @@ async def bind_store(request: Request, session: AsyncSession, store_id: UUID) ->
             known[store_id] = merchant_id
     await set_tenant(session, merchant_id)
     return StoreRef(merchant_id, store_id)
+
+
+def known_store(request: Request, store_id: UUID) -> StoreRef | None:
+    """Return a store whose tenant is known already, without binding any transaction to it."""
+    merchant_id = request.app.state.store_tenants.get(store_id)
+    return StoreRef(merchant_id, store_id) if merchant_id else None
 
 
 async def get_store_ref(store_id: UUID, request: Request, session: SessionDep) -> StoreRef:

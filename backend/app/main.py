@@ -49,6 +49,6 @@ def create_app(
     app.state.resources = own.resources
     app.state.store_tenants = {}
     install_web(app, settings, own.registry)
-    for _module, router in own.registry.routers():
+    for _module, router in own.registry.other_routers():
         app.include_router(router)
     return app

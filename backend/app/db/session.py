@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.config import Settings
+from app.db.direct import DirectConnections
 from app.kernel.errors import NotFound
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -101,6 +102,7 @@ class Database:
         self.system_engine = self._make_engine(
             settings.database_system_url or settings.database_url, max(2, settings.database_pool_size // 3)
         )
+        self.direct = None if settings.database_pgbouncer else DirectConnections(settings)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self.plain_sessions = async_sessionmaker(
             self.engine.execution_options(isolation_level="AUTOCOMMIT"),
@@ -149,6 +151,8 @@ class Database:
 
     async def aclose(self) -> None:
         """Close all connections."""
+        if self.direct is not None:
+            await self.direct.aclose()
         await self.engine.dispose()
         await self.system_engine.dispose()
 

@@ -116,6 +116,10 @@ class Tell(Point[C]):
 
     kind = "Tell"
 
+    def has_listeners(self, context: HookContext) -> bool:
+        """Tell whether anybody would be told; who costs nothing may then be spared the preparations."""
+        return any(not b.switchable or b.module in context.modules_on for b in self._bound)
+
     async def tell(self, context: C) -> None:
         """Tell every subscriber, in order."""
         for subscriber in self._active(context):

@@ -249,7 +249,7 @@ class ObserveMiddleware:
             else "OTHER"
         )
         REQUESTS.labels(method, route, str(status)).observe(seconds)
-        if route in self.QUIET_ROUTES and status < 400:
+        if not self._log.isEnabledFor(logging.INFO) or (route in self.QUIET_ROUTES and status < 400):
             return
         self._log.info(
             "request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -36,7 +36,9 @@ class Registry:
             if module.layer not in LAYERS:
                 raise ManifestError(f"{module.name}: unknown layer {module.layer}")
             if module.switchable != bool(module.about):
-                raise ManifestError(f"{module.name}: a feature with a switch says what it is about, no other does")
+                raise ManifestError(
+                    f"{module.name}: a feature with a switch says what it is about, no other does"
+                )
             missing = set(module.needs) - seen
             if missing:
                 raise ManifestError(
@@ -77,8 +79,17 @@ class Registry:
 
     def routers(self) -> list[tuple[Module, APIRouter]]:
         """Import and return every module's routers in order, the hot ones first."""
-        specs = [(module, spec) for module in self.modules for spec in module.hot_routers]
-        specs += [(module, spec) for module in self.modules for spec in module.routers]
+        return [*self.hot_routers(), *self.other_routers()]
+
+    def hot_routers(self) -> list[tuple[Module, APIRouter]]:
+        """Return the routers that are matched before all others, the kernel's own included."""
+        return self._import((module, spec) for module in self.modules for spec in module.hot_routers)
+
+    def other_routers(self) -> list[tuple[Module, APIRouter]]:
+        """Return the routers that are matched in the order of the modules."""
+        return self._import((module, spec) for module in self.modules for spec in module.routers)
+
+    def _import(self, specs: Iterable[tuple[Module, str]]) -> list[tuple[Module, APIRouter]]:
         found: list[tuple[Module, APIRouter]] = []
         for module, spec in specs:
             file, _, attribute = spec.partition(":")

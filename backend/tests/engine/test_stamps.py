@@ -240,12 +240,22 @@ async def test_a_hundred_at_once_within_the_cooldown_are_one_stamp(open_shop: An
     assert await shop.violations() == []
 
 
-async def test_control_without_the_lock_a_hundred_at_once_are_more(open_shop: Any, monkeypatch: Any) -> None:
-    """The lock is what makes it one: without FOR UPDATE several get through, so that the test above can fail."""
+@pytest.mark.parametrize("guard", ["lock", "version"])
+async def test_control_without_the_guard_a_hundred_at_once_are_more(
+    open_shop: Any, database: Any, monkeypatch: Any, guard: str
+) -> None:
+    """Without FOR UPDATE on the ordinary way, or the row's version on the short one, several get through."""
     from app.modules.visits import statements
 
-    for name in ("LOAD", "LOAD_WITH_PIN"):
-        monkeypatch.setattr(statements, name, getattr(statements, name).replace("FOR UPDATE OF card", ""))
+    if guard == "lock":
+        monkeypatch.setattr(database, "direct", None)
+        for name in ("LOAD", "LOAD_WITH_PIN"):
+            unlocked = getattr(statements, name).replace("FOR UPDATE OF card", "")
+            monkeypatch.setattr(statements, name, unlocked)
+    else:
+        unsure = statements.WRITE_AT_ONCE.replace("xmin::text = $30", "$30::text <> ''")
+        assert unsure != statements.WRITE_AT_ONCE
+        monkeypatch.setattr(statements, "WRITE_AT_ONCE", unsure)
     shop = await open_shop(cooldown_minutes=10)
     card = await shop.card()
     assert (await shop.stamp(await shop.card())).status_code == 201  # the PIN is remembered from here on

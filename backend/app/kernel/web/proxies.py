@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from fastapi import Request
 from starlette.types import Scope
 
 IPV6_PREFIX = 64
 UNKNOWN_ADDRESS = "unknown"
+# Read anew at each request, twice; a few thousand are a few hundred kilobytes, in memory only.
+ADDRESSES_KEPT = 4_096
+ADDRESS_LENGTH_MAX = 100
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -22,6 +26,11 @@ def parse_networks(values: Sequence[str]) -> tuple[Network, ...]:
 
 def parse_address(text: str) -> Address | None:
     """Return an address without port, zone or IPv4-in-IPv6 dress; None for anything else."""
+    return _parse_address(text) if len(text) <= ADDRESS_LENGTH_MAX else None
+
+
+@lru_cache(maxsize=ADDRESSES_KEPT)
+def _parse_address(text: str) -> Address | None:
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

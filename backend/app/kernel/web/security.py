@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import Settings
@@ -51,6 +50,8 @@ FIXED_HEADERS = {
     # Pages show personal facts; what may be kept says so itself.
     "cache-control": "no-store",
 }
+
+_FIXED_HEADERS = tuple((name.encode(), value.encode()) for name, value in FIXED_HEADERS.items())
 
 
 def content_security_policy(extra: Mapping[str, str]) -> str:
@@ -180,15 +181,16 @@ class SecurityMiddleware:
         )
 
     def _finish_headers(self, scope: Scope, message: Message) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in FIXED_HEADERS.items():
-            headers.setdefault(name, value)
-        extra = scope["state"].get("csp_extra")
-        headers.setdefault(
-            "content-security-policy", content_security_policy(extra) if extra else self._policy
-        )
-        if scope["scheme"] == "https":
-            headers.setdefault("strict-transport-security", HSTS)
+        headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+        there = {name.lower() for name, _value in headers}
+        headers += [header for header in _FIXED_HEADERS if header[0] not in there]
+        if b"content-security-policy" not in there:
+            extra = scope["state"].get("csp_extra")
+            policy = content_security_policy(extra) if extra else self._policy
+            headers.append((b"content-security-policy", policy.encode("latin-1")))
+        if scope["scheme"] == "https" and b"strict-transport-security" not in there:
+            headers.append((b"strict-transport-security", HSTS.encode()))
+        message["headers"] = headers
 
 
 class _BodyGuard:

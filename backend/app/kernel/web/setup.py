@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
-    """Add middleware, error answers, templates, static files and the kernel's own routes.
+    """Add middleware, error answers, templates, static files, the hot routes and the kernel's own.
 
     Call it before the modules' routers are included: routes take the CSRF check when they are added.
     """
@@ -42,5 +42,7 @@ def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
     app.add_middleware(LanguageMiddleware, settings=settings)
     app.add_middleware(ObserveMiddleware)
     app.router.dependencies.append(Depends(check_csrf))
+    for _module, hot in registry.hot_routers():
+        app.include_router(hot)
     for router in (static.router, language.router, health.router, well_known.router):
         app.include_router(router)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.adapters import resources_of
+from app.kernel.adapters import Resources, resources_of
 from app.kernel.outcomes import Refusal
 from app.modules.staff.pins import PinHasher, address_key, staff_of
 from app.modules.staff.queries import GATE, gate_of
@@ -50,7 +50,14 @@ def find_remembered_pin(
     session: AsyncSession, store_id: UUID, pin: str | None, *, now: datetime
 ) -> bytes | None:
     """Return the verifier a right PIN led to a few minutes ago in this process, or None."""
-    return resources_of(session).get(PinHasher).find_remembered(store_id, pin, now=now) if pin else None
+    return remembered_verifier(resources_of(session), store_id, pin, now=now)
+
+
+def remembered_verifier(
+    resources: Resources, store_id: UUID, pin: str | None, *, now: datetime
+) -> bytes | None:
+    """Return the same without a session."""
+    return resources.get(PinHasher).find_remembered(store_id, pin, now=now) if pin else None
 
 
 def pin_address(session: AsyncSession, address: str) -> bytes:

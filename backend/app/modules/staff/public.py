@@ -18,9 +18,9 @@ from app.modules.staff.devices import (
     end_shift,
     open_shift,
 )
-from app.modules.staff.fast import find_remembered_pin, fold_pin, judge_pin, pin_address
+from app.modules.staff.fast import find_remembered_pin, fold_pin, judge_pin, pin_address, remembered_verifier
 from app.modules.staff.pairing import count_typed_code, find_pairing, pair_device
-from app.modules.staff.pins import check_pin
+from app.modules.staff.pins import address_key, check_pin
 from app.modules.staff.rules import StaffRef, decide_manager
 from app.modules.staff.service import (
     DrawnPin,
@@ -38,6 +38,7 @@ __all__ = [
     "DrawnPin",
     "MaybeDeviceDep",
     "StaffRef",
+    "address_key",
     "check_manager",
     "check_pin",
     "count_typed_code",
@@ -52,6 +53,7 @@ __all__ = [
     "open_shift",
     "pair_device",
     "pin_address",
+    "remembered_verifier",
     "staff_names",
 ]
 

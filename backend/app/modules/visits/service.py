@@ -92,12 +92,13 @@ async def award_visit(
     if isinstance(found, Refusal):
         return found
     loaded, staff = found
-    fingerprint = _fingerprint(session, store, command) if key.key else None
+    keyring = resources_of(session).get(Keyring)
+    fingerprint = fingerprint_of_command(keyring, store, command) if key.key else None
     if loaded.used_fingerprint is not None and fingerprint is not None:
         judged = judge_stored(loaded.used_fingerprint, loaded.used_answer, fingerprint)
         return await _repeat(session, store, judged, staff)
-    context = _context(store, command, loaded, staff=staff, now=now)
-    granted = _decide(context)
+    context = earn_context(store, command, loaded, staff=staff, now=now)
+    granted = decide(context)
     if isinstance(granted, Refusal):
         return granted
     scope = key.scope(loaded.pass_id)
@@ -260,9 +261,10 @@ async def _check(
     )
 
 
-def _fingerprint(session: AsyncSession, store: StoreRef, command: AwardCommand) -> bytes:
+def fingerprint_of_command(keyring: Keyring, store: StoreRef, command: AwardCommand) -> bytes:
+    """Return what tells a repetition from another request under the same idempotency key."""
     body = {"store": store.id, "card": command.card, "quantity": command.quantity, "amount": command.amount}
-    return fingerprint_of(resources_of(session).get(Keyring), body)
+    return fingerprint_of(keyring, body)
 
 
 async def _repeat(
@@ -277,9 +279,10 @@ async def _repeat(
     return AwardGranted(judged.answer, given_by=names.get(UUID(giver_id)), replayed=True)
 
 
-def _context(
+def earn_context(
     store: StoreRef, command: AwardCommand, loaded: LoadedAward, *, staff: StaffRef, now: datetime
 ) -> EarnContext:
+    """Return the visit about to be given as guards, modifiers and rules see it."""
     policy = VisitPolicy(
         loyalty_type=loaded.loyalty_type,
         stamps=StampPolicy(
@@ -311,7 +314,8 @@ def _context(
     )
 
 
-def _decide(context: EarnContext) -> VisitGranted | Refusal:
+def decide(context: EarnContext) -> VisitGranted | Refusal:
+    """Ask the request's form, the guards and the rules, then the modifiers."""
     refusal = check_request(context.policy, context.request) or EARN_GUARD.first_refusal(context)
     if refusal is not None:
         return refusal

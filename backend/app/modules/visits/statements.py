@@ -43,7 +43,7 @@ SELECT card.id, card.program_id, card.status, card.stamp_count, card.points_bala
        (SELECT coalesce(jsonb_agg(jsonb_build_array(reward.id, reward.kind, reward.threshold, reward.title,
                                                     reward.active, reward.reward_kind)), '[]')
         FROM reward WHERE reward.merchant_id = card.merchant_id AND reward.program_id = card.program_id) AS rewards,
-       used.fingerprint AS used_fingerprint, used.answer AS used_answer{pin_columns}
+       used.fingerprint AS used_fingerprint, used.answer AS used_answer{columns}
 FROM pass_object card
 JOIN store ON store.merchant_id = card.merchant_id AND store.id = $3 AND store.program_id = card.program_id
   AND store.closed_at IS NULL
@@ -51,25 +51,28 @@ JOIN program ON program.merchant_id = card.merchant_id AND program.id = card.pro
 JOIN merchant ON merchant.id = card.merchant_id
 LEFT JOIN idempotency_key used
   ON used.merchant_id = card.merchant_id AND used.scope = $4 AND used.key = $5
-{pin_joins}
-WHERE card.merchant_id = $1 AND card.id = $2 AND card.status IN ('active', 'blocked')
-FOR UPDATE OF card
+{joins}
+WHERE {bound}card.merchant_id = $1 AND card.id = $2 AND card.status IN ('active', 'blocked')
+{lock}
 """
 
 _pin_columns, _pin_joins = fold_pin(address="$6", verifier="$7", now="$8")
+_LOCK = "FOR UPDATE OF card"
 
-LOAD = _LOAD.format(pin_columns="", pin_joins="")
-LOAD_WITH_PIN = _LOAD.format(pin_columns=", " + _pin_columns, pin_joins=_pin_joins)
+LOAD = _LOAD.format(columns="", joins="", bound="", lock=_LOCK)
+LOAD_WITH_PIN = _LOAD.format(columns=", " + _pin_columns, joins=_pin_joins, bound="", lock=_LOCK)
 
-# `go` is empty where somebody else claimed the key since the load: then nothing at all is written.
-WRITE = """
-WITH claimed AS (
-    INSERT INTO idempotency_key (merchant_id, scope, key, fingerprint, answer, created_at)
-    SELECT $1, $4, $5, $6, $7::jsonb, $8 WHERE $5::text IS NOT NULL
-    ON CONFLICT (merchant_id, scope, key) DO NOTHING RETURNING 1
-), go AS (
-    SELECT 1 WHERE $5::text IS NULL OR EXISTS (SELECT FROM claimed)
-), card AS (
+# Binds the tenant inside the statement itself. A condition without columns is judged before any row is read; were it
+# not, row-level security would show no row, which the callers take as a reason to go the ordinary way.
+_BOUND = "(SELECT set_config('stempel.merchant_id', ($1::uuid)::text, true)) IS NOT NULL AND "
+
+# Without a lock: what was read is what the card's row version says, and WRITE_AT_ONCE insists on that version.
+READ_AT_ONCE = _LOAD.format(
+    columns=", card.xmin::text AS version, " + _pin_columns, joins=_pin_joins, bound=_BOUND, lock=""
+)
+
+_WRITE = """
+WITH {claim}card AS (
     UPDATE pass_object SET
         stamp_count = $9, points_balance = $10, reward_unlocked = $11, rewards_banked = $12::jsonb,
         last_stamp_at = CASE WHEN $13::bigint > 0 THEN $8 ELSE last_stamp_at END,
@@ -78,8 +81,8 @@ WITH claimed AS (
         last_visit_at = $8, visits_day = $16, visits_today = $17, known_stores = $18,
         revision = revision + 1,
         changed_at = greatest($8, date_trunc('second', changed_at) + interval '1 second')
-    FROM go WHERE merchant_id = $1 AND id = $2
-), visit AS (
+    {where}
+){go}, visit AS (
     INSERT INTO visit (merchant_id, id, store_id, pass_id, staff_id, given_by, device_id, source, amount_minor,
                        currency, stamps, points, idempotency_key, explanation, at)
     SELECT $1, $19, $3, $2, $20, $21, $22, $23, $24, $25, $13::bigint, $15::bigint, $5, $26::jsonb, $8 FROM go
@@ -104,6 +107,29 @@ WITH claimed AS (
 )
 SELECT count(*) FROM go
 """
+
+# `go` is empty where somebody else claimed the key since the load: then nothing at all is written.
+_CLAIM = """claimed AS (
+    INSERT INTO idempotency_key (merchant_id, scope, key, fingerprint, answer, created_at)
+    SELECT $1, $4, $5, $6, $7::jsonb, $8 WHERE $5::text IS NOT NULL
+    ON CONFLICT (merchant_id, scope, key) DO NOTHING RETURNING 1
+), go AS (
+    SELECT 1 WHERE $5::text IS NULL OR EXISTS (SELECT FROM claimed)
+), """
+
+WRITE = _WRITE.format(claim=_CLAIM, where="FROM go WHERE merchant_id = $1 AND id = $2", go="")
+
+# `go` is empty where the card has changed since READ_AT_ONCE; a key claimed by somebody else undoes the whole.
+WRITE_AT_ONCE = _WRITE.format(
+    claim="",
+    where=f"WHERE {_BOUND}merchant_id = $1 AND id = $2 AND xmin::text = $30 RETURNING 1",
+    go=""", go AS (
+    SELECT 1 FROM card
+), claimed AS (
+    INSERT INTO idempotency_key (merchant_id, scope, key, fingerprint, answer, created_at)
+    SELECT $1, $4, $5, $6, $7::jsonb, $8 FROM go WHERE $5::text IS NOT NULL
+)""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +279,12 @@ async def load_award(
         row = await connection.fetchrow(LOAD, *arguments)
     else:
         row = await connection.fetchrow(LOAD_WITH_PIN, *arguments, pin.address_key, pin.verifier, pin.now)
-    if row is None:
-        return None
-    values = dict(row)
-    pin_values = {name: values.pop(name) for name in _PIN_NAMES} if pin is not None else None
+    return None if row is None else read_loaded(dict(row), has_pin=pin is not None)
+
+
+def read_loaded(values: dict[str, Any], *, has_pin: bool) -> LoadedAward:
+    """Return a row of a loading statement as what the decision needs."""
+    pin_values = {name: values.pop(name) for name in _PIN_NAMES} if has_pin else None
     return LoadedAward(
         pass_id=values.pop("id"),
         totals=CardTotals(
@@ -292,8 +320,13 @@ _PIN_NAMES = (
 async def write_award(session: AsyncSession, rows: AwardRows) -> bool:
     """Write everything, or nothing where the idempotency key was claimed meanwhile; tell which."""
     connection = await driver_of(session)
-    written: int = await connection.fetchval(
-        WRITE,
+    written: int = await connection.fetchval(WRITE, *write_arguments(rows))
+    return written == 1
+
+
+def write_arguments(rows: AwardRows) -> tuple[Any, ...]:
+    """Return the rows as the arguments $1 to $29 of the writing statements."""
+    return (
         rows.merchant_id,
         rows.pass_id,
         rows.store_id,
@@ -319,12 +352,11 @@ async def write_award(session: AsyncSession, rows: AwardRows) -> bool:
         rows.source,
         rows.amount_minor,
         rows.currency,
-        json.dumps(rows.explanation),
-        json.dumps(rows.stamps),
-        json.dumps(rows.points),
-        json.dumps(rows.lots),
+        json.dumps(rows.explanation) if rows.explanation else "[]",
+        json.dumps(rows.stamps) if rows.stamps else "[]",
+        json.dumps(rows.points) if rows.points else "[]",
+        json.dumps(rows.lots) if rows.lots else "[]",
     )
-    return written == 1
 
 
 def _by_reward(value: dict[str, Any]) -> dict[UUID, int]:
