@@ -62,9 +62,10 @@ async def walk_to_the_trial(page: Page) -> str:
 async def add_device(page: Page) -> str:
     """Add a staff device from the trial; return the link that pairs it."""
     await page.get_by_role("link", name="Pair a device").click()
-    await page.get_by_label("Name").fill("Counter")
+    await page.get_by_label("Name", exact=True).fill("Counter")
     await page.get_by_role("button", name="Add the device").click()
-    link = await page.locator('[data-copy*="/pair"]').get_attribute("data-copy")
+    await expect(page.get_by_role("heading", name="Pair the device now")).to_be_visible()
+    link = await page.locator('[data-copy*="/staff/pair"]').get_attribute("data-copy")
     assert link is not None
     return link
 
