@@ -25,6 +25,8 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
         _CONSENT,
         msg("texts for some weeks, then only that one was sent"),
     ),
+    "crm": (msg("Serving customers: corrections, notes, imports"), _CONTRACT, _UNTIL_ERASED),
+    "nudges": (msg("Reminders and promotions"), _CONSENT, _UNTIL_ERASED),
     "fraud": (msg("Finding misuse at the till"), _INTEREST, _UNTIL_ERASED),
     "fingerprints": (
         msg("Finding misuse at the till"),

@@ -147,9 +147,7 @@ async def test_a_mistake_changes_nothing(client, database, store):
 
 async def test_a_confirmed_address_changes_by_its_mailbox(client, database, merchant, store):
     """The old mailbox agrees, then the new one is asked to confirm; the consent does not follow."""
-    card = await make_card(
-        database, store, email="ada@example.com", email_consent=True, verified=True
-    )
+    card = await make_card(database, store, email="ada@example.com", email_consent=True, verified=True)
     await open_card(client, card)
     path = f"/card/{card.id}/details"
 
