@@ -12,7 +12,7 @@ from app.db.base import NONE, PERSONAL, PSEUDONYM, SECRET, Base, TenantRow, merc
 
 
 class StaffMember(TenantRow, Base):
-    """A person who gives stamps; email and password_hash only with an own dashboard sign-in."""
+    """A person who gives stamps. Who also signs in to the dashboard is a member of accounts, linked to this row."""
 
     __tablename__ = "staff_member"
     __table_args__ = (
@@ -21,8 +21,6 @@ class StaffMember(TenantRow, Base):
     )
     name: Mapped[str] = mapped_column(info=PERSONAL)
     role: Mapped[str] = mapped_column(server_default="cashier", info=NONE)
-    email: Mapped[str | None] = mapped_column(info=PERSONAL)
-    password_hash: Mapped[str | None] = mapped_column(info=SECRET)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)
     left_at: Mapped[datetime | None] = mapped_column(info=NONE)
 

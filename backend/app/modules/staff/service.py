@@ -153,11 +153,9 @@ async def change_member(
 
 
 async def end_membership(session: AsyncSession, staff_id: UUID, *, by: Principal, now: datetime) -> None:
-    """Let a member go: PINs, open shifts and the sign-in end at once. Raises NotFound."""
+    """Let a member go: PINs and open shifts end at once. Raises NotFound."""
     member = await get_member(session, by.merchant_id, staff_id)
     member.left_at = now
-    member.email = None
-    member.password_hash = None
     await _revoke_pins(session, by.merchant_id, staff_id)
     await _note(session, by, "staff.left", staff_id, now=now, facts={})
 
