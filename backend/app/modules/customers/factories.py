@@ -23,6 +23,7 @@ async def make_customer(
     async with tenant_scope(database, merchant.id) as session:
         made = await create_customer(session, merchant.id, CustomerDetails(**details), now=now, source="test")
         if verified:
+            await session.flush()  # confirming reads the row anew
             await confirm_email(session, merchant.id, made.id, now=now)
             await session.flush()
             made = await get_customer(session, merchant.id, made.id)

@@ -100,7 +100,9 @@ async def list_due(
     found: list[Due] = []
     if "birthday" in on:
         days = [month * 100 + day for month, day in birthdays_on(today)]
-        found += await _rows(session, _BIRTHDAYS, common | {"days": days, "year": str(today.year)}, drop=("now",))
+        found += await _rows(
+            session, _BIRTHDAYS, common | {"days": days, "year": str(today.year)}, drop=("now",)
+        )
     if {"reward_ready", "one_away"} & on:
         values = common | {
             "visit_since": now - VISIT_COUNTS_FOR,
