@@ -27,7 +27,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS_MAX = 120
+START_SECONDS_MAX = 300
 ZONE = ZoneInfo("Europe/Luxembourg")
 COLORS = 256
 PHONE: ViewportSize = {"width": 360, "height": 740}
