@@ -8,16 +8,18 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
+    pkcs12,
 )
 
+from app.kernel.foreign_keys import CostlyKey, load_foreign_key
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.identity import Blob, read_leaf
 from app.modules.wallets.google_wallet.accounts import UnusableKey, read_key
-from app.utils.rsa_keys import CostlyKey, load_foreign_key
 
 SECONDS_MAX = 0.5
 # Exponents of Mersenne primes: primes of any length for nothing.
@@ -69,3 +71,14 @@ def test_a_usual_key_is_tested_and_taken() -> None:
     key = rsa.generate_private_key(65537, 2048)
     data = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     assert isinstance(load_foreign_key(data, None), rsa.RSAPrivateKey)
+
+
+def test_a_long_key_in_a_p12_holds_up_another_process_only() -> None:
+    """Nothing opens a .p12 without testing its key: a process with bounded time does, and ours goes on."""
+    pem, began = long_key((4423, 4253)), time.process_time()
+    key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    p12 = pkcs12.serialize_key_and_certificates(b"pass", key, None, None, BestAvailableEncryption(b"secret"))
+    with pytest.raises(IdentityFault, match="takes too long to open"):
+        read_leaf([Blob("pass.p12", p12)], password="secret", now=None)
+    assert time.process_time() - began < SECONDS_MAX

@@ -19,14 +19,13 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    pkcs12,
 )
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from app.kernel.foreign_keys import CostlyKey, load_foreign_key, open_foreign_p12
 from app.modules.wallets.apple_wallet.der import is_costly
 from app.modules.wallets.apple_wallet.faults import IdentityFault
 from app.modules.wallets.apple_wallet.signer import Signer
-from app.utils.rsa_keys import CostlyKey, load_foreign_key
 
 # Apple's public intermediate, generation 4; from apple.com/certificateauthority, serial 13DC7795…D2.
 BUNDLED_WWDR = Path(__file__).parent / "AppleWWDRCAG4.pem"
@@ -194,7 +193,9 @@ def _read_blob(found: _Found, blob: Blob, password: str) -> None:
 
 def _read_p12(found: _Found, blob: Blob, password: str) -> None:
     try:
-        key, leaf, more = pkcs12.load_key_and_certificates(blob.data, password.encode())
+        opened = open_foreign_p12(blob.data, password.encode())
+    except CostlyKey as error:
+        raise IdentityFault("too_costly", name=blob.name) from error
     except UnsupportedAlgorithm as error:
         raise IdentityFault("old_p12") from error
     except ValueError as error:
@@ -204,9 +205,7 @@ def _read_p12(found: _Found, blob: Blob, password: str) -> None:
         text = str(error).lower()
         code = "wrong_password" if "password" in text or "mac" in text else "unreadable"
         raise IdentityFault(code, name=blob.name) from error
-    if key is not None:
-        _keep_key(found, key)
-    found.certificates += [one for one in (leaf, *more) if one is not None]
+    _read_pem(found, Blob(blob.name, opened), "")
 
 
 def _knows_rc2() -> bool:

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.kernel.adapters import resources_of
+from app.kernel.foreign_keys import load_foreign_key
 from app.kernel.observability import get_logger
 from app.kernel.sealing import SealedColumn
 from app.modules.wallets.google_wallet.models import GoogleAccountRow
-from app.utils.rsa_keys import load_foreign_key
 from app.utils.security import Keyring
 
 STAND_IN_ISSUER = "3388000000000000001"

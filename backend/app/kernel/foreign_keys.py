@@ -6,12 +6,20 @@ the whole process stands still.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
+
+from app.kernel import p12_reader
 
 RSA_BITS_MAX = 4096
 # Both primes have half the key's bits; a key with one long prime would cost as much as one of twice its length.
 UNEVEN_BITS_MAX = 64
+# More than the child may compute, for a machine that is busy.
+P12_SECONDS_MAX = 20.0
 
 
 class CostlyKey(ValueError):
@@ -31,3 +39,27 @@ def _is_costly(key: RSAPrivateKey) -> bool:
     numbers = key.private_numbers()
     longest = max(numbers.p.bit_length(), numbers.q.bit_length())
     return key.key_size > RSA_BITS_MAX or longest > key.key_size // 2 + UNEVEN_BITS_MAX
+
+
+def open_foreign_p12(data: bytes, password: bytes) -> bytes:
+    """Return key and certificates of a .p12 as PEM; raises CostlyKey, UnsupportedAlgorithm, ValueError.
+
+    Another process opens it, because the time that takes is the stranger's choice.
+    """
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", p12_reader.__name__],
+            input=b"%d\n" % len(password) + password + data,
+            capture_output=True,
+            timeout=P12_SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CostlyKey("the file takes too long to open") from error
+    if run.returncode == 0:
+        return run.stdout
+    if run.returncode == p12_reader.UNSUPPORTED:
+        raise UnsupportedAlgorithm("the file's encryption is not known here")
+    if run.returncode == p12_reader.UNREADABLE:
+        raise ValueError(run.stdout.decode(errors="replace"))
+    raise CostlyKey("the file takes too long to open")
