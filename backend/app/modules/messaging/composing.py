@@ -52,10 +52,11 @@ def compose(
     mail["Message-ID"] = make_message_id(str(message.id), settings.mail_from)
     mail["Auto-Submitted"] = "auto-generated"
     mail["Feedback-ID"] = f"{message.kind}:{message.merchant_id.hex}:{message.purpose}:stempel"
-    text = message.mail.text
+    text, first = message.mail.text, ""
     if message.purpose == MARKETING and unsubscribe is not None:
-        mail["List-Unsubscribe"] = f"<{unsubscribe.one_click}>"
-        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        # Written as it is: the header classes would fold an address of this length into encoded words.
+        first = f"List-Unsubscribe: <{header_url(unsubscribe.one_click)}>\r\n"
+        first += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         mail["Precedence"] = "bulk"
         text += "\n\n-- \n" + goodbye(brand, locale=message.locale) + "\n" + unsubscribe.page
     mail.set_content(text + "\n", cte="quoted-printable")
@@ -65,7 +66,13 @@ def compose(
     envelope = (
         bounce_address(settings.mail_bounces, message.id) if settings.mail_bounces else sender.addr_spec
     )
-    return ReadyMail(sign(mail.as_bytes(), sender, settings), envelope, recipient.addr_spec)
+    return ReadyMail(sign(first.encode() + mail.as_bytes(), sender, settings), envelope, recipient.addr_spec)
+
+
+def header_url(url: str) -> str:
+    """Return an address of ours as it may stand in a header; raises AssertionError for any other."""
+    assert url.isascii() and url.isprintable() and not set(url) & set("<> "), "an address of ours"  # noqa: PT018
+    return url
 
 
 def goodbye(brand: Brand, *, locale: str) -> str:
