@@ -69,6 +69,7 @@ __all__ = [
     "CONSENT_TEXT_VERSION",
     "PURPOSES",
     "ConsentRecord",
+    "Customer",
     "ConsentSettings",
     "list_opt_outs",
     "set_opt_outs",

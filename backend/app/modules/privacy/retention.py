@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import system_scope
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.kernel.settings import get_settings
 from app.modules.cards.public import PassObject
-from app.modules.customers.models import Customer
-from app.modules.customers.public import erase_person
-from app.modules.merchants.models import Merchant
+from app.modules.customers.public import Customer, erase_person
 from app.modules.privacy.rules import months_before
 from app.modules.privacy.settings import PrivacySettings
 
@@ -68,7 +66,7 @@ async def erase_inactive_job(context: JobContext) -> None:
 async def run_retention(context: JobContext) -> None:
     """Queue a look at every merchant's customers."""
     async with system_scope(context.database) as session:
-        merchants = list(await session.scalars(select(Merchant.id).order_by(Merchant.id)))
+        merchants = list(await session.scalars(text("SELECT id FROM merchant ORDER BY id")))
         for merchant_id in merchants:
             await enqueue(session, erase_inactive_job, merchant_id=merchant_id, key="retention")
 
