@@ -79,7 +79,8 @@ class Settings(BaseSettings):
         description="Secret of POST /mail/events (whsec_… of Standard Webhooks, or a bearer); empty: closed.",
     )
     mail_dkim_key: Path | None = Field(
-        default=None, description="PEM file of the private key that signs mails (DKIM); none: the server signs."
+        default=None,
+        description="PEM file of the private key that signs mails (DKIM); none: the server signs.",
     )
     mail_dkim_selector: str = Field(
         "stempel", pattern="^[a-zA-Z0-9._-]{1,63}$", description="Selector of the DKIM key in the DNS."

@@ -101,6 +101,7 @@ def running_server(folder: Path, *, name: str) -> Iterator[LiveServer]:
 
 def server_settings(folder: Path, *, name: str, port: int) -> Settings:
     """Return the demo's settings on a database of its own."""
+
     def login(user: str) -> str:
         url = make_url(os.environ[ADMIN_URL]).set(database=name, username=f"stempel_{user}", password=user)
         return url.render_as_string(hide_password=False)
@@ -131,6 +132,7 @@ def _wait(server: LiveServer) -> None:
 
 def run_sql(statement: str) -> None:
     """Run a statement as the administrator of the tests' server."""
+
     async def run() -> None:
         engine = create_async_engine(to_async_url(os.environ[ADMIN_URL]), isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:

@@ -62,7 +62,11 @@ def print_welcome(console: Console, demo: Mapping[str, Any], *, data_dir: str, l
     console.print()
     console.print("[bold]Stempel is running.[/bold] Ctrl-C ends it; the data stays.", highlight=False)
     console.print()
-    rows = [("Dashboard", f"{base}/dashboard"), ("Staff", f"{base}/staff"), ("Mailbox", f"{base}/demo/mailbox")]
+    rows = [
+        ("Dashboard", f"{base}/dashboard"),
+        ("Staff", f"{base}/staff"),
+        ("Mailbox", f"{base}/demo/mailbox"),
+    ]
     rows.append(("API docs", f"{base}/docs"))
     for title, address in rows:
         console.print(f"  {title:<12} {address}", highlight=False, soft_wrap=True)

@@ -49,7 +49,9 @@ CODES: dict[str, ErrorCode] = {
     "already_redeemed": ErrorCode(409, msg("This reward has been redeemed already.")),
     "already_sent": ErrorCode(409, msg("This was sent already.")),
     "not_suppressed": ErrorCode(409, msg("Mail to this address is not kept back.")),
-    "complained": ErrorCode(409, msg("This person reported a mail as spam. Only they can agree to mail again.")),
+    "complained": ErrorCode(
+        409, msg("This person reported a mail as spam. Only they can agree to mail again.")
+    ),
     "already_voided": ErrorCode(409, msg("This has been undone already.")),
     "already_spent": ErrorCode(409, msg("What was given has been spent already. A manager can undo it.")),
     "void_too_late": ErrorCode(409, msg("It is too late to undo this. A manager can do it.")),

@@ -128,7 +128,9 @@ class Translator:
     def format_number(self, value: float | Decimal, *, decimals: int | None = None) -> str:
         """Write a number with the language's separators."""
         if decimals is None and isinstance(value, int):
-            return f"{value:,}".replace(",", self._group_symbol)  # what CLDR does, without its pattern each time
+            return f"{value:,}".replace(
+                ",", self._group_symbol
+            )  # what CLDR does, without its pattern each time
         if decimals is None:
             return str(numbers.format_decimal(value, locale=self.locale))
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from app.db.base import NONE, PSEUDONYM, Base, merchant_fk
 
-
 # Cells are added to over and over: with room in its page a row is changed in place, and the table does not swell.
 OFTEN_CHANGED = {"postgresql_with": {"fillfactor": 50}}
 

@@ -23,5 +23,6 @@ class FeatureSwitched:
 
 
 FEATURE_SWITCHED: Tell[FeatureSwitched] = Tell(
-    "FEATURE_SWITCHED", about="A merchant switched a feature on or off; cards are redrawn. Its data stays either way."
+    "FEATURE_SWITCHED",
+    about="A merchant switched a feature on or off; cards are redrawn. Its data stays either way.",
 )
