@@ -27,7 +27,7 @@ ACTIONS = {
 
 def nav_items(_page: PageContext) -> list[NavItem]:
     """Contribute the line of the messages."""
-    return [NavItem(msg("Messages"), "/dashboard/messages", "mail", "nudges.edit", 25)]
+    return [NavItem(msg("Messages"), "/dashboard/messages", "mail", "nudges.edit", 45)]
 
 
 MODULE = Module(
