@@ -52,6 +52,7 @@ from app.modules.customers.rules import (
     fold,
     make_birthday,
     parse_birthday,
+    purpose_of,
 )
 from app.modules.customers.service import (
     CustomerDetails,
@@ -115,6 +116,7 @@ __all__ = [
     "list_customers_by_email",
     "make_birthday",
     "parse_birthday",
+    "purpose_of",
     "record_consent",
     "set_email",
     "set_locale",

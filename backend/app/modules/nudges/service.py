@@ -21,7 +21,7 @@ from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings, save_settings
 from app.modules.accounts.public import find_member
 from app.modules.cards.public import card_token, get_card, list_cards_of_customer
-from app.modules.customers.public import CustomerView, get_customer
+from app.modules.customers.public import CustomerView, get_customer, purpose_of, wants
 from app.modules.merchants.public import MerchantView, get_merchant
 from app.modules.messaging.public import MARKETING, queue_mail
 from app.modules.nudges.models import NudgeSlot
@@ -130,7 +130,7 @@ async def take_slot(session: AsyncSession, merchant_id: UUID, customer_id: UUID,
 async def send_letter(
     session: AsyncSession, merchant: MerchantView, customer: CustomerView, letter: Letter, *, now: datetime
 ) -> bool:
-    """Queue a mail, and say it on the card as well; False where the week's message or this one was written before."""
+    """Queue a mail, and say it on the card where that is wanted; False where the week's message or this one was written before."""
     if customer.email is None or not await take_slot(session, merchant.id, customer.id, now=now):
         return False
     cards = await list_cards_of_customer(session, merchant.id, customer.id)
@@ -153,7 +153,10 @@ async def send_letter(
     )
     if message_id is None:
         return False
-    if pass_id is not None:
+    purpose = purpose_of(letter.kind)
+    if pass_id is not None and await wants(
+        session, merchant.id, customer.id, purpose=purpose, channel="wallet"
+    ):
         subject, text = letter.wording.subject, " ".join(letter.wording.text.split())
         await send_wallet_message(
             session, merchant.id, pass_id, subject, text or subject, once_key=letter.once_key, now=now
