@@ -35,6 +35,7 @@ SERVICE_KINDS = (
     "address_changed",
     "invitation",
     "owner_changed",
+    "privacy_request",
 )
 
 __all__ = [
