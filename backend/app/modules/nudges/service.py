@@ -130,7 +130,7 @@ async def take_slot(session: AsyncSession, merchant_id: UUID, customer_id: UUID,
 async def send_letter(
     session: AsyncSession, merchant: MerchantView, customer: CustomerView, letter: Letter, *, now: datetime
 ) -> bool:
-    """Queue a mail, and say it on the card where that is wanted; False where the week's message or this one was written before."""
+    """Queue a mail, and say it on the card where wanted; False where the week's message, or this one, was written."""
     if customer.email is None or not await take_slot(session, merchant.id, customer.id, now=now):
         return False
     cards = await list_cards_of_customer(session, merchant.id, customer.id)
