@@ -48,6 +48,7 @@ ALLOWED = {
 STATED = {
     "axe-playwright-python": "MIT",
     "dkimpy": "Zlib",
+    "pypdfium2": "Apache-2.0 OR BSD-3-Clause",
     "text-unidecode": "Artistic-1.0-Perl OR GPL-2.0-or-later",
 }
 # Not passed on with the product: only the tests import it.

@@ -78,6 +78,10 @@ CSRF_EXEMPT = {
     "/apple/updates/v1/devices/{device_id}/registrations/{pass_type}/{serial}",
     "/apple/updates/v1/log",
     "/google/callbacks",
+    # The mail service's reports; its secret, or a signature made with it, says who sends them.
+    "/mail/events",
+    # A mail programme's one click (RFC 8058); the sealed token in the address says whose consent it is.
+    "/mail/preferences/{token}/one-click",
 }
 
 
@@ -90,7 +94,7 @@ async def test_csrf_is_checked_on_every_changing_route(app: FastAPI, client: htt
             answer = await client.request(
                 method, path, headers={"origin": EVIL, "accept": "application/json"}
             )
-            if (answer.status_code, answer.json()["code"]) != (403, "csrf"):
+            if answer.status_code != 403 or answer.json()["code"] != "csrf":
                 let_through.add(route.path)
 
     assert let_through == CSRF_EXEMPT
