@@ -183,7 +183,7 @@ async def _program_page(
 async def get_programme_page(
     request: Request, store_id: UUID, principal: MerchantDep, session: SessionDep
 ) -> Response:
-    """Show the form of a programme's rules and look."""
+    """Show the form of a programme's rules."""
     return await _program_page(request, session, await get_store(session, principal.merchant_id, store_id))
 
 
@@ -191,7 +191,7 @@ async def get_programme_page(
 async def post_programme_page(
     request: Request, store_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> Response:
-    """Save a programme's rules and look."""
+    """Save a programme's rules."""
     store = await get_store(session, principal.merchant_id, store_id)
     form = await read_form(request, ProgramForm, convert=PROGRAM_CONVERT)
     if form.data is not None:

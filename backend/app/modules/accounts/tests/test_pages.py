@@ -148,8 +148,10 @@ async def test_store_form_opens_one_store(
 async def test_programme_form_saves_rules(
     client: httpx2.AsyncClient, database: Database, merchant: MadeMerchant
 ) -> None:
-    """The programme's form takes a decimal comma, an empty expiry and a palette."""
+    """The programme's form takes a decimal comma and an empty expiry, and leaves the look to the designer."""
     store = await make_store(database, merchant, "hybrid")
+    look = {"palette": "night", "icon": "shirt"}
+    await send(client, "/dashboard/start/design", look)
     page = f"/dashboard/stores/{store.id}/programme"
     form = {
         "name": "Mode Club",
@@ -163,8 +165,6 @@ async def test_programme_form_saves_rules(
         "points_expiry": "never",
         "points_expiry_months": "12",
         "visits_per_day": "5",
-        "palette": "night",
-        "icon": "shirt",
     }
     bad = await send(client, page, {**form, "stamps_needed": "0"})
     saved = await send(client, page, form)
@@ -177,7 +177,7 @@ async def test_programme_form_saves_rules(
     assert (program.name, program.stamps_needed, program.full_card) == ("Mode Club", 8, "carry_on")
     assert plain_decimal(program.points_per_unit) == "1.5"
     assert program.stamps_expiry_months is None
-    assert program.design == {"palette": "night", "icon": "shirt"}
+    assert program.design == look
 
 
 async def test_store_details_and_switches(

@@ -89,7 +89,7 @@ async def test_a_new_merchant_begins_with_the_first_steps(
 
 
 async def test_the_first_steps_end_with_a_card_to_try(client: httpx2.AsyncClient, database: Database) -> None:
-    """Store, reward, PIN, join code: four forms, and the programme runs as typed."""
+    """Store, reward, look, PIN, join code: five steps and a poster, and the programme runs as typed."""
     merchant = await make_merchant(database)
 
     made = await post_form(
@@ -113,7 +113,12 @@ async def test_the_first_steps_end_with_a_card_to_try(client: httpx2.AsyncClient
             "points_title": "A mug",
         },
     )
-    assert ruled.headers["location"] == "/dashboard/start/team"
+    assert ruled.headers["location"] == "/dashboard/start/design"
+    look = "/dashboard/start/design"
+    looked = await post_form(client, merchant, look, to=look, data={"palette": "night", "icon": "cake"})
+    assert looked.headers["location"] == "/dashboard/start/poster"
+    poster = await client.get("/dashboard/start/poster")
+    assert 'href="/dashboard/start/team"' in poster.text
     team = await post_form(
         client,
         merchant,
@@ -130,6 +135,7 @@ async def test_the_first_steps_end_with_a_card_to_try(client: httpx2.AsyncClient
         (store,) = await list_stores(session, merchant.id)
     assert (store.name, store.loyalty_type, store.program.stamps_needed) == ("Coffee Gare", "hybrid", 8)
     assert store.program.points_per_unit == Decimal("1.5")
+    assert (store.program.design["palette"], store.program.design["icon"]) == ("night", "cake")
     assert store.join_url in tried.text
     page = await client.get("/dashboard/start/programme")
     assert "A slice of cake" in page.text
