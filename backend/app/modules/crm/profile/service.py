@@ -98,7 +98,7 @@ async def correct_card(
     return await answer_once(
         session,
         principal,
-        Once("crm.correct", key, body),
+        Once("corrections", key, body),
         work=work,
         answer=lambda card: {"stamp_count": card.stamp_count, "points_balance": card.points_balance},
         now=now,
