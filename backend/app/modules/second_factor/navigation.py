@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
 from app.kernel.points import NavItem, PageContext, Panel
 from app.modules.second_factor.mails import SECURITY_PATH
 from app.modules.second_factor.service import factors_of
-from app.modules.second_factor.team_pages import reset_path
+
+TEAM_PATH = "/dashboard/team"
 
 AUDIT_WORDS = {
     "second_factor.app_on": msg("Authenticator app set up"),
@@ -23,6 +26,11 @@ AUDIT_WORDS = {
     "passkey.removed": msg("Passkey removed"),
     "passkey.blocked": msg("Passkey blocked: it looks copied"),
 }
+
+
+def reset_path(member_id: UUID) -> str:
+    """Return where the form of a member's page goes."""
+    return f"{TEAM_PATH}/{member_id}/second-factor/reset"
 
 
 def nav_items(page: PageContext) -> list[NavItem]:

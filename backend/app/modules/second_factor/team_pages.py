@@ -12,15 +12,10 @@ from app.kernel.web.form_input import read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
 from app.modules.second_factor import schemas
+from app.modules.second_factor.navigation import TEAM_PATH
 from app.modules.second_factor.service import reset_colleague
 
-TEAM_PATH = "/dashboard/team"
 router = APIRouter(prefix=TEAM_PATH, include_in_schema=False)
-
-
-def reset_path(member_id: UUID) -> str:
-    """Return where the form of a member's page goes."""
-    return f"{TEAM_PATH}/{member_id}/second-factor/reset"
 
 
 @router.post("/{member_id}/second-factor/reset", dependencies=[member("team.edit", api_key=False)])
