@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.i18n import Translator, use_language
-from app.modules.cards.models import PassObject
+from app.modules.cards.public import PassObject
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import ProgramView, list_program_stores
 from app.modules.wallets.google_wallet.images import hero_picture, logo_picture, picture_token, strip_picture
