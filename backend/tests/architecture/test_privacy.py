@@ -33,6 +33,8 @@ NOT_ABOUT_CUSTOMERS = {
     "program": "no person: the id of a programme",
     "reward": "no person: the id of a reward",
     "store": "no person: the id of a store",
+    "design_picture": "no person: the id of a logo or a stamp picture",
+    "tag": "no person: the id of a word the shop sorts by; who carries it is customer_tag, which has a handler",
     "lookup": "leads to stores and members by id",
     "rollup_day": "sums by store and by who gave at the till",
 }
