@@ -418,7 +418,10 @@ async def test_a_killed_worker_doubles_nobody(shop, clock):
     run = await shop.run(url)
     assert (run.status, run.counts) == ("done", {"new": count})
     assert len(await shop.people()) == count
-    assert (await shop.ask("SELECT count(*), sum(points_added) FROM points_event"))[0] == (count // 10, count // 2)
+    assert (await shop.ask("SELECT count(*), sum(points_added) FROM points_event"))[0] == (
+        count // 10,
+        count // 2,
+    )
     await work_on_import(shop.context(), run_id=run_id)
     assert len(await shop.people()) == count
 
