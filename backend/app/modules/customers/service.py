@@ -115,6 +115,7 @@ async def record_consent(
     if customer.email_consent == given or (given and customer.email is None):
         return False
     await _write_consent(session, customer, given=given, locale=customer.locale, source=source, now=now)
+    await session.flush()  # whoever locks the row again in this transaction reads it anew
     return True
 
 
