@@ -7,10 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
+from app.kernel.errors import NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.web.form_input import read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
+from app.modules.accounts.public import find_member
 from app.modules.second_factor import schemas
 from app.modules.second_factor.navigation import TEAM_PATH
 from app.modules.second_factor.service import reset_colleague
@@ -23,6 +25,8 @@ async def post_reset(
     request: Request, member_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
 ) -> Response:
     """Take a member's app, passkeys and recovery codes away, after the owner's password."""
+    if await find_member(session, principal.merchant_id, member_id) is None:
+        raise NotFound("member")
     form = await read_form(request, schemas.PasswordForm)
     back, now = f"{TEAM_PATH}/{member_id}", clock.now()
     if form.data is None:

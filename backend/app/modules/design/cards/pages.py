@@ -178,9 +178,10 @@ async def _read(request: Request, session: AsyncSession, store: StoreView) -> Fo
 
 @router.get("/save", dependencies=[EDIT])
 @router.get("/preview", dependencies=[EDIT])
-async def get_back(request: Request, store_id: UUID) -> Response:
+async def get_back(request: Request, store_id: UUID, principal: MerchantDep, session: SessionDep) -> Response:
     """Lead whoever loads the answer of a form again to the designer."""
-    return redirect(request, design_url(store_id))
+    store = await get_store(session, principal.merchant_id, store_id)
+    return redirect(request, design_url(store.id))
 
 
 @router.post("/save", dependencies=[EDIT])
