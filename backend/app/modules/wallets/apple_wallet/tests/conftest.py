@@ -20,6 +20,12 @@ from app.modules.wallets.models import AppleHealth
 from .standin import StandInApns
 
 
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def fresh_limits(app) -> None:
+    """Give each test its own tries: all come from one address, and the limiter counts by the real clock."""
+    await app.state.limiter.reset()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def apns(tmp_path) -> AsyncIterator[StandInApns]:
     """Return a running stand-in of Apple's push service."""
