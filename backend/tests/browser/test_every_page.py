@@ -31,7 +31,7 @@ LOOKS: Looks = (
     (PHONE, "dark", False),
 )
 PAGES_MAX = 80
-# In the ordinary run; tests/system/test_every_page_in_all_looks.py takes all pages in all looks.
+# What fits an ordinary run; with PAGES_MAX and all LOOKS the walk takes some ten minutes.
 SHORT_LOOKS = LOOKS[:2]
 SHORT_PAGES_MAX = 30
 STATIC = Path(app.__file__).parent / "static"
