@@ -209,7 +209,7 @@ async def get_try_step(request: Request, session: SessionDep, principal: Merchan
     context = {
         "store": store,
         "join_code": qr_svg(store.join_url, title=_("Code to join %(store)s", store=store.name)),
-        "stamp_code": qr_svg(_earn_url(store), title=_("Code to collect at %(store)s", store=store.name)),
+        "stamp_qr": qr_svg(_earn_url(store), title=_("Code to collect at %(store)s", store=store.name)),
         "stamp_url": _earn_url(store),
         "progress": await first_steps(session, principal.merchant_id),
     }
