@@ -30,8 +30,6 @@ WITHOUT_ENTRY: dict[str, str] = {
     "POST /dashboard/account/security/passkeys/options": "asks a question that lives five minutes",
     "POST /dashboard/account/security/recovery-codes/file": "gives back what was just shown; writes nothing",
     "POST /dashboard/exports/files/{export_id}": "gives out a file whose making left an entry",
-    "POST /dashboard/stores/{store_id}/design/pictures/{kind}": "keeps a picture that no card shows before the"
-    " design is saved, which leaves an entry",
     "POST /dashboard/stores/{store_id}/design/preview": "shows what a form would make; writes nothing",
     "POST /dashboard/wallets/apple/test": "tries credentials; keeps only how that went",
     "POST /dashboard/wallets/google/test": "tries credentials; keeps only how that went",

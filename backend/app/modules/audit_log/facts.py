@@ -36,6 +36,7 @@ FIELD_WORDS: Mapping[str, str] = {
     "feature": msg("feature"),
     "rule": msg("rule"),
     "reason": msg("reason"),
+    "kind": msg("kind"),
 }
 VALUE_WORDS: Mapping[str, str] = {
     "stamps": msg("stamps"),
@@ -45,6 +46,8 @@ VALUE_WORDS: Mapping[str, str] = {
     "manager": msg("manager"),
     "cashier": msg("cashier"),
     "analyst": msg("analyst"),
+    "logo": msg("logo"),
+    "stamp": msg("picture of a stamp"),
     "True": msg("yes"),
     "False": msg("no"),
 }

@@ -1,6 +1,8 @@
 """The manifest of design."""
 
+from app.kernel.audit import AUDIT_ACTION
 from app.kernel.hooks import Offer, On
+from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.points import LOGO, STORE_SETTINGS
 from app.modules.design.cards.pictures import logo_bytes
@@ -14,5 +16,9 @@ MODULE = Module(
     has_models=True,
     routers=("cards.picture_pages:router", "cards.pages:router", "posters.pages:router"),
     hooks=(On(STORE_SETTINGS, store_panel),),
-    offers=(Offer(LOGO, "design", logo_bytes),),
+    offers=(
+        Offer(LOGO, "design", logo_bytes),
+        Offer(AUDIT_ACTION, "design.picture_added", msg("Picture for cards uploaded")),
+        Offer(AUDIT_ACTION, "design.picture_removed", msg("Unused picture for cards removed")),
+    ),
 )

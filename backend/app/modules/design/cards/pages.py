@@ -17,6 +17,7 @@ from app.dependencies import ClockDep, MerchantDep, SessionDep, member
 from app.kernel.errors import Invalid
 from app.kernel.i18n import LANGUAGES, current, ngettext
 from app.kernel.i18n import gettext as _
+from app.kernel.permissions import Principal
 from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.limits import rate_limit
@@ -204,7 +205,7 @@ async def post_picture(
     """Keep an uploaded picture and choose it in the form; nothing is on any card until the design is saved."""
     store = await get_store(session, principal.merchant_id, store_id)
     try:
-        digest = await _keep(request, session, store, kind=kind, now=clock.now())
+        digest = await _keep(request, session, principal, kind=kind, now=clock.now())
     except Invalid as error:
         form = FormInput[DesignForm](await _values(session, store), None)
         form.refuse(error)
@@ -213,14 +214,14 @@ async def post_picture(
 
 
 async def _keep(
-    request: Request, session: AsyncSession, store: StoreView, *, kind: Kind, now: datetime
+    request: Request, session: AsyncSession, principal: Principal, *, kind: Kind, now: datetime
 ) -> str:
     async with request.form() as sent:
         upload = sent.get(kind)
         if not isinstance(upload, UploadFile) or not upload.filename:
             raise Invalid(extra={"fields": {kind: _("Please choose a picture: PNG, JPEG or WebP.")}})
         wish = _read_crop({key: value for key, value in sent.items() if isinstance(value, str)}, kind)
-        kept = await keep_picture(session, store.merchant_id, upload, kind=kind, crop=wish, now=now)
+        kept = await keep_picture(session, principal, upload, kind=kind, crop=wish, now=now)
     return kept.digest
 
 

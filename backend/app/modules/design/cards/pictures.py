@@ -16,8 +16,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
+from app.kernel.audit import record_audit
 from app.kernel.errors import Invalid
 from app.kernel.i18n import gettext as _
+from app.kernel.permissions import Principal
 from app.kernel.web.uploads import read_image
 from app.modules.design.models import DesignPicture
 from app.modules.design.rules import Crop
@@ -42,24 +44,43 @@ def picture_url(merchant_id: UUID, digest: str) -> str:
 
 
 async def keep_picture(
-    session: AsyncSession, merchant_id: UUID, upload: UploadFile, *, kind: Kind, crop: Crop, now: datetime
+    session: AsyncSession, principal: Principal, upload: UploadFile, *, kind: Kind, crop: Crop, now: datetime
 ) -> DesignPicture:
     """Cut an uploaded picture, draw it anew and keep it; the same picture again is the same row. Raises Invalid."""
     clean = await read_image(upload, max_side=READ_SIDE_MAX, field=kind)
     prepare = draw_logo if kind == "logo" else draw_mask
     png, (width, height) = await asyncio.to_thread(prepare, clean.png, crop)
     digest = hashlib.sha256(png).hexdigest()[:DIGEST_LENGTH]
-    await _make_room(session, merchant_id)
+    merchant_id = principal.merchant_id
+    await _make_room(session, principal, now=now)
     row = {"kind": kind, "png": png, "width": width, "height": height, "created_at": now}
     statement = insert(DesignPicture).values(merchant_id=merchant_id, id=new_id(), digest=digest, **row)
-    await session.execute(statement.on_conflict_do_nothing(index_elements=["merchant_id", "digest"]))
+    statement = statement.on_conflict_do_nothing(index_elements=["merchant_id", "digest"])
+    added = await session.scalar(statement.returning(DesignPicture.id))
+    if added is not None:
+        await _record(session, principal, "design.picture_added", picture_id=added, kind=kind, now=now)
     kept = await find_picture(session, merchant_id, digest)
     assert kept is not None, "it was there or has just been written"
     return kept
 
 
-async def _make_room(session: AsyncSession, merchant_id: UUID) -> None:
+async def _record(
+    session: AsyncSession, principal: Principal, action: str, *, picture_id: UUID, kind: str, now: datetime
+) -> None:
+    await record_audit(
+        session,
+        principal,
+        action=action,
+        target_kind="design_picture",
+        target_id=picture_id,
+        now=now,
+        facts={"kind": kind},
+    )
+
+
+async def _make_room(session: AsyncSession, principal: Principal, *, now: datetime) -> None:
     """Take away the oldest picture that no design uses once there are too many; raises Invalid where all are used."""
+    merchant_id = principal.merchant_id
     count = await session.scalar(
         select(func.count()).select_from(DesignPicture).where(DesignPicture.merchant_id == merchant_id)
     )
@@ -77,9 +98,12 @@ async def _make_room(session: AsyncSession, merchant_id: UUID) -> None:
     )
     if oldest is None:
         raise Invalid(extra={"fields": {"picture": _("There are too many pictures in use.")}})
-    await session.execute(
-        delete(DesignPicture).where(DesignPicture.merchant_id == merchant_id, DesignPicture.id == oldest)
+    statement = delete(DesignPicture).where(
+        DesignPicture.merchant_id == merchant_id, DesignPicture.id == oldest
     )
+    kind = await session.scalar(statement.returning(DesignPicture.kind))
+    if kind is not None:
+        await _record(session, principal, "design.picture_removed", picture_id=oldest, kind=kind, now=now)
 
 
 def _cut(png: bytes, crop: Crop) -> Image.Image:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 from PIL import Image, ImageDraw
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.db.session import Database, tenant_scope
+from app.kernel.audit import AuditEntry
 from app.modules.cards.factories import make_card
+from app.modules.design.cards.pictures import PICTURES_MAX
+from app.modules.design.models import DesignPicture
 from app.modules.merchants.factories import MadeMerchant, make_merchant
 from app.modules.stores.factories import make_store
 from app.modules.stores.public import StoreView, get_store
+from app.utils.id_generator import new_id
 
+BLANK = {"kind": "logo", "png": b"", "width": 1, "height": 1, "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
 PLAIN = {"look": "plum", "icon": "scissors", "logo": ""}
 
 
@@ -288,3 +294,38 @@ async def test_the_designer_is_not_for_strangers(client: httpx2.AsyncClient, dat
     client.cookies.clear()
     assert (await client.get(url)).status_code == 401
     assert (await client.get(url, headers=stranger.headers)).status_code == 404
+
+
+async def entries(database: Database, merchant: MadeMerchant) -> list[tuple[str, dict[str, Any]]]:
+    """Return what the trail says of the merchant's pictures, oldest first."""
+    async with tenant_scope(database, merchant.id) as session:
+        rows = await session.execute(
+            select(AuditEntry.action, AuditEntry.facts)
+            .where(AuditEntry.target_kind == "design_picture")
+            .order_by(AuditEntry.id)
+        )
+        return [(action, facts) for action, facts in rows]
+
+
+async def test_pictures_that_come_and_go_are_in_the_trail(
+    client: httpx2.AsyncClient, database: Database
+) -> None:
+    """An upload leaves an entry, the same picture again none, and so does the unused one that makes room."""
+    merchant = await make_merchant(database)
+    store = await make_store(database, merchant)
+    digest = await upload(client, merchant, store, "logo")
+    assert await upload(client, merchant, store, "logo") == digest
+    async with tenant_scope(database, merchant.id) as session:
+        session.add_all(
+            DesignPicture(merchant_id=merchant.id, id=new_id(), digest=f"{number:032x}", **BLANK)
+            for number in range(PICTURES_MAX - 1)
+        )
+
+    await upload(client, merchant, store, "stamp")
+
+    assert await entries(database, merchant) == [
+        ("design.picture_added", {"kind": "logo"}),
+        ("design.picture_removed", {"kind": "logo"}),
+        ("design.picture_added", {"kind": "stamp"}),
+    ]
+    assert (await client.get(f"/pictures/{merchant.id.hex}/{digest}.png")).status_code == 404
