@@ -12,6 +12,7 @@ from app.kernel.errors import NotFound
 from app.modules.accounts.hooks import MemberRef
 from app.modules.accounts.models import Member
 from app.modules.merchants.models import Merchant
+from app.utils.security import same
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,23 @@ async def find_member(session: AsyncSession, merchant_id: UUID, member_id: UUID)
     if member is None or member.disabled_at is not None:
         return None
     return member_of(merchant, member)
+
+
+async def hold_sign_in(session: AsyncSession, member: MemberView) -> bool:
+    """Lock where this member's sign-in stands; False: another password counts by now, or none of theirs.
+
+    A password is verified without any lock. Whoever opens a session for it asks here first, and a reset or an alarm
+    changes the row before it ends sessions: either the session is there to be ended, or it is never opened.
+    """
+    statement = select(Member.password_hash).where(
+        Member.merchant_id == member.merchant_id, Member.id == member.id, Member.disabled_at.is_(None)
+    )
+    if member.role == "owner":
+        statement = select(Merchant.password_hash).where(
+            Merchant.id == member.merchant_id, Merchant.owner_id == member.id
+        )
+    stored = await session.scalar(statement.with_for_update(key_share=True))
+    return stored is not None and same(stored, member.password_hash)
 
 
 async def get_owner(session: AsyncSession, merchant_id: UUID) -> MemberView:

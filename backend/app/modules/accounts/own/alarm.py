@@ -42,15 +42,16 @@ async def raise_alarm(session: AsyncSession, token: str, *, now: datetime) -> st
         return Refusal("link_unusable")
     principal, since = principal_of(member), await _stranger_since(session, link)
     address = await use_alarms(session, link, now=now)
+    await use_links(session, member.merchant_id, member_id=member.id, now=now)
     if address is not None:
         await move_address(session, member, email=address, now=now)
-    await _disown(session, member, session_id=link.session_id, now=now)
-    await revoke_sessions(session, principal, now=now)
-    await use_links(session, member.merchant_id, member_id=member.id, now=now)
-    await ACCOUNT_TAKEN_BACK.tell(TakenBack(session, member.merchant_id, member.id, since, now))
-    # Whoever was in may know the password: until a new one is chosen, none is right.
+    # Whoever was in may know the password: until a new one is chosen, none is right. Closed and taken back before
+    # the sessions end: a sign-in that is just being verified either opens nothing, or what is ended below.
     closed = await in_hash_thread(hash_password, new_token())
     await store_sign_in(session, member, password_hash=closed)
+    await ACCOUNT_TAKEN_BACK.tell(TakenBack(session, member.merchant_id, member.id, since, now))
+    await _disown(session, member, session_id=link.session_id, now=now)
+    await revoke_sessions(session, principal, now=now)
     await record_audit(
         session, principal, action="sign_in.disowned", target_kind="member", target_id=member.id, now=now
     )

@@ -13,7 +13,7 @@ from app.kernel.errors import Unauthenticated
 from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
-from app.modules.accounts.members import MemberView, find_member, store_sign_in
+from app.modules.accounts.members import MemberView, find_member, hold_sign_in, store_sign_in
 from app.modules.accounts.passwords import hash_new_password, in_hash_thread
 from app.modules.accounts.rules import without_links
 from app.modules.accounts.signing_in.limits import refund_attempt, reserve_attempt
@@ -79,8 +79,11 @@ async def change_password(
     hashed = await hash_new_password(new, about=(member.merchant_name, member.email, member.name))
     if isinstance(hashed, Refusal):
         return hashed
-    await store_sign_in(session, member, password_hash=hashed)
     await use_links(session, member.merchant_id, member_id=member.id, now=now)
+    # An alarm or a reset may have closed the old password since it was confirmed: theirs holds.
+    if not await hold_sign_in(session, member):
+        return Refusal("password_wrong")
+    await store_sign_in(session, member, password_hash=hashed)
     await revoke_sessions(session, principal, keep=principal.extra["session_id"], now=now)
     await _tell(session, principal, "password.changed", now=now)
     path = await alarm_path(session, member, now=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -77,4 +78,5 @@ async def set_new_password(
     await record_audit(
         session, principal, action="password.reset", target_kind="member", target_id=member.id, now=now
     )
+    member = replace(member, password_hash=hashed)
     return await begin_session(session, member, browser=browser, now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from app.db.lookup import find_lookup
 from app.db.session import Database, let_go, set_tenant
 from app.kernel.adapters import resources_of
 from app.kernel.outcomes import Refusal
-from app.modules.accounts.members import MemberView, find_member, store_sign_in
+from app.modules.accounts.members import MemberView, find_member, hold_sign_in, store_sign_in
 from app.modules.accounts.passwords import in_hash_thread
 from app.modules.accounts.signing_in.browser import Browser, known_device
 from app.modules.accounts.signing_in.half import (
@@ -29,6 +29,9 @@ from app.modules.accounts.signing_in.sessions import SignedIn, open_session
 from app.modules.merchants.public import EMAIL_LOOKUP, email_key
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring, hash_password, password_needs_rehash, verify_password
+
+# The password was right when it was looked at, and is another one now.
+CHANGED_MEANWHILE = Refusal("sign_in_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,19 @@ async def check_password(
         is_right = await in_hash_thread(verify_password, credentials.password, stored)
     if not is_right or member is None:
         return Refusal("sign_in_failed")
-    if password_needs_rehash(member.password_hash):
-        hashed = await in_hash_thread(hash_password, credentials.password)
-        await store_sign_in(session, member, password_hash=hashed)
     await refund_attempt(session, keyring, purpose="sign_in", subjects=subjects, now=now)
-    return member
+    return await _renew_hash(session, member, password=credentials.password)
+
+
+async def _renew_hash(session: AsyncSession, member: MemberView, *, password: str) -> MemberView | Refusal:
+    """Hash a right password anew where Argon2's parameters have grown, unless another one was set meanwhile."""
+    if not password_needs_rehash(member.password_hash):
+        return member
+    hashed = await in_hash_thread(hash_password, password)
+    if not await hold_sign_in(session, member):
+        return CHANGED_MEANWHILE
+    await store_sign_in(session, member, password_hash=hashed)
+    return replace(member, password_hash=hashed)
 
 
 async def sign_in(
@@ -97,13 +108,20 @@ async def sign_in_at_once(
         if not await factor.is_right(session, member.ref, code=code, now=now):
             return Refusal("unauthenticated")
         await refund_factor_try(session, member.ref, browser=credentials.browser, now=now)
+    if not await hold_sign_in(session, member):
+        return CHANGED_MEANWHILE
     return await _open_announced(session, member, browser=credentials.browser, now=now)
 
 
 async def begin_session(
     session: AsyncSession, member: MemberView, *, browser: Browser, now: datetime
-) -> SignedIn | HalfSignedIn:
-    """Open a session for a member whose password was right, or remember that the second factor is missing."""
+) -> SignedIn | HalfSignedIn | Refusal:
+    """Open a session for a member whose password was right, or remember that the second factor is missing.
+
+    Refuses sign_in_failed where that password counts no more.
+    """
+    if not await hold_sign_in(session, member):
+        return CHANGED_MEANWHILE
     factor = await required_factor(session, member.ref)
     if factor is not None:
         return await begin_half_sign_in(session, member, page_url=factor.page_url, now=now)
