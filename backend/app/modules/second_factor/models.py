@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,7 +15,10 @@ SEALED = {"privacy": "sealed"}
 
 
 class MemberTotp(Base):
-    """A member's authenticator app. It counts once confirmed_at is set; last_step is the newest code used."""
+    """A member's authenticator app. It counts once confirmed_at is set; last_step is the newest code used.
+
+    begun_in: HMAC of the session, or of the half sign-in, that drew the secret; nobody else is shown or confirms it.
+    """
 
     __tablename__ = "member_totp"
     __table_args__ = (merchant_fk(),)
@@ -23,6 +26,7 @@ class MemberTotp(Base):
     merchant_id: Mapped[UUID] = mapped_column(primary_key=True, info=NONE)
     member_id: Mapped[UUID] = mapped_column(primary_key=True, info=PSEUDONYM)
     sealed_secret: Mapped[bytes] = mapped_column(info=SEALED)
+    begun_in: Mapped[bytes] = mapped_column(server_default=text("'\\x'"), info=SECRET)
     created_at: Mapped[datetime] = mapped_column(info=NONE)
     confirmed_at: Mapped[datetime | None] = mapped_column(info=NONE)
     last_step: Mapped[int | None] = mapped_column(info=NONE)

@@ -33,7 +33,7 @@ from app.modules.second_factor.service import (
     set_required,
     turn_app_off,
 )
-from app.modules.second_factor.totp import find_totp, offer_of
+from app.modules.second_factor.totp import find_pending, find_totp, offer_of
 
 router = APIRouter(prefix=SECURITY_PATH, include_in_schema=False)
 OWN = member("members.view", api_key=False)
@@ -103,18 +103,24 @@ async def post_app(
         return await security_page(
             request, session, principal, where="app", problem=_("Please fill this in.")
         )
-    refusal = await begin_app(session, principal, password=form.data.password, now=clock.now())
+    refusal = await begin_app(
+        session, principal, password=form.data.password, begun_in=_session_of(principal), now=clock.now()
+    )
     if refusal is not None:
         return await security_page(request, session, principal, refusal=refusal, where="app")
     return redirect(request, f"{SECURITY_PATH}/app")
+
+
+def _session_of(principal: Any) -> str:
+    return str(principal.extra["session_id"])
 
 
 async def _app_page(
     request: Request, session: Any, principal: Any, *, refusal: Refusal | None = None
 ) -> Response:
     own = await get_own_member(session, principal)
-    row = await find_totp(session, own.merchant_id, member_id=own.id)
-    if row is None or row.confirmed_at is not None:
+    row = await find_pending(session, own.merchant_id, member_id=own.id, begun_in=_session_of(principal))
+    if row is None:
         return redirect(request, SECURITY_PATH)
     offer = offer_of(session, row, account=own.email)
     context = {
@@ -144,7 +150,7 @@ async def post_app_confirm(
     form = await read_form(request, schemas.CodeForm)
     own = await get_own_member(session, principal)
     code = form.data.code if form.data else ""
-    codes = await confirm_app(session, own, code=code, now=clock.now())
+    codes = await confirm_app(session, own, code=code, begun_in=_session_of(principal), now=clock.now())
     if isinstance(codes, Refusal):
         return await _app_page(request, session, principal, refusal=codes)
     if codes:

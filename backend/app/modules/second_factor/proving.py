@@ -26,8 +26,13 @@ from app.utils.security import b64, hash_token
 SIGN_IN_AGAIN = Refusal("link_unusable")
 
 
+def half_mark(token: str) -> str:
+    """Return what stands for a half sign-in where something is bound to it."""
+    return b64(hash_token(token))
+
+
 def _asked_of_half(token: str) -> Asked:
-    return Asked("step", b64(hash_token(token)))
+    return Asked("step", half_mark(token))
 
 
 def _read(answer: str) -> Answer | None:
@@ -94,7 +99,7 @@ async def first_app_step(
     member = await find_member(session, who.merchant_id, who.member_id) if who else None
     if member is None or (await factors_of(session, member.merchant_id, member_id=member.id)).on:
         return SIGN_IN_AGAIN
-    codes = await confirm_app(session, member, code=code, now=now)
+    codes = await confirm_app(session, member, code=code, begun_in=half_mark(token), now=now)
     if isinstance(codes, Refusal):
         return codes
     opened = await finish_sign_in(session, token, browser=browser, now=now)

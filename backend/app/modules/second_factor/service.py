@@ -110,19 +110,19 @@ async def set_required(
 
 
 async def begin_app(
-    session: AsyncSession, principal: Principal, *, password: str, now: datetime
+    session: AsyncSession, principal: Principal, *, password: str, begun_in: str, now: datetime
 ) -> Refusal | None:
     """Draw the secret of a new authenticator app, after the password; it counts for nothing yet."""
     member = await confirm_password(session, principal, password=password, now=now)
     if isinstance(member, Refusal):
         return member
-    if not await begin_totp(session, member.merchant_id, member_id=member.id, now=now):
+    if not await begin_totp(session, member.merchant_id, member_id=member.id, begun_in=begun_in, now=now):
         return Refusal("app_is_on")
     return None
 
 
 async def confirm_app(
-    session: AsyncSession, member: MemberView, *, code: str, now: datetime
+    session: AsyncSession, member: MemberView, *, code: str, begun_in: str, now: datetime
 ) -> list[str] | Refusal:
     """Make the new app count, by its first code; returns recovery codes where the member had none.
 
@@ -132,7 +132,7 @@ async def confirm_app(
     merchant_id, member_id = member.merchant_id, member.id
     before = await factors_of(session, merchant_id, member_id=member_id)
     if typed is None or not await take_totp_code(
-        session, merchant_id, member_id=member_id, code=typed, now=now, first="yes"
+        session, merchant_id, member_id=member_id, code=typed, now=now, begun_in=begun_in
     ):
         return Refusal("code_wrong")
     await _changed(session, member, Change.APP_ON, now=now)

@@ -37,13 +37,14 @@ from app.modules.second_factor.proving import (
     begin_key_sign_in,
     begin_key_step,
     first_app_step,
+    half_mark,
     key_sign_in,
     key_step,
 )
 from app.modules.second_factor.rules import CHALLENGE_LIFETIME, format_recovery_code, format_secret
 from app.modules.second_factor.service import check_code, factors_of
 from app.modules.second_factor.signing_in import STEP_PATH
-from app.modules.second_factor.totp import begin_totp, find_totp, offer_of
+from app.modules.second_factor.totp import begin_totp, find_pending, offer_of
 
 router = APIRouter(include_in_schema=False)
 HOME = "/dashboard"
@@ -169,9 +170,10 @@ async def _set_up_page(
     who = await find_half_sign_in(session, half_token(request), now=now)
     if who is None or (refusal is not None and refusal.code == OVER.code):
         return _sign_in_again(request)
-    row = await find_totp(session, who.merchant_id, member_id=who.member_id)
+    begun_in = half_mark(half_token(request))
+    row = await find_pending(session, who.merchant_id, member_id=who.member_id, begun_in=begun_in)
     has_factor = (await factors_of(session, who.merchant_id, member_id=who.member_id)).on
-    # A secret begun in the dashboard is never shown to somebody who only knows the password.
+    # A secret begun in the dashboard, or by another sign-in, is never shown to somebody who only knows the password.
     if row is None or has_factor:
         return redirect(request, STEP_PATH)
     offer = offer_of(session, row, account=who.email)
@@ -196,7 +198,8 @@ async def post_step_app(request: Request, session: SessionDep, clock: ClockDep) 
         return _sign_in_again(request)
     # Whoever has a factor must prove it: a right password alone never adds another one.
     if not (await factors_of(session, who.merchant_id, member_id=who.member_id)).on:
-        await begin_totp(session, who.merchant_id, member_id=who.member_id, now=now)
+        begun_in = half_mark(half_token(request))
+        await begin_totp(session, who.merchant_id, member_id=who.member_id, begun_in=begun_in, now=now)
     return redirect(request, f"{STEP_PATH}/app")
 
 

@@ -24,7 +24,7 @@ from app.modules.second_factor.rules import (
     matching_step,
     steps_around,
 )
-from app.utils.security import Keyring
+from app.utils.security import Keyring, same
 
 ISSUER = "Stempel"
 
@@ -61,17 +61,27 @@ def code_at(secret: bytes, step: int) -> str:
     return totp_of(secret).generate(step * int(TOTP_STEP.total_seconds())).decode()
 
 
-async def begin_totp(session: AsyncSession, merchant_id: UUID, *, member_id: UUID, now: datetime) -> bool:
-    """Keep a new secret that counts for nothing yet; False where the member's app is confirmed already."""
+def _mark(session: AsyncSession, begun_in: str) -> bytes:
+    return resources_of(session).get(Keyring).mac("lookup", "totp-begun-in", begun_in)
+
+
+async def begin_totp(
+    session: AsyncSession, merchant_id: UUID, *, member_id: UUID, begun_in: str, now: datetime
+) -> bool:
+    """Keep a new secret that counts for nothing yet; False where the member's app is confirmed already.
+
+    begun_in: the session, or the half sign-in, that asks; no other one is ever shown the secret.
+    """
     secret = secrets.token_bytes(TOTP_SECRET_BYTES)
     sealed = resources_of(session).get(Keyring).seal(secret, context=seal_context(merchant_id, member_id))
+    mark = _mark(session, begun_in)
     statement = insert(MemberTotp).values(
-        merchant_id=merchant_id, member_id=member_id, sealed_secret=sealed, created_at=now
+        merchant_id=merchant_id, member_id=member_id, sealed_secret=sealed, begun_in=mark, created_at=now
     )
     kept = await session.execute(
         statement.on_conflict_do_update(
             index_elements=["merchant_id", "member_id"],
-            set_={"sealed_secret": sealed, "created_at": now},
+            set_={"sealed_secret": sealed, "begun_in": mark, "created_at": now},
             where=MemberTotp.confirmed_at.is_(None),
         ).returning(MemberTotp.member_id)
     )
@@ -90,6 +100,18 @@ async def find_totp(
     return (await session.execute(statement)).scalar_one_or_none()
 
 
+async def find_pending(
+    session: AsyncSession, merchant_id: UUID, *, member_id: UUID, begun_in: str
+) -> MemberTotp | None:
+    """Return the app that waits for its first code in this session; None for one that another session began."""
+    row = await find_totp(session, merchant_id, member_id=member_id)
+    return row if row is not None and _is_pending(session, row, begun_in) else None
+
+
+def _is_pending(session: AsyncSession, row: MemberTotp, begun_in: str) -> bool:
+    return row.confirmed_at is None and same(row.begun_in, _mark(session, begun_in))
+
+
 def offer_of(session: AsyncSession, row: MemberTotp, *, account: str) -> TotpOffer:
     """Return what the set-up page shows of a secret. account: the name under which the app lists it."""
     secret = _unseal(session, row)
@@ -98,14 +120,17 @@ def offer_of(session: AsyncSession, row: MemberTotp, *, account: str) -> TotpOff
 
 
 async def take_totp_code(
-    session: AsyncSession, merchant_id: UUID, *, member_id: UUID, code: str, now: datetime, first: str = ""
+    session: AsyncSession, merchant_id: UUID, *, member_id: UUID, code: str, now: datetime, begun_in: str = ""
 ) -> bool:
     """Tell whether the code is right and use it up: its step and all before it are over.
 
-    first: "yes" takes the code that confirms a new app, and only that. The row's lock lets one of two equal codes in.
+    begun_in: takes the code that confirms the app begun there, and only that. The row's lock lets one of two equal
+    codes in.
     """
     row = await find_totp(session, merchant_id, member_id=member_id, lock="update")
-    if row is None or (row.confirmed_at is None) != (first == "yes"):
+    if row is None:
+        return False
+    if not (_is_pending(session, row, begun_in) if begun_in else row.confirmed_at is not None):
         return False
     secret = _unseal(session, row)
     codes = {step: code_at(secret, step) for step in steps_around(now)}

@@ -113,6 +113,7 @@ CREATE TABLE merchant (
 	currency TEXT NOT NULL, 
 	branding JSONB DEFAULT '{}' NOT NULL, 
 	modules_on TEXT[] DEFAULT '{}' NOT NULL, 
+	feature_rules JSONB DEFAULT '{}' NOT NULL, 
 	owner_id UUID NOT NULL, 
 	owner_name TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_merchant PRIMARY KEY (id)
@@ -237,6 +238,8 @@ CREATE TABLE consent_record (
 	locale TEXT NOT NULL, 
 	channel TEXT NOT NULL, 
 	source TEXT NOT NULL, 
+	confirms UUID, 
+	evidence TEXT DEFAULT '' NOT NULL, 
 	at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	merchant_id UUID NOT NULL, 
 	id UUID NOT NULL, 
@@ -254,6 +257,8 @@ CREATE TABLE customer (
 	sort_name TEXT COLLATE "C" DEFAULT '~' NOT NULL, 
 	email_consent BOOLEAN DEFAULT 'false' NOT NULL, 
 	email_consent_at TIMESTAMP WITH TIME ZONE, 
+	email_consent_source TEXT, 
+	consent_confirmed_at TIMESTAMP WITH TIME ZONE, 
 	email_verified_at TIMESTAMP WITH TIME ZONE, 
 	unsubscribed_at TIMESTAMP WITH TIME ZONE, 
 	locale TEXT DEFAULT 'en' NOT NULL, 
@@ -479,6 +484,7 @@ CREATE TABLE member_totp (
 	merchant_id UUID NOT NULL, 
 	member_id UUID NOT NULL, 
 	sealed_secret BYTEA NOT NULL, 
+	begun_in BYTEA DEFAULT '\x' NOT NULL, 
 	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	confirmed_at TIMESTAMP WITH TIME ZONE, 
 	last_step BIGINT, 
@@ -928,6 +934,7 @@ CREATE TABLE pass_object (
 	visits_day DATE, 
 	visits_today BIGINT DEFAULT '0' NOT NULL, 
 	known_stores UUID[] DEFAULT '{}' NOT NULL, 
+	traits JSONB DEFAULT '{}' NOT NULL, 
 	revision BIGINT DEFAULT '1' NOT NULL, 
 	changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
 	update_tag BIGINT DEFAULT '0' NOT NULL, 
@@ -1043,6 +1050,25 @@ CREATE TABLE fraud_own_card (
 
 CREATE INDEX ix_fraud_own_card_merchant_id_pass_id ON fraud_own_card (merchant_id, pass_id);;
 
+CREATE TABLE gift (
+	pass_id UUID NOT NULL, 
+	reason TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	stamps BIGINT DEFAULT '0' NOT NULL, 
+	points BIGINT DEFAULT '0' NOT NULL, 
+	reward_id UUID, 
+	given JSONB DEFAULT '{}' NOT NULL, 
+	given_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	taken_back_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_gift PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_gift_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT uq_gift_merchant_id_reason_key UNIQUE (merchant_id, reason, key)
+);;
+
+CREATE INDEX ix_gift_merchant_id_pass_id_id ON gift (merchant_id, pass_id, id);;
+
 CREATE TABLE points_event (
 	pass_id UUID NOT NULL, 
 	store_id UUID NOT NULL, 
@@ -1062,7 +1088,7 @@ CREATE TABLE points_event (
 	CONSTRAINT pk_points_event PRIMARY KEY (merchant_id, id), 
 	CONSTRAINT fk_points_event_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
 	CONSTRAINT fk_points_event_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
-	CONSTRAINT ck_points_event_kind CHECK (kind IN ('earn', 'redeem', 'void', 'expire', 'adjust', 'transfer'))
+	CONSTRAINT ck_points_event_kind CHECK (kind IN ('earn', 'redeem', 'void', 'expire', 'adjust', 'transfer', 'gift'))
 )
  PARTITION BY RANGE (id);;
 
@@ -1150,7 +1176,7 @@ CREATE TABLE stamp_event (
 	CONSTRAINT pk_stamp_event PRIMARY KEY (merchant_id, id), 
 	CONSTRAINT fk_stamp_event_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
 	CONSTRAINT fk_stamp_event_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
-	CONSTRAINT ck_stamp_event_kind CHECK (kind IN ('earn', 'redeem', 'void', 'bank', 'expire', 'adjust', 'transfer'))
+	CONSTRAINT ck_stamp_event_kind CHECK (kind IN ('earn', 'redeem', 'void', 'bank', 'expire', 'adjust', 'transfer', 'gift'))
 )
  PARTITION BY RANGE (id);;
 
@@ -1965,6 +1991,16 @@ CREATE POLICY tenant ON fraud_own_card TO stempel_app USING (merchant_id = (SELE
 CREATE POLICY owner ON fraud_own_card TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON fraud_own_card TO stempel_app;;
+
+ALTER TABLE gift ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE gift FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON gift TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON gift TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON gift TO stempel_app;;
 
 ALTER TABLE points_event ENABLE ROW LEVEL SECURITY;;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -11,7 +12,9 @@ from sqlalchemy import func, select
 from app.db.session import Database, tenant_scope
 from app.kernel.audit import AuditEntry
 from app.modules.accounts.public import MEMBER_GONE, MemberGone
+from app.modules.second_factor import totp as totp_module
 from app.modules.second_factor.models import MemberTotp, Passkey, RecoveryCode
+from app.modules.second_factor.rules import format_secret
 from app.modules.second_factor.tests.conftest import CODE, SECURITY, STEP, Person
 from app.modules.second_factor.tests.software_key import SoftwareKey
 from app.process import Process
@@ -59,6 +62,59 @@ async def test_a_right_password_never_adds_a_second_app(person: Person) -> None:
     assert (begun.status_code, shown.headers["location"]) == (303, STEP)
     assert confirmed.headers["location"] == "/sign-in"
     assert not await person.is_signed_in()
+
+
+async def begun_in_the_dashboard(person: Person) -> None:
+    """Begin an app in the dashboard, then sign in anew as far as the question for a first factor."""
+    await person.own("/required", required="true")
+    await person.begin_app()
+    await person.sign_out()
+    assert (await person.give_password()).headers["location"] == f"{STEP}?next=/dashboard"
+
+
+async def test_a_secret_begun_in_the_dashboard_is_not_shown_at_the_sign_in(
+    person: Person, database: Database
+) -> None:
+    """Whoever knows the password neither sees a secret that another session drew nor makes it count."""
+    await begun_in_the_dashboard(person)
+    secret = format_secret(base64.b32encode(person.secret).decode().rstrip("="))
+
+    shown = await person.client.get(f"{STEP}/app")
+    confirmed = await person.post(f"{STEP}/app/confirm", page=STEP, code=person.code())
+
+    assert (shown.status_code, shown.headers["location"]) == (303, STEP)
+    assert secret not in shown.text + confirmed.text
+    assert not await person.is_signed_in()
+    async with tenant_scope(database, person.merchant.id) as session:
+        assert (await session.execute(select(MemberTotp.confirmed_at))).scalar_one() is None
+
+
+async def test_control_without_its_mark_the_secret_is_shown(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where secrets are bound to no session, the half signed in reads the one from the dashboard."""
+    monkeypatch.setattr(totp_module, "_mark", lambda _session, _begun_in: b"")
+    await begun_in_the_dashboard(person)
+
+    shown = await person.client.get(f"{STEP}/app")
+
+    assert format_secret(base64.b32encode(person.secret).decode().rstrip("=")) in shown.text
+
+
+async def test_another_session_of_the_same_member_is_not_shown_the_secret(
+    person: Person, another: Any
+) -> None:
+    """Two browsers of one account: what one began, the other neither sees nor confirms."""
+    await person.begin_app()
+    other = Person(another(), person.merchant, person.clock, person.secret)
+    assert (await other.give_password()).status_code == 303
+
+    shown = await other.client.get(f"{SECURITY}/app")
+    confirmed = await other.own("/app/confirm", code=person.code())
+
+    assert (shown.status_code, shown.headers["location"]) == (303, SECURITY)
+    assert confirmed.headers["location"] == SECURITY
+    assert (await person.own("/app/confirm", code=person.code())).status_code == 200
 
 
 async def test_the_last_factor_stays_where_one_is_required(person: Person, database: Database) -> None:
