@@ -222,6 +222,8 @@ def customer_rows(
             "sort_name": sort_name(customer.name),
             "email_consent": customer.has_consented,
             "email_consent_at": at if customer.has_consented else None,
+            "email_consent_source": "join_page" if customer.has_consented else None,
+            "consent_confirmed_at": at if customer.has_consented and customer.is_verified else None,
             "email_verified_at": at if customer.is_verified else None,
             "locale": customer.locale,
             "birthday_day": day,
@@ -231,20 +233,24 @@ def customer_rows(
         }
         customers.append(row)
         if customer.has_consented and customer.email:
-            consents.append(
-                {
-                    "merchant_id": merchant_id,
-                    "id": new_id(at=at),
-                    "customer_id": row["id"],
-                    "address_mac": keyring.mac("lookup", "consent", customer.email.lower()),
-                    "purpose": CONSENT_PURPOSE,
-                    "given": True,
-                    "text_version": CONSENT_TEXT_VERSION,
-                    "text_shown": texts[customer.locale],
-                    "locale": customer.locale,
-                    "channel": "email",
-                    "source": "join_page",
-                    "at": at,
-                }
-            )
+            given = {
+                "merchant_id": merchant_id,
+                "id": new_id(at=at),
+                "customer_id": row["id"],
+                "address_mac": keyring.mac("lookup", "consent", customer.email.lower()),
+                "purpose": CONSENT_PURPOSE,
+                "given": True,
+                "text_version": CONSENT_TEXT_VERSION,
+                "text_shown": texts[customer.locale],
+                "locale": customer.locale,
+                "channel": "email",
+                "source": "join_page",
+                "confirms": None,
+                "evidence": "",
+                "at": at,
+            }
+            consents.append(given)
+            if customer.is_verified:
+                confirmed = {"id": new_id(at=at), "source": "mail_link", "confirms": given["id"]}
+                consents.append(given | confirmed | {"evidence": "demo"})
     return customers, consents

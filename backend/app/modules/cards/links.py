@@ -16,7 +16,7 @@ from app.kernel.errors import NotFound
 from app.kernel.i18n import use_language
 from app.kernel.outcomes import Refusal
 from app.kernel.web.limit_rows import hit_row
-from app.modules.cards.mails import compose_card_link, compose_no_card
+from app.modules.cards.mails import CardWords, compose_card_link, compose_no_card
 from app.modules.cards.merging import merge_people
 from app.modules.cards.models import CardLink, PassObject
 from app.modules.cards.queries import (
@@ -26,9 +26,13 @@ from app.modules.cards.queries import (
     find_card_in_program,
 )
 from app.modules.customers.public import (
+    PendingConsent,
+    confirm_consent,
     confirm_email,
+    find_pending_consent,
     get_customer,
     list_customers_by_email,
+    record_consent,
 )
 from app.modules.merchants.public import get_merchant
 from app.modules.messaging.public import count_mails, queue_mail
@@ -51,7 +55,7 @@ _ID_LENGTH = 22
 
 @dataclass(frozen=True, slots=True)
 class LinkView:
-    """A link that may be used: which card it opens, and which duplicate it joins to it."""
+    """A link that may be used: which card it opens, which duplicate it joins to it, which consent it confirms."""
 
     merchant_id: UUID
     id: UUID
@@ -59,6 +63,7 @@ class LinkView:
     purpose: str
     merge_from: UUID | None
     expires_at: datetime
+    consent: PendingConsent | None = None
 
 
 async def send_card_link(
@@ -82,11 +87,13 @@ async def send_card_link(
         expires_at=now + LINK_AGE,
     )
     session.add(link)
+    consent = await _asked_consent(session, card.merchant_id, asker.customer_id, purpose=purpose, sent_at=now)
     merchant = await get_merchant(session, card.merchant_id)
     text = f"{b64(card.merchant_id.bytes)}{b64(link.id.bytes)}{secret}"
     url = f"{resources_of(session).get(Settings).public_url.rstrip('/')}/card/link/{text}"
     with use_language(customer.locale):
-        mail = compose_card_link(merchant.name, url, purpose=purpose, joins=merge_from is not None)
+        words = CardWords(purpose, joins=merge_from is not None, consent=consent.text if consent else "")
+        mail = compose_card_link(merchant.name, url, words)
     await queue_mail(
         session,
         merchant_id=card.merchant_id,
@@ -143,7 +150,30 @@ def _read_link(text: str) -> tuple[UUID, UUID, str] | None:
 async def find_card_link(session: AsyncSession, text: str, *, now: datetime) -> LinkView | None:
     """Return the link when it can be used, and bind the transaction to its merchant; changes nothing."""
     row = await _load_link(session, text, now=now)
-    return _view(row) if row else None
+    if row is None:
+        return None
+    fresh = await find_card_exactly(session, row.merchant_id, row.merge_from or row.pass_id)
+    consent = None
+    if fresh is not None:
+        consent = await _asked_consent(
+            session, row.merchant_id, fresh.customer_id, purpose=row.purpose, sent_at=_sent_at(row)
+        )
+    return LinkView(
+        row.merchant_id, row.id, row.pass_id, row.purpose, row.merge_from, row.expires_at, consent
+    )
+
+
+async def _asked_consent(
+    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, purpose: str, sent_at: datetime
+) -> PendingConsent | None:
+    """Return the consent that a link asks its reader to confirm; only what stood when it was sent."""
+    if purpose != CONFIRM:
+        return None
+    return await find_pending_consent(session, merchant_id, customer_id, asked_at=sent_at)
+
+
+def _sent_at(row: CardLink) -> datetime:
+    return row.expires_at - LINK_AGE
 
 
 async def _load_link(session: AsyncSession, text: str, *, now: datetime) -> CardLink | None:
@@ -164,16 +194,18 @@ async def _load_link(session: AsyncSession, text: str, *, now: datetime) -> Card
     return row if row and row.used_at is None and now < row.expires_at else None
 
 
-def _view(row: CardLink) -> LinkView:
-    return LinkView(row.merchant_id, row.id, row.pass_id, row.purpose, row.merge_from, row.expires_at)
-
-
 async def consume_card_link(
-    session: AsyncSession, text: str, *, now: datetime, close_elsewhere: bool = False
+    session: AsyncSession,
+    text: str,
+    *,
+    now: datetime,
+    close_elsewhere: bool = False,
+    wants_mails: bool = True,
 ) -> CardRef | Refusal:
     """Use a link up and return the card it opens; a confirmed address joins its duplicate to the old card.
 
     close_elsewhere: the device the card was made on is not the reader's; its copy of the card ends.
+    wants_mails: False takes the consent back that the link asked about, instead of confirming it.
     Refusal: link_unusable, for every reason.
     """
     link = await _load_link(session, text, now=now)
@@ -185,7 +217,7 @@ async def consume_card_link(
     if fresh is None or fresh.status == "erased":
         return UNUSABLE
     if link.purpose == CONFIRM and fresh.status != "merged":
-        fresh = await _confirm(session, fresh, now=now)
+        fresh = await _confirm(session, fresh, link, wants_mails=wants_mails, now=now)
     card = await find_card(session, link.merchant_id, str(fresh.id))
     if card is None:
         return UNUSABLE
@@ -201,13 +233,24 @@ async def consume_card_link(
     return card
 
 
-async def _confirm(session: AsyncSession, fresh: CardRef, *, now: datetime) -> CardRef:
+async def _confirm(
+    session: AsyncSession, fresh: CardRef, link: CardLink, *, wants_mails: bool, now: datetime
+) -> CardRef:
     """Note that the mailbox answered for the fresh card's holder, and join them to its owner."""
-    merchant_id = fresh.merchant_id
-    owner_id = await confirm_email(session, merchant_id, fresh.customer_id, now=now)
-    if owner_id == fresh.customer_id:
+    merchant_id, customer_id, sent_at = fresh.merchant_id, fresh.customer_id, _sent_at(link)
+    asked = await find_pending_consent(session, merchant_id, customer_id, asked_at=sent_at)
+    if asked is not None and not wants_mails:
+        await record_consent(session, merchant_id, customer_id, given=False, source="mail_link", now=now)
+        asked = None
+    evidence = f"link {link.id} sent to the address {sent_at.isoformat()}, used once"
+    owner_id = await confirm_email(
+        session, merchant_id, customer_id, now=now, asked_at=sent_at, evidence=evidence
+    )
+    if owner_id == customer_id:
         return fresh
-    await merge_people(session, merchant_id, source_id=fresh.customer_id, target_id=owner_id, now=now)
+    await merge_people(session, merchant_id, source_id=customer_id, target_id=owner_id, now=now)
+    if asked is not None:
+        await confirm_consent(session, merchant_id, owner_id, asked_at=now, evidence=evidence, now=now)
     return fresh
 
 

@@ -15,20 +15,36 @@ class Mail:
     text: str
 
 
-def compose_card_link(shop: str, url: str, *, purpose: str, joins: bool) -> Mail:
-    """Return the mail that brings a card to its mailbox. joins: the address already has a card there."""
-    if joins:
+@dataclass(frozen=True, slots=True)
+class CardWords:
+    """What a link is for. joins: the address already has a card there. consent: the agreement to be confirmed."""
+
+    purpose: str
+    joins: bool = False
+    consent: str = ""
+
+
+def compose_card_link(shop: str, url: str, words: CardWords) -> Mail:
+    """Return the mail that brings a card to its mailbox."""
+    if words.joins:
         subject = _("Your card at %(shop)s", shop=shop)
         lead = _(
             "You already have a card at %(shop)s. This link opens it, and adds the new one to it:", shop=shop
         )
-    elif purpose == "confirm":
+    elif words.purpose == "confirm":
         subject = _("Confirm your e-mail for your card at %(shop)s", shop=shop)
         lead = _("Please confirm that this address belongs to your card at %(shop)s:", shop=shop)
     else:
         subject = _("Your card at %(shop)s", shop=shop)
         lead = _("This link opens your card at %(shop)s on the device you read this on:", shop=shop)
     rest = _("The link works once, for seven days. If you did not ask for it, you need not do anything.")
+    if words.consent:
+        asked = _("With the button behind it you also confirm what was ticked for this address:")
+        rest = (
+            f"{asked}\n“{words.consent}”\n\n"
+            + _("You can open your card without agreeing, too.")
+            + f"\n\n{rest}"
+        )
     return Mail(subject, f"{lead}\n\n{url}\n\n{rest}\n")
 
 

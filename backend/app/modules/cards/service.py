@@ -162,9 +162,10 @@ async def revoke_card_links(
 
 
 async def resend_confirmation(session: AsyncSession, card: CardRef, *, now: datetime) -> None:
-    """Write to the holder's unconfirmed address again; earlier links end. Nothing for a confirmed one."""
+    """Write again to an address that is to be confirmed, or whose consent is; earlier links end."""
     customer = await get_customer(session, card.merchant_id, card.customer_id)
-    if customer.email is None or customer.email_verified_at is not None:
+    is_done = customer.email_verified_at is not None and not customer.consent_waits
+    if customer.email is None or is_done:
         return
     await void_card_links(session, card, now=now)
     await _greet(session, card, customer.email, now=now)

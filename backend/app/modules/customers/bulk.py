@@ -86,6 +86,7 @@ async def add_customers(
 
 def _agree(session: AsyncSession, customer: Customer, consent: StatedConsent, *, now: datetime) -> None:
     customer.email_consent, customer.email_consent_at, customer.unsubscribed_at = True, now, None
+    customer.email_consent_source, customer.consent_confirmed_at = IMPORT_SOURCE, None
     session.add(
         ConsentRecord(
             merchant_id=customer.merchant_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.kernel.errors import NotFound
 from app.kernel.settings import get_settings
+from app.modules.customers.consents import is_firm
 from app.modules.customers.preferences import ConsentSettings
 from app.modules.customers.queries import find_customer_row
 from app.modules.customers.service import record_consent
@@ -21,8 +22,8 @@ async def check_consent(check: MailCheck) -> str | None:
     if not row.email_consent or row.email_consent_at is None:
         return "no_consent"
     consent = await get_settings(check.session, ConsentSettings, merchant_id=check.merchant_id)
-    if row.email_verified_at is None and consent.double_opt_in:
-        return "not_verified"
+    if not is_firm(row, double_opt_in=consent.double_opt_in):
+        return "not_confirmed"
     if row.email.lower() != check.recipient.lower():
         return "address_changed"
     if check.complained_at is not None and row.email_consent_at <= check.complained_at:

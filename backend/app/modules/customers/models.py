@@ -18,6 +18,7 @@ PLAIN = Text(collation="C")
 class Customer(TenantRow, Base):
     """A person at one merchant. Erasure blanks the row in place and keeps its id.
 
+    email_consent_source: where the standing consent was given; consent_confirmed_at: when its mailbox confirmed it.
     email_key: the address in lower case, by which it is looked up. sort_name: the name as lists order it.
     """
 
@@ -35,6 +36,8 @@ class Customer(TenantRow, Base):
     sort_name: Mapped[str] = mapped_column(PLAIN, server_default="~", info=PERSONAL)
     email_consent: Mapped[bool] = mapped_column(server_default="false", info=PERSONAL)
     email_consent_at: Mapped[datetime | None] = mapped_column(info=PERSONAL)
+    email_consent_source: Mapped[str | None] = mapped_column(info=PERSONAL)
+    consent_confirmed_at: Mapped[datetime | None] = mapped_column(info=PERSONAL)
     email_verified_at: Mapped[datetime | None] = mapped_column(info=PERSONAL)
     unsubscribed_at: Mapped[datetime | None] = mapped_column(info=PERSONAL)
     locale: Mapped[str] = mapped_column(server_default="en", info=PERSONAL)
@@ -58,7 +61,10 @@ Index("ix_customer_created", Customer.merchant_id, Customer.created_at)
 
 
 class ConsentRecord(TenantRow, Base):
-    """One consent given or withdrawn: which wording, when, from where. Append-only; address as HMAC."""
+    """One consent given, confirmed or withdrawn: which wording, when, from where. Append-only; address as HMAC.
+
+    confirms: the record of the consent that the mailbox confirmed by this one. evidence: how that is known.
+    """
 
     __tablename__ = "consent_record"
     __table_args__ = (merchant_fk(), Index(None, "merchant_id", "customer_id"))
@@ -71,6 +77,8 @@ class ConsentRecord(TenantRow, Base):
     locale: Mapped[str] = mapped_column(info=NONE)
     channel: Mapped[str] = mapped_column(info=NONE)
     source: Mapped[str] = mapped_column(info=NONE)
+    confirms: Mapped[UUID | None] = mapped_column(info=NONE)
+    evidence: Mapped[str] = mapped_column(server_default="", info=NONE)
     at: Mapped[datetime] = mapped_column(info=NONE)
 
 

@@ -23,7 +23,7 @@ class ConsentSettings(ModuleSettings):
     section: ClassVar[str] = "consent"
     double_opt_in: bool = Field(
         default=True,
-        description="Write promotions and reminders only to addresses whose mailbox has answered.",
+        description="Write promotions and reminders only where the mailbox confirmed the consent.",
     )
 
 

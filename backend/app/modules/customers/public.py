@@ -20,6 +20,7 @@ from app.modules.customers.audience import (
     list_audience,
 )
 from app.modules.customers.bulk import StatedConsent, add_customers, fill_customers, find_customers_by
+from app.modules.customers.consents import FIRM_SQL, PendingConsent, confirm_consent, find_pending_consent
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.customers.preferences import ConsentSettings, list_opt_outs, set_opt_outs, wants
 from app.modules.customers.queries import (
@@ -67,6 +68,10 @@ from app.modules.customers.service import (
 
 __all__ = [
     "CHANNELS",
+    "FIRM_SQL",
+    "PendingConsent",
+    "confirm_consent",
+    "find_pending_consent",
     "CONSENT_TEXT_VERSION",
     "PURPOSES",
     "ConsentRecord",
@@ -134,12 +139,18 @@ class CustomerView:
     phone: str | None
     email_consent: bool
     email_consent_at: datetime | None
+    consent_confirmed_at: datetime | None
     email_verified_at: datetime | None
     unsubscribed_at: datetime | None
     locale: str
     birthday: Birthday | None
     created_at: datetime
     erased_at: datetime | None
+
+    @property
+    def consent_waits(self) -> bool:
+        """Tell whether a consent was given that the mailbox has not confirmed."""
+        return self.email_consent and self.consent_confirmed_at is None
 
 
 def view_of(row: Customer) -> CustomerView:
@@ -155,6 +166,7 @@ def view_of(row: Customer) -> CustomerView:
         phone=row.phone,
         email_consent=row.email_consent,
         email_consent_at=row.email_consent_at,
+        consent_confirmed_at=row.consent_confirmed_at,
         email_verified_at=row.email_verified_at,
         unsubscribed_at=row.unsubscribed_at,
         locale=row.locale,

@@ -13,6 +13,8 @@ from app.kernel.i18n import msg
 CONSENT_TEXT = msg("I agree to receive loyalty updates and promotions.")
 CONSENT_TEXT_VERSION = "2026-11"
 CONSENT_PURPOSE = "marketing"
+# Pages of ours on which whoever types an address ticks the box.
+OWN_PAGES = frozenset({"join_page", "card_page", "preference_page"})
 # What the one consent covers can be switched off singly: updates about one's own card, and promotions.
 PURPOSES = ("updates", "promotions")
 CHANNELS = ("email", "wallet")

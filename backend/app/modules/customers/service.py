@@ -13,6 +13,7 @@ from app.kernel.adapters import resources_of
 from app.kernel.errors import NotFound
 from app.kernel.i18n import translator
 from app.kernel.locks import lock_name
+from app.modules.customers.consents import confirm_consent, find_standing_record
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.customers.preferences import list_opt_outs, set_opt_outs
 from app.modules.customers.queries import find_verified_row, list_consents, lock_customer_row
@@ -31,6 +32,7 @@ from app.utils.security import Keyring
 
 ERASED_TO_NONE = (
     *("name", "email", "phone", "email_consent_at", "email_verified_at", "unsubscribed_at"),
+    *("email_consent_source", "consent_confirmed_at"),
     *("birthday_day", "birthday_month", "birthday_year"),
 )
 
@@ -119,10 +121,20 @@ async def record_consent(
     return True
 
 
-async def _write_consent(
-    session: AsyncSession, customer: Customer, *, given: bool, locale: str, source: str, now: datetime
+async def _write_consent(  # noqa: PLR0913 - what a record is made of; every part is named at the call
+    session: AsyncSession,
+    customer: Customer,
+    *,
+    given: bool,
+    locale: str,
+    source: str,
+    now: datetime,
+    shown: ConsentRecord | None = None,
 ) -> None:
+    """Write the record and what stands in the row; shown: the record whose wording the person saw, if not now's."""
     customer.email_consent = given
+    customer.email_consent_source = source if given else None
+    customer.consent_confirmed_at = None
     customer.email_consent_at = now if given else None
     customer.unsubscribed_at = None if given else now
     session.add(
@@ -133,9 +145,9 @@ async def _write_consent(
             address_mac=address_mac(session, customer.email) if customer.email else None,
             purpose=CONSENT_PURPOSE,
             given=given,
-            text_version=CONSENT_TEXT_VERSION,
-            text_shown=consent_text(locale),
-            locale=locale,
+            text_version=shown.text_version if shown else CONSENT_TEXT_VERSION,
+            text_shown=shown.text_shown if shown else consent_text(locale),
+            locale=shown.locale if shown else locale,
             channel="email",
             source=source,
             at=now,
@@ -209,11 +221,18 @@ async def change_details(
 
 
 async def confirm_email(
-    session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, now: datetime
+    session: AsyncSession,
+    merchant_id: UUID,
+    customer_id: UUID,
+    *,
+    now: datetime,
+    asked_at: datetime | None = None,
+    evidence: str = "",
 ) -> UUID:
     """Note that the mailbox answered; return the customer whom the address belongs to.
 
-    That is another customer where the address was confirmed before: the caller then joins the two.
+    That is another customer where the address was confirmed before: the caller then joins the two. A consent given
+    until asked_at, when the link was sent (None: now), is confirmed with the address.
     """
     customer = await lock_customer_row(session, merchant_id, customer_id)
     if customer is None or customer.email is None:
@@ -221,11 +240,15 @@ async def confirm_email(
     # Two links of one address opened at the same moment: the second sees the first one's confirmation.
     await lock_name(session, "customer_email", merchant_id, customer.email.lower())
     known = await find_verified_row(session, merchant_id, customer.email)
-    if known is not None:
+    if known is not None and known.id != customer.id:
         return known.id
-    customer.email_verified_at = now
-    await session.flush()  # the unique index decides here, under the lock
-    return customer.id
+    if known is None:
+        customer.email_verified_at = now
+        await session.flush()  # the unique index decides here, under the lock
+    await confirm_consent(
+        session, merchant_id, customer_id, asked_at=asked_at or now, evidence=evidence, now=now
+    )
+    return customer_id
 
 
 async def join_customers(
@@ -250,6 +273,8 @@ async def join_customers(
     same = source.email is not None and source.email.lower() == (target.email or "").lower()
     agreed = source.email_consent and not target.email_consent and (takes or same)
     address, locale = (source.email, source.email_verified_at), source.locale
+    confirmed_at = source.consent_confirmed_at
+    shown = await find_standing_record(session, merchant_id, source_id) if agreed else None
     unwanted = await list_opt_outs(session, merchant_id, source_id)
     unwanted |= await list_opt_outs(session, merchant_id, target_id)
     await set_opt_outs(session, merchant_id, target_id, unwanted=unwanted, now=now)
@@ -258,7 +283,13 @@ async def join_customers(
     if takes:
         target.email, target.email_verified_at = address
     if agreed:
-        await _write_consent(session, target, given=True, locale=locale, source="joined_card", now=now)
+        await _write_consent(
+            session, target, given=True, locale=locale, source="joined_card", now=now, shown=shown
+        )
+        await session.flush()  # confirming reads the row and its record anew
+        if confirmed_at is not None:
+            evidence = f"joined from customer {source_id}, confirmed {confirmed_at.isoformat()}"
+            await confirm_consent(session, merchant_id, target_id, asked_at=now, evidence=evidence, now=now)
     await session.flush()  # the duplicate has let go of the address, which is unique
     await index_customers(session, [target], fresh=False)
 
@@ -311,6 +342,8 @@ async def export_customer(session: AsyncSession, merchant_id: UUID, customer_id:
                 "channel": record.channel,
                 "locale": record.locale,
                 "source": record.source,
+                "confirms": str(record.confirms) if record.confirms else None,
+                "evidence": record.evidence,
                 "at": record.at.isoformat(),
             }
             for record in consents

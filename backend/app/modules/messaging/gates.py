@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.kernel.adapters import resources_of
-from app.modules.messaging.hooks import MAIL_GUARD, MAIL_WAIT, UNSUBSCRIBE, MailCheck
+from app.modules.messaging.hooks import MAIL_GUARD, MAIL_WAIT, UNSUBSCRIBE, MailCheck, MailTurn
 from app.modules.messaging.models import MailPace, MailSuppression, OutboxMessage
 from app.modules.messaging.rules import MARKETING, next_day, probe_spread
 from app.utils.security import Keyring
@@ -77,9 +77,10 @@ async def wait_until(
     """Return when it is a message's turn, or None for now; its turn is kept for it in not_before."""
     if server and (down_until := await _outage(session, server, row.id, now=now)):
         return down_until
-    if row.purpose == MARKETING:
+    if row.purpose == MARKETING and row.customer_id is not None:
+        turn_now = MailTurn(session, row.merchant_id, row.customer_id, row.kind, now)
         for _name, keeper in MAIL_WAIT.items():
-            if quiet_until := await keeper(session, row.merchant_id, row.kind, now):
+            if quiet_until := await keeper(turn_now):
                 return quiet_until + probe_spread(row.id)
     if row.not_before is not None:
         return row.not_before if row.not_before > now else None

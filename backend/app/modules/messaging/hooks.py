@@ -26,6 +26,17 @@ class MailCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class MailTurn:
+    """A marketing mail that may leave, if it is a good moment for its reader."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    customer_id: UUID
+    kind: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Unsubscribe:
     """Whole addresses. page: for a person to open. one_click: takes the POST of RFC 8058 without any cookie."""
 
@@ -49,8 +60,8 @@ class MailComplained:
 MAIL_GUARD: Keyed[Callable[[MailCheck], Awaitable[str | None]]] = Keyed(
     "MAIL_GUARD", about="May stop a marketing mail at the moment it is sent: consent, confirmed address."
 )
-# Called with (session, merchant id, kind, now); a moment keeps marketing mail back until then.
-MAIL_WAIT: Keyed[Callable[[AsyncSession, UUID, str, datetime], Awaitable[datetime | None]]] = Keyed(
+# Called with a mail about to leave; a moment keeps it back until then.
+MAIL_WAIT: Keyed[Callable[[MailTurn], Awaitable[datetime | None]]] = Keyed(
     "MAIL_WAIT", about="May keep a marketing mail back for a while at the moment it is sent: quiet hours."
 )
 # Called with (session, merchant id, customer id); the first offer counts. Without one, marketing mail is not sent.

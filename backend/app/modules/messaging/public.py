@@ -10,6 +10,7 @@ from app.modules.messaging.hooks import (
     UNSUBSCRIBE,
     MailCheck,
     MailComplained,
+    MailTurn,
     Unsubscribe,
 )
 from app.modules.messaging.layout import find_brand, render_html
@@ -48,6 +49,7 @@ __all__ = [
     "Mail",
     "MailCheck",
     "MailComplained",
+    "MailTurn",
     "Unsubscribe",
     "count_suppressed",
     "find_brand",

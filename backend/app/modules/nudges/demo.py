@@ -36,7 +36,8 @@ async def add_messages(shop: DemoShop) -> None:
     merchant = await get_merchant(session, merchant_id)
     system = Principal("system", merchant_id, None)
     subject, text = NEWS.get(merchant.locale, NEWS["en"])
-    sent_at = shop.now - timedelta(days=SENT_DAYS_AGO)
+    # In the middle of the day, outside of the quiet hours.
+    sent_at = (shop.now - timedelta(days=SENT_DAYS_AGO)).replace(hour=10)
     first = await write_draft(
         session, system, Draft("promotion", subject, text, {"activity": "back"}), now=sent_at
     )

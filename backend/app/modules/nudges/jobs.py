@@ -29,9 +29,12 @@ async def send_news(context: JobContext, *, news_id: UUID) -> None:
     """Write the next batch of a news, and come back while there are more."""
     assert context.merchant_id is not None
     async with context.session() as session:
-        if await send_batch(session, context.merchant_id, news_id, now=context.clock.now()):
+        now, merchant_id = context.clock.now(), context.merchant_id
+        again_at = await send_batch(session, merchant_id, news_id, now=now)
+        if again_at is not None:
+            later = again_at if again_at > now else None
             await enqueue(
-                session, send_news, merchant_id=context.merchant_id, key=str(news_id), news_id=news_id
+                session, send_news, merchant_id=merchant_id, key=str(news_id), run_at=later, news_id=news_id
             )
 
 

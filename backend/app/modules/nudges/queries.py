@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -10,15 +10,22 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.settings import get_settings
+from app.modules.customers.public import FIRM_SQL, ConsentSettings
+from app.modules.merchants.public import MerchantView
 from app.modules.nudges.rules import AFTER_VISIT, EXPIRY_AHEAD, REST, VISIT_COUNTS_FOR, birthdays_on
 
 DUE_MAX = 500
 
-# Those who agreed, whose mailbox answered, and who have had their rest.
-REACHED = (
-    "customer.erased_at IS NULL AND customer.email_consent AND customer.email IS NOT NULL"
-    " AND customer.email_verified_at IS NOT NULL"
+# Those whose consent may be acted on, at whose store's clock it is the zone asked for.
+HOME_ZONE = (
+    "coalesce((SELECT store.time_zone FROM pass_object home JOIN store ON store.merchant_id = home.merchant_id"
+    " AND store.id = home.store_id WHERE home.merchant_id = customer.merchant_id"
+    " AND home.customer_id = customer.id AND home.status = 'active'"
+    " ORDER BY home.last_visit_at DESC NULLS LAST, home.id DESC LIMIT 1), :merchant_zone)"
 )
+_IN_ZONE = f"(CAST(:one_zone AS boolean) OR {HOME_ZONE} = :zone)"
+REACHED = f"{FIRM_SQL} AND {_IN_ZONE}"
 RESTED = (
     "NOT EXISTS (SELECT 1 FROM nudge_slot slot WHERE slot.merchant_id = customer.merchant_id"
     " AND slot.customer_id = customer.id AND slot.last_at > :rest_since)"
@@ -92,11 +99,64 @@ class Due:
     once_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """The zones of a shop's stores. home: the business's own, for customers without a card."""
+
+    home: str
+    all: tuple[str, ...]
+
+    def only(self, zone: str | None) -> dict[str, object]:
+        """Return the parameters that ask for the customers of one zone, or of every one (None)."""
+        return {
+            "merchant_zone": self.home,
+            "one_zone": zone is None or len(self.all) == 1,
+            "zone": zone or "",
+        }
+
+
+async def list_zones(session: AsyncSession, merchant: MerchantView) -> Zones:
+    """Return the zones by whose clocks a merchant's customers live."""
+    rows = await session.execute(
+        text("SELECT DISTINCT time_zone FROM store WHERE merchant_id = :merchant_id"),
+        {"merchant_id": merchant.id},
+    )
+    stores = sorted(rows.scalars())
+    # The business's own zone holds for who has no card; with one zone of all stores that is nobody to write to.
+    every = stores if len(stores) == 1 else sorted({merchant.time_zone, *stores})
+    return Zones(merchant.time_zone, tuple(every))
+
+
+async def find_home_zone(session: AsyncSession, merchant: MerchantView, customer_id: UUID) -> str:
+    """Return the zone of the store where a customer's card was last used."""
+    found = await session.execute(
+        text(f"SELECT {HOME_ZONE} FROM customer WHERE merchant_id = :merchant_id AND id = :customer_id"),  # noqa: S608
+        {"merchant_id": merchant.id, "customer_id": customer_id, "merchant_zone": merchant.time_zone},
+    )
+    return str(found.scalar_one_or_none() or merchant.time_zone)
+
+
+async def firmness(session: AsyncSession, merchant_id: UUID) -> dict[str, object]:
+    """Return the parameter of REACHED that says how strictly the shop confirms consents."""
+    settings = await get_settings(session, ConsentSettings, merchant_id=merchant_id)
+    return {"double_opt_in": settings.double_opt_in}
+
+
 async def list_due(
-    session: AsyncSession, merchant_id: UUID, *, on: frozenset[str], today: date, now: datetime
+    session: AsyncSession,
+    merchant_id: UUID,
+    *,
+    on: frozenset[str],
+    zone: Mapping[str, object],
+    today: date,
+    now: datetime,
 ) -> list[Due]:
-    """Return who is due, the most welcome message of a customer first. on: the kinds that are switched on."""
+    """Return who is due, the most welcome message of a customer first.
+
+    on: the kinds that are switched on. zone: whose clock, from Zones.only; today: the day there.
+    """
     common = {"merchant_id": merchant_id, "rest_since": now - REST, "most": DUE_MAX, "now": now}
+    common |= {**zone, **await firmness(session, merchant_id)}
     found: list[Due] = []
     if "birthday" in on:
         days = [month * 100 + day for month, day in birthdays_on(today)]

@@ -23,10 +23,10 @@ from app.modules.accounts.public import find_member
 from app.modules.cards.public import card_token, get_card, list_cards_of_customer
 from app.modules.customers.public import CustomerView, get_customer, purpose_of, wants
 from app.modules.merchants.public import MerchantView, get_merchant
-from app.modules.messaging.public import MARKETING, queue_mail
+from app.modules.messaging.public import MARKETING, MailTurn, queue_mail
 from app.modules.nudges.models import NudgeSlot
-from app.modules.nudges.queries import Due, list_due
-from app.modules.nudges.rules import KINDS, REST, quiet_until
+from app.modules.nudges.queries import Due, find_home_zone, list_due, list_zones
+from app.modules.nudges.rules import KINDS, REST
 from app.modules.nudges.settings import NudgeSettings
 from app.modules.nudges.wording import (
     Wording,
@@ -52,25 +52,30 @@ class Letter:
     pass_id: UUID | None
 
 
-async def quiet_end(session: AsyncSession, merchant_id: UUID, _kind: str, now: datetime) -> datetime | None:
-    """Return until when a shop's quiet hours keep messages back, or None."""
-    settings = await get_settings(session, NudgeSettings, merchant_id=merchant_id)
-    merchant = await get_merchant(session, merchant_id)
-    return quiet_until(now, zone=merchant.time_zone, begin=settings.quiet_from, end=settings.quiet_to)
+async def quiet_end(turn: MailTurn) -> datetime | None:
+    """Return until when the quiet hours of a customer's store keep a message back, or None."""
+    settings = await get_settings(turn.session, NudgeSettings, merchant_id=turn.merchant_id)
+    merchant = await get_merchant(turn.session, turn.merchant_id)
+    zone = await find_home_zone(turn.session, merchant, turn.customer_id)
+    return settings.quiet_until(turn.now, zone=zone)
 
 
 async def write_due(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> int:
-    """Write to everybody who is due, outside of the quiet hours; return how many were written to."""
+    """Write to everybody who is due, where it is not quiet by their store's clock; return how many were written to."""
     merchant = await get_merchant(session, merchant_id)
-    if MODULE_NAME not in merchant.modules_on or await quiet_end(session, merchant_id, "", now):
+    if MODULE_NAME not in merchant.modules_on:
         return 0
     settings = await get_settings(session, NudgeSettings, merchant_id=merchant_id)
     on = frozenset(kind for kind in KINDS if settings.is_on(kind))
-    today = now.astimezone(ZoneInfo(merchant.time_zone)).date()
     own = await find_wordings(session, merchant_id)
+    zones = await list_zones(session, merchant)
     written = 0
-    for due in await list_due(session, merchant_id, on=on, today=today, now=now):
-        written += await _write_one(session, merchant, due, own=own, now=now)
+    for zone in zones.all:
+        if settings.quiet_until(now, zone=zone) is not None:
+            continue
+        today, asked = now.astimezone(ZoneInfo(zone)).date(), zones.only(zone)
+        for due in await list_due(session, merchant_id, on=on, zone=asked, today=today, now=now):
+            written += await _write_one(session, merchant, due, own=own, now=now)
     return written
 
 

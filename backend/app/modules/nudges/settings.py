@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import datetime, time
 from typing import ClassVar
 
 from pydantic import Field
 
 from app.kernel.settings import ModuleSettings
+from app.modules.nudges.rules import quiet_until
 
 
 class NudgeSettings(ModuleSettings):
@@ -19,10 +20,16 @@ class NudgeSettings(ModuleSettings):
     one_away: bool = Field(default=True, description="Write when one stamp is missing.")
     birthday: bool = Field(default=True, description="Write on birthdays.")
     points_expiring: bool = Field(default=True, description="Write 14 days before points expire.")
-    quiet_from: time = Field(time(20, 0), description="From then on nothing is sent, by the shop's clock.")
+    quiet_from: time = Field(
+        time(20, 0), description="From then on nothing is sent, by the clock of the customer's store."
+    )
     quiet_to: time = Field(
         time(9, 0), description="Until then nothing is sent; the same as quiet_from: always."
     )
+
+    def quiet_until(self, now: datetime, *, zone: str) -> datetime | None:
+        """Return when the quiet hours at hand end by the clock of a zone, or None outside of them."""
+        return quiet_until(now, zone=zone, begin=self.quiet_from, end=self.quiet_to)
 
     def is_on(self, kind: str) -> bool:
         """Tell whether a kind of message is sent."""

@@ -85,14 +85,14 @@ async def post_consent(
 ) -> Response:
     """Record the consent, or its end."""
     given = is_ticked(form, "given")
-    await record_consent(
+    changed = await record_consent(
         session, card.merchant_id, card.customer_id, given=given, source="card_page", now=clock.now()
     )
-    words = (
-        _("Thank you. We will write when there is something for you.")
-        if given
-        else _("We will not write any more.")
-    )
+    words = _("We will not write any more.")
+    if given:
+        words = _("Thank you. Please look in your mailbox: the link there confirms it.")
+        if changed:
+            await resend_confirmation(session, card, now=clock.now())
     return redirect(request, card_path(card.id), flash=words)
 
 

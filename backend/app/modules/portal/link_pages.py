@@ -54,7 +54,9 @@ async def post_link(
 ) -> Response:
     """Use the link up: the card opens on this device."""
     elsewhere = is_ticked(form, "close_elsewhere")
-    card = await consume_card_link(session, token, now=clock.now(), close_elsewhere=elsewhere)
+    card = await consume_card_link(
+        session, token, now=clock.now(), close_elsewhere=elsewhere, wants_mails=form.get("mails") != "no"
+    )
     if isinstance(card, Refusal):
         return _unusable(request)
     response = redirect(request, f"/card/{card.id}", flash=_("Here is your card."))

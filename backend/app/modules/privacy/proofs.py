@@ -15,7 +15,7 @@ from app.modules.privacy.rules import proof_hash
 PAGE = 1_000
 FIELDS = (
     *("id", "customer_id", "given", "text", "text_version", "purpose", "channel", "locale", "source", "at"),
-    *("address_mac", "sha256"),
+    *("address_mac", "confirms", "evidence", "sha256"),
 )
 
 
@@ -33,6 +33,8 @@ def proof_of(record: ConsentRecord) -> dict[str, object]:
         "source": record.source,
         "at": record.at.isoformat(),
         "address_mac": record.address_mac.hex() if record.address_mac else None,
+        "confirms": str(record.confirms) if record.confirms else None,
+        "evidence": record.evidence,
     }
     return proof | {"sha256": proof_hash(proof)}
 

@@ -11,6 +11,7 @@ from app.config import Settings
 from app.db.session import set_tenant
 from app.kernel.adapters import resources_of
 from app.kernel.errors import NotFound
+from app.modules.cards.public import list_cards_of_customer, resend_confirmation
 from app.modules.customers.public import (
     CustomerView,
     get_customer,
@@ -93,11 +94,20 @@ async def save_preferences(
         )
     elif not customer.email_consent and consent:
         await record_consent(session, merchant_id, customer.id, given=True, source="preference_page", now=now)
+        await _ask_mailbox(session, merchant_id, customer.id, now=now)
         wanted = shown
     unwanted = frozenset() if not hears and not consent else shown - wanted
     kept = {pair for pair in await list_opt_outs(session, merchant_id, customer.id) if pair not in shown}
     await set_opt_outs(session, merchant_id, customer.id, unwanted=unwanted | kept, now=now)
     return customer
+
+
+async def _ask_mailbox(session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, now: datetime) -> None:
+    """Send the link that confirms a consent: whoever holds an old mail may not be who reads the mailbox now."""
+    cards = await list_cards_of_customer(session, merchant_id, customer_id)
+    card = next((card for card in cards if card.status == "active"), None)
+    if card is not None:
+        await resend_confirmation(session, card, now=now)
 
 
 def offered_pairs() -> frozenset[tuple[str, str]]:

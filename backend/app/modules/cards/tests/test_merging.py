@@ -169,7 +169,10 @@ async def test_the_mailbox_joins_the_duplicate(clock, database, merchant, store)
         records = list(
             await session.scalars(select(ConsentRecord).where(ConsentRecord.customer_id == owner.id))
         )
-        assert [(record.given, record.source) for record in records] == [(True, "joined_card")]
+        assert [(record.given, record.source, record.confirms) for record in records] == [
+            (True, "joined_card", None),
+            (True, "mail_link", records[0].id),
+        ]
 
 
 async def test_a_link_works_once_and_not_for_ever(clock, database, merchant, store):

@@ -27,7 +27,7 @@ from app.kernel.clock import FixedClock
 from app.kernel.jobs import JobContext, TryAgain
 from app.kernel.permissions import Principal
 from app.modules.customers.factories import make_customer
-from app.modules.customers.public import get_customer, record_consent
+from app.modules.customers.public import confirm_email, get_customer, record_consent
 from app.modules.merchants.factories import make_merchant
 from app.modules.messaging.bounces.reports import Report, read_report
 from app.modules.messaging.bounces.service import count_suppressed, lift_suppression, note_bounce, take_report
@@ -232,7 +232,7 @@ async def test_a_refused_recipient_is_a_bounce(shop: Shop) -> None:
 
 
 async def test_a_complaint_withdraws_the_consent_until_it_is_given_anew(shop: Shop) -> None:
-    """Nothing is sent after a complaint; the shop cannot lift it; agreeing anew does."""
+    """Nothing is sent after a complaint; the shop cannot lift it; agreeing anew, and confirming it, does."""
     first = await shop.queue()
     await shop.send(first)
     report = read_report(complaint_report(first))
@@ -255,6 +255,11 @@ async def test_a_complaint_withdraws_the_consent_until_it_is_given_anew(shop: Sh
         await record_consent(
             session, shop.merchant.id, shop.customer.id, given=True, source="test", now=shop.clock.now()
         )
+    unconfirmed = await shop.queue()
+    await shop.send(unconfirmed)
+    assert await shop.standing(unconfirmed) == ("suppressed", "not_confirmed")
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        await confirm_email(session, shop.merchant.id, shop.customer.id, now=shop.clock.now())
     again = await shop.queue()
     await shop.send(again)
     assert await shop.standing(again) == ("sent", None)

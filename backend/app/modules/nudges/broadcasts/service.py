@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,12 +15,14 @@ from app.kernel.errors import NotFound
 from app.kernel.jobs import enqueue
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
+from app.kernel.settings import get_settings
 from app.modules.customers.public import AudienceFilter, audience_sql, list_customers
-from app.modules.merchants.public import get_merchant
+from app.modules.merchants.public import MerchantView, get_merchant
 from app.modules.nudges.models import News
-from app.modules.nudges.queries import REACHED, RESTED
+from app.modules.nudges.queries import REACHED, RESTED, firmness, list_zones
 from app.modules.nudges.rules import REST
 from app.modules.nudges.service import Letter, note, send_letter
+from app.modules.nudges.settings import NudgeSettings
 from app.modules.nudges.wording import Wording
 from app.utils.id_generator import new_id
 
@@ -102,6 +105,8 @@ async def count_reach(session: AsyncSession, news: News, *, now: datetime) -> Re
     statement = text(
         f"SELECT count(*) FILTER (WHERE {RESTED}), count(*) FROM customer WHERE {where} AND {REACHED}"  # noqa: S608
     )
+    zones = await list_zones(session, await get_merchant(session, news.merchant_id))
+    values = {**values, **zones.only(None), **await firmness(session, news.merchant_id)}
     reached, everybody = (await session.execute(statement, {**values, "rest_since": now - REST})).one()
     return Reach(reached, everybody - reached)
 
@@ -134,11 +139,40 @@ async def delete_draft(
     return None
 
 
-async def send_batch(session: AsyncSession, merchant_id: UUID, news_id: UUID, *, now: datetime) -> bool:
-    """Write the next mails of a news and move its mark, under its lock; True while there are more."""
+async def send_batch(
+    session: AsyncSession, merchant_id: UUID, news_id: UUID, *, now: datetime
+) -> datetime | None:
+    """Write the next mails of a news and move its mark, under its lock; return when to go on, None at its end.
+
+    Zone after zone, each outside of its quiet hours, because what is said on the card is said at once.
+    """
     row = await get_news(session, merchant_id, news_id, lock=True)
     if row.status != "sending":
-        return False
+        return None
+    merchant = await get_merchant(session, merchant_id)
+    zones = await list_zones(session, merchant)
+    settings = await get_settings(session, NudgeSettings, merchant_id=merchant_id)
+    left = [zone for zone in zones.all if zone not in row.meant.get("zones_done", ())]
+    begun = [zone for zone in left if zone == row.meant.get("zone")] or left
+    quiet = {zone: settings.quiet_until(now, zone=zone) for zone in begun}
+    zone = next((zone for zone, until in quiet.items() if until is None), None)
+    if begun and zone is None:
+        return min(until for until in quiet.values() if until is not None)
+    is_through = zone is None or await _write_batch(session, row, merchant, zones.only(zone), now=now)
+    if zone is not None:
+        row.meant = {**row.meant, "zone": zone}
+    if is_through and zone is not None:
+        row.meant = {**row.meant, "zone": None, "zones_done": [*row.meant.get("zones_done", ()), zone]}
+        row.after, left = None, [other for other in left if other != zone]
+    row.status = "sent" if is_through and not left else "sending"
+    return None if row.status == "sent" else now
+
+
+async def _write_batch(
+    session: AsyncSession, row: News, merchant: MerchantView, zone: Mapping[str, object], *, now: datetime
+) -> bool:
+    """Write to the next people of one zone; True when there are no more."""
+    merchant_id = merchant.id
     chosen = filter_of(row.meant, within=_within(row.meant))
     where, values = await audience_sql(session, merchant_id, chosen, now=now)
     statement = text(
@@ -146,12 +180,9 @@ async def send_batch(session: AsyncSession, merchant_id: UUID, news_id: UUID, *,
         " ORDER BY customer.id LIMIT :batch"
     )
     after = row.after or UUID(int=0)
-    found = await session.execute(statement, {**values, "after": after, "batch": BATCH})
-    ids: list[UUID] = list(found.scalars())
-    merchant, people = (
-        await get_merchant(session, merchant_id),
-        await list_customers(session, merchant_id, ids),
-    )
+    values = {**values, **zone, **await firmness(session, merchant_id), "after": after, "batch": BATCH}
+    ids: list[UUID] = list((await session.execute(statement, values)).scalars())
+    people = await list_customers(session, merchant_id, ids)
     for customer_id in ids:
         customer = people[customer_id]
         facts = {"name": customer.name or "", "shop": merchant.name}
@@ -161,5 +192,4 @@ async def send_batch(session: AsyncSession, merchant_id: UUID, news_id: UUID, *,
         is_sent = await send_letter(session, merchant, customer, letter, now=now)
         row.queued, row.rested = row.queued + is_sent, row.rested + (not is_sent)
     row.after = ids[-1] if ids else row.after
-    row.status = "sending" if len(ids) == BATCH else "sent"
-    return row.status == "sending"
+    return len(ids) < BATCH

@@ -62,7 +62,7 @@ async def test_one_click_ends_it_without_a_cookie(client, database, card):
         assert answer.status_code == 200
 
     assert await agrees(database, card) is False
-    assert await sources(database, card) == [(True, "test"), (False, "one_click")]
+    assert await sources(database, card) == [(True, "test"), (True, "mail_link"), (False, "one_click")]
 
 
 async def test_reading_the_page_changes_nothing(client, database, card):
@@ -119,6 +119,7 @@ async def test_nothing_by_mail_takes_the_consent_back(client, database, card):
 
     assert await sources(database, card) == [
         (True, "test"),
+        (True, "mail_link"),
         (False, "preference_page"),
         (True, "preference_page"),
     ]
