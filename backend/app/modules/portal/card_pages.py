@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,11 @@ from app.kernel.clock import Clock
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import card_holder
-from app.kernel.points import CARD_BLOCK, CardContext, Panel
+from app.kernel.points import CARD_BLOCK, CardContext
 from app.kernel.web.limits import rate_limit
+from app.kernel.web.shell import render_panels
 from app.kernel.web.sse import event_stream
-from app.kernel.web.templates import render, render_fragment, render_text
+from app.kernel.web.templates import render, render_fragment
 from app.modules.cards.public import CardHolderDep, CardRef, held_cards, held_merchants
 from app.modules.customers.public import consent_text, get_customer
 from app.modules.merchants.public import get_merchant
@@ -145,7 +146,7 @@ async def card_state_context(session: AsyncSession, card: CardRef, *, clock: Clo
 
 async def _panels(
     request: Request, session: AsyncSession, card: CardRef, *, clock: Clock
-) -> list[Mapping[str, Any]]:
+) -> list[dict[str, Any]]:
     merchant = await get_merchant(session, card.merchant_id)
     context = CardContext(
         session=session,
@@ -155,12 +156,7 @@ async def _panels(
         now=clock.now(),
         modules_on=merchant.modules_on,
     )
-    panels: list[Panel] = sorted(await CARD_BLOCK.gather(context), key=lambda panel: panel.order)
-    return [
-        # Rendered by our own environment, which escapes what it fills in.
-        {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}  # noqa: S704
-        for panel in panels
-    ]
+    return render_panels(request, await CARD_BLOCK.gather(context))
 
 
 def card_path(pass_id: UUID) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from markupsafe import Markup
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
 from app.kernel.errors import Invalid
@@ -19,8 +18,7 @@ from app.kernel.points import STORE_SETTINGS, PageContext
 from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.once import Once, answer_once
-from app.kernel.web.shell import render_member_page
-from app.kernel.web.templates import render_text
+from app.kernel.web.shell import render_member_page, render_panels
 from app.modules.merchants.public import list_time_zones
 from app.modules.stores.presenting import (
     DAY_NAMES,
@@ -146,11 +144,7 @@ async def _panels(
     """Return what other modules show on a store's page, rendered from their own templates."""
     modules_on = frozenset(principal.extra.get("modules_on", ()))
     page = PageContext(session, principal, now, modules_on, subject_id=store_id)
-    panels = sorted(await STORE_SETTINGS.gather(page), key=lambda panel: panel.order)
-    return [
-        {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}
-        for panel in panels
-    ]
+    return render_panels(request, await STORE_SETTINGS.gather(page))
 
 
 def _store_frame(store: StoreView, *, title: str, back: str, back_label: str) -> dict[str, Any]:
