@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Request
-from markupsafe import Markup
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +14,7 @@ from app.kernel.i18n import current, msg
 from app.kernel.i18n import gettext as _
 from app.kernel.money import Money
 from app.kernel.points import CUSTOMER_PANEL, PageContext
-from app.kernel.web.shell import page_context_of
-from app.kernel.web.templates import render_text
+from app.kernel.web.shell import page_context_of, render_panels
 from app.modules.accounts.public import list_team
 from app.modules.crm.listing import PersonCard
 from app.modules.crm.presenting import URL
@@ -168,12 +166,7 @@ async def panels_of(request: Request, session: AsyncSession, customer_id: UUID) 
     """Return what other modules show of a customer."""
     page = page_context_of(request, session)
     page = PageContext(session, page.principal, page.now, page.modules_on, subject_id=customer_id)
-    panels = sorted(await CUSTOMER_PANEL.gather(page), key=lambda panel: panel.order)
-    return [
-        # Rendered by our own environment, which escapes what it fills in.
-        {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}  # noqa: S704
-        for panel in panels
-    ]
+    return render_panels(request, await CUSTOMER_PANEL.gather(page))
 
 
 def merge_balances(source: list[PersonCard], target: list[PersonCard]) -> list[dict[str, Any]]:
