@@ -70,8 +70,8 @@ class LiveServer:
 
 
 @contextmanager
-def running_server(folder: Path, *, name: str) -> Iterator[LiveServer]:
-    """Start web and worker on a database of their own; end them and drop it."""
+def running_server(folder: Path, *, name: str, smtp_url: str = "") -> Iterator[LiveServer]:
+    """Start web and worker on a database of their own; end them and drop it. smtp_url: where mails go, if anywhere."""
     run_sql(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = int(sock.getsockname()[1])
@@ -79,6 +79,7 @@ def running_server(folder: Path, *, name: str) -> Iterator[LiveServer]:
         environment = child_environment(server.settings) | {
             "STEMPEL_DATABASE_ALLOW_ASYNC_COMMIT": "true",
             "STEMPEL_LOG_LEVEL": "WARNING",
+            "STEMPEL_SMTP_URL": smtp_url,
             "PYTHONPATH": str(BACKEND),
         }
         descriptor = sock.fileno()

@@ -25,6 +25,7 @@ from playwright.async_api import (
 )
 
 from app.demo import load_demo
+from tests.browser.post_office import PostOffice, open_post_office
 from tests.live import LiveServer, running_server
 
 # No background traffic of the browser's own: a request to a foreign host is a failure here.
@@ -95,10 +96,19 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Return an installation with the demo's shops."""
+def post_office() -> Iterator[PostOffice]:
+    """Return the mail server that the installation sends through."""
+    office, controller = open_post_office()
+    yield office
+    controller.stop()
+
+
+@pytest.fixture(scope="session")
+def demo(worker_id: str, tmp_path_factory: pytest.TempPathFactory, post_office: PostOffice) -> Iterator[Demo]:
+    """Return an installation with the demo's shops; its mails leave over SMTP."""
     name = f"stempel_browser_{worker_id}_{os.getpid()}"
-    with running_server(tmp_path_factory.mktemp("browser"), name=name) as server:
+    folder = tmp_path_factory.mktemp("browser")
+    with running_server(folder, name=name, smtp_url=post_office.url) as server:
         with ThreadPoolExecutor(1) as pool:
             loading = load_demo(server.settings, seed=1, progress=lambda *_: None)
             merchants = pool.submit(asyncio.run, loading).result()["merchants"]
@@ -145,7 +155,10 @@ async def open_context(chrome: Browser, demo: Demo) -> AsyncIterator[OpenContext
     ) -> Watched:
         size: Any = viewport or PHONE
         context = await (browser or chrome).new_context(
-            viewport=size, locale="en-GB", base_url=demo.url, has_touch=size["width"] < 800, **options
+            viewport=size,
+            base_url=demo.url,
+            has_touch=size["width"] < 800,
+            **{"locale": "en-GB", **options},
         )
         context.set_default_timeout(WAIT_MS_MAX)
         watched = Watched(context, demo.url, expected=expected)
