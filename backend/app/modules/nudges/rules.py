@@ -112,7 +112,9 @@ def quiet_until(now: datetime, *, zone: str, begin: time, end: time) -> datetime
     if not is_quiet:
         return None
     day = local.date() + timedelta(days=1 if is_over_midnight and clock >= begin else 0)
-    return datetime.combine(day, end, ZoneInfo(zone)).astimezone(UTC)
+    ends = [datetime.combine(day, end, ZoneInfo(zone)).replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+    # In a night in which an hour comes twice, the end may be past once and still ahead the second time.
+    return next((moment for moment in ends if moment > now), ends[-1])
 
 
 def birthdays_on(today: date) -> tuple[tuple[int, int], ...]:
