@@ -47,6 +47,7 @@ IDS_ONLY = {
     "points_event": "ledger entries by card id",
     "points_lot": "what is left of a points entry",
     "redemption": "which reward, by card id",
+    "gift": "what a card got without a visit: the card's id, and a key made of ids and a year",
     "card_refresh": "a mark that lives for seconds",
     "card_link": "hashes of links, by card id",
     "pin_attempt": "attempts by card id and HMAC of the address; swept",

@@ -20,7 +20,7 @@ async def test_59_90_at_one_point_a_euro_is_59_points(open_shop: Any) -> None:
 
     assert (body["points_added"], body["points_balance"], body["stamp_refused"]) == (59, 59, None)
     assert body["next_reward"]["missing"] == 41
-    assert body["explanation"] == [{"rule": "rate", "points": "59.9", "detail": "1"}]
+    assert body["explanation"] == [{"rule": "rate", "points": "59.9", "detail": "1", "amount_minor": 0}]
     assert await shop.count(Visit, amount_minor=5990) == 1
     assert await shop.count(PointsLot, remaining=59) == 1
 

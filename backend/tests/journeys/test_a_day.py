@@ -191,7 +191,7 @@ def play_points(day: Day) -> None:
     first = day.post(f"/points/{store['id']}", body)
     assert facts(first) == (0, 59, False)
     assert (first["points_added"], first["next_reward"]["missing"]) == (59, 41)
-    assert first["explanation"] == [{"rule": "rate", "points": "59.9", "detail": "1"}]
+    assert first["explanation"] == [{"rule": "rate", "points": "59.9", "detail": "1", "amount_minor": 0}]
     # Points have no cooldown, and a string is as good as a number.
     second = day.post(f"/points/{store['id']}", body | {"amount": "59.90"})
     assert facts(second) == (0, 118, True)

@@ -20,6 +20,7 @@ class PassObject(TenantRow, Base):
     the refresh worker. token_version revokes the card links. rewards_banked: {reward id: how many wait} of
     full cards that were carried on; rewards_kept: {reward id: threshold} unlocked before it was raised.
     known_stores: where a visit was accepted before (the PIN limits tell new from known cards by it).
+    traits: {feature: what its rule of earning must know of this card}; read with every visit (cards/traits.py).
     """
 
     __tablename__ = "pass_object"
@@ -56,6 +57,7 @@ class PassObject(TenantRow, Base):
     known_stores: Mapped[list[UUID]] = mapped_column(
         ARRAY(Uuid(as_uuid=True)), server_default="{}", info=NONE
     )
+    traits: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=NONE)
     revision: Mapped[int] = mapped_column(server_default="1", info=NONE)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)
     update_tag: Mapped[int] = mapped_column(server_default="0", info=NONE)

@@ -53,6 +53,7 @@ async def erase_cards(session: AsyncSession, merchant_id: UUID, customer_id: UUI
         .where(PassObject.merchant_id == merchant_id, PassObject.customer_id == customer_id)
         .values(
             status="erased",
+            traits={},
             token_version=PassObject.token_version + 1,
             revision=PassObject.revision + 1,
         )

@@ -58,6 +58,7 @@ from app.modules.cards.service import (
     touch_card,
     unblock_card,
 )
+from app.modules.cards.traits import find_trait, set_trait
 
 __all__ = [
     "CARD_CHANGED",
@@ -87,6 +88,7 @@ __all__ = [
     "find_card",
     "find_card_link",
     "find_held_card",
+    "find_trait",
     "forget_card",
     "get_card",
     "get_card_row",
@@ -114,6 +116,7 @@ __all__ = [
     "reward_numbers",
     "send_card_link",
     "send_my_card",
+    "set_trait",
     "touch_card",
     "unblock_card",
 ]

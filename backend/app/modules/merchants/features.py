@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import cast, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
@@ -17,6 +20,9 @@ from app.kernel.permissions import Principal
 from app.kernel.registry import Registry
 from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
 from app.modules.merchants.models import Merchant
+
+# One feature's rules as JSON: they are read and decoded with every stamp.
+RULES_LENGTH_MAX = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +81,20 @@ async def switch_feature(
     await FEATURE_SWITCHED.tell(
         FeatureSwitched(session, principal.merchant_id, name, now=now, modules_on=before | after)
     )
+
+
+async def set_feature_rules(
+    session: AsyncSession, merchant_id: UUID, feature: str, rules: Mapping[str, Any]
+) -> None:
+    """Keep what a feature's rule of earning must know of the shop; every visit after this one reads it.
+
+    rules: JSON-ready, without anything personal; empty ones are taken away. What they were made from stays in the
+    feature's own tables.
+    """
+    assert len(json.dumps(dict(rules))) <= RULES_LENGTH_MAX
+    changed = (
+        Merchant.feature_rules.op("||")(func.jsonb_build_object(feature, cast(dict(rules), JSONB)))
+        if rules
+        else Merchant.feature_rules.op("-")(feature)
+    )
+    await session.execute(update(Merchant).where(Merchant.id == merchant_id).values(feature_rules=changed))

@@ -15,7 +15,10 @@ from app.utils.id_generator import new_id
 
 
 class Merchant(Base):
-    """A business and tenant. email, password_hash and owner_name are the owner's sign-in; other members: accounts."""
+    """A business and tenant. email, password_hash and owner_name are the owner's sign-in; other members: accounts.
+
+    feature_rules: {feature: what its rule of earning must know of the shop}; read with every visit.
+    """
 
     __tablename__ = "merchant"
     __tenant__ = "id"
@@ -30,5 +33,6 @@ class Merchant(Base):
     currency: Mapped[str] = mapped_column(info=NONE)
     branding: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=NONE)
     modules_on: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}", info=NONE)
+    feature_rules: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=NONE)
     owner_id: Mapped[UUID] = mapped_column(default=new_id, info=PSEUDONYM)
     owner_name: Mapped[str] = mapped_column(server_default="", info=PERSONAL)

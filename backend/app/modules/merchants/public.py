@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
-from app.modules.merchants.features import switch_feature
+from app.modules.merchants.features import set_feature_rules, switch_feature
 from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
 from app.modules.merchants.models import Merchant
+from app.modules.merchants.queries import list_modules_on
 from app.modules.merchants.service import EMAIL_LOOKUP, NewMerchant, create_merchant, email_key
 
 _AREAS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
@@ -40,6 +41,7 @@ class MerchantView:
     branding: Mapping[str, Any]
     modules_on: frozenset[str]
     email: str
+    feature_rules: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def get_merchant(session: AsyncSession, merchant_id: UUID) -> MerchantView:
@@ -59,6 +61,7 @@ async def get_merchant(session: AsyncSession, merchant_id: UUID) -> MerchantView
         branding=merchant.branding,
         modules_on=frozenset(merchant.modules_on),
         email=merchant.email,
+        feature_rules=merchant.feature_rules,
     )
 
 
@@ -76,7 +79,9 @@ __all__ = [
     "create_merchant",
     "email_key",
     "get_merchant",
+    "list_modules_on",
     "list_time_zones",
     "members_mail",
+    "set_feature_rules",
     "switch_feature",
 ]

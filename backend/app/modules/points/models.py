@@ -19,7 +19,9 @@ class PointsEvent(TenantRow, Base):
     __table_args__ = (
         tenant_fk("pass_id", "pass_object"),
         tenant_fk("store_id", "store"),
-        CheckConstraint("kind IN ('earn', 'redeem', 'void', 'expire', 'adjust', 'transfer')", name="kind"),
+        CheckConstraint(
+            "kind IN ('earn', 'redeem', 'void', 'expire', 'adjust', 'transfer', 'gift')", name="kind"
+        ),
         Index(None, "merchant_id", "pass_id", "id"),
         Index(None, "merchant_id", "store_id", "id"),
         {"postgresql_partition_by": "RANGE (id)"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.hooks import Keyed, Tell
+from app.kernel.hooks import Collect, Keyed, Tell
+from app.kernel.outcomes import Refusal
 from app.modules.rewards.rules import RewardView
 
 
@@ -32,7 +33,11 @@ class RedeemedContext:
 
 @dataclass(frozen=True, slots=True)
 class VoidedContext:
-    """A visit or a redemption that was taken back, in the same transaction."""
+    """A visit or a redemption that was taken back, in the same transaction.
+
+    stamps, points: what moved, signed. Of a visit besides: amount_minor and lines, its explanation as it was stored,
+    by which a feature knows what it gave and takes it back. forced: a manager insisted.
+    """
 
     session: AsyncSession
     merchant_id: UUID
@@ -43,8 +48,35 @@ class VoidedContext:
     points: int
     now: datetime
     modules_on: frozenset[str]
+    store_id: UUID | None = None
+    customer_id: UUID | None = None
+    amount_minor: int | None = None
+    currency: str = ""
+    lines: Sequence[Mapping[str, Any]] = ()
+    forced: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class VoidingContext:
+    """A visit that somebody asks to take back; its card is locked and nothing has moved yet.
+
+    lines: the visit's explanation, as it was stored. forced: a manager insists although something is spent already.
+    """
+
+    session: AsyncSession
+    merchant_id: UUID
+    pass_id: UUID
+    visit_id: UUID
+    lines: Sequence[Mapping[str, Any]]
+    now: datetime
+    modules_on: frozenset[str]
+    forced: bool = False
+
+
+# Asked before anything moves, with the session; the first refusal is the answer. Say already_spent only unless forced.
+VOID_REFUSAL: Collect[VoidingContext, Refusal] = Collect(
+    "VOID_REFUSAL", about="Why a visit cannot be taken back: what a feature gave for it is spent already."
+)
 REDEEMED: Tell[RedeemedContext] = Tell("REDEEMED", about="A reward was given out.")
 VOIDED: Tell[VoidedContext] = Tell("VOIDED", about="A visit or a redemption was taken back.")
 

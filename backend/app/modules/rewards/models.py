@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, func
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NONE, PSEUDONYM, Base, TenantRow, tenant_fk
@@ -57,3 +57,27 @@ class Redemption(TenantRow, Base):
     voided_at: Mapped[datetime | None] = mapped_column(info=NONE)
     voided_by: Mapped[UUID | None] = mapped_column(info=PSEUDONYM)
     void_reason: Mapped[str | None] = mapped_column(info=NONE)
+
+
+class Gift(TenantRow, Base):
+    """Something given without a visit: for a birthday, for a friend. The key says what it is for, once.
+
+    given: what it did to the card, to take exactly that back. The entries are of kind "gift", which nothing counts as
+    earned.
+    """
+
+    __tablename__ = "gift"
+    __table_args__ = (
+        tenant_fk("pass_id", "pass_object"),
+        UniqueConstraint("merchant_id", "reason", "key"),
+        Index(None, "merchant_id", "pass_id", "id"),
+    )
+    pass_id: Mapped[UUID] = mapped_column(info=PSEUDONYM)
+    reason: Mapped[str] = mapped_column(info=NONE)
+    key: Mapped[str] = mapped_column(info=PSEUDONYM)
+    stamps: Mapped[int] = mapped_column(server_default="0", info=NONE)
+    points: Mapped[int] = mapped_column(server_default="0", info=NONE)
+    reward_id: Mapped[UUID | None] = mapped_column(info=NONE)
+    given: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=NONE)
+    given_at: Mapped[datetime] = mapped_column(info=NONE)
+    taken_back_at: Mapped[datetime | None] = mapped_column(info=NONE)

@@ -9,18 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.cards.public import get_card_row
 from app.modules.rewards.config import change_reward
+from app.modules.rewards.gifts import (
+    GIFT_REASON,
+    GiftGiven,
+    GiftOrder,
+    find_gift,
+    give_gift,
+    take_gift_back,
+)
 from app.modules.rewards.giver import giver_of, recognise_giver
 from app.modules.rewards.hooks import (
     REDEEMED,
     REWARD_KIND,
     TENDER,
+    VOID_REFUSAL,
     VOIDED,
     RedeemedContext,
     RewardKind,
     Tender,
     VoidedContext,
+    VoidingContext,
 )
-from app.modules.rewards.models import Redemption, Reward
+from app.modules.rewards.models import Gift, Redemption, Reward
 from app.modules.rewards.presenting import PIN_ERRORS, present_redemption, present_void
 from app.modules.rewards.queries import list_rewards, totals_of
 from app.modules.rewards.rules import (
@@ -64,15 +74,20 @@ async def rewards_state(session: AsyncSession, merchant_id: UUID, pass_id: UUID)
 
 
 __all__ = [
+    "GIFT_REASON",
     "PIN_ERRORS",
     "REDEEMED",
     "REWARD_KIND",
     "TENDER",
     "VOIDED",
+    "VOID_REFUSAL",
     "VOID_WINDOW",
     "CardStateAnswer",
     "CardText",
     "CardTotals",
+    "Gift",
+    "GiftGiven",
+    "GiftOrder",
     "RedeemAnswer",
     "RedeemCommand",
     "RedeemGranted",
@@ -89,10 +104,13 @@ __all__ = [
     "VoidRequest",
     "VoidWork",
     "VoidedContext",
+    "VoidingContext",
     "card_state",
     "change_reward",
     "decide_void",
     "describe_rewards",
+    "find_gift",
+    "give_gift",
     "giver_of",
     "void_once",
     "is_manager",
@@ -106,6 +124,7 @@ __all__ = [
     "rewards_state",
     "settle_card",
     "state_answer",
+    "take_gift_back",
     "totals_of",
     "void_redemption",
 ]

@@ -20,7 +20,7 @@ class StampEvent(TenantRow, Base):
         tenant_fk("pass_id", "pass_object"),
         tenant_fk("store_id", "store"),
         CheckConstraint(
-            "kind IN ('earn', 'redeem', 'void', 'bank', 'expire', 'adjust', 'transfer')", name="kind"
+            "kind IN ('earn', 'redeem', 'void', 'bank', 'expire', 'adjust', 'transfer', 'gift')", name="kind"
         ),
         Index(None, "merchant_id", "pass_id", "id"),
         Index(None, "merchant_id", "store_id", "id"),

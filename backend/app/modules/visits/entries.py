@@ -13,7 +13,7 @@ from app.modules.points.public import PointsPolicy, lot_expiry
 from app.modules.rewards.public import CardTotals, is_unlocked, state_answer
 from app.modules.stamps.public import StampGranted, next_stamp_at
 from app.modules.visits.hooks import EarnContext
-from app.modules.visits.rules import VisitGranted, local_day, visits_on
+from app.modules.visits.rules import ExplanationLine, VisitGranted, local_day, visits_on
 from app.modules.visits.statements import AwardRows, LoadedAward
 from app.utils.id_generator import new_id
 
@@ -65,9 +65,7 @@ def build_rows(
         source=context.source,
         amount_minor=_amount_minor(context.request.amount, loaded.currency),
         currency=loaded.currency,
-        explanation=[
-            {"rule": line.rule, "points": str(line.points), "detail": line.detail} for line in granted.lines
-        ],
+        explanation=[_line_facts(line, points=str(line.points)) for line in granted.lines],
         stamps=stamps,
         points=points,
         lots=lots,
@@ -158,8 +156,10 @@ def _answer(
         "next_possible_at": next_at.isoformat().replace("+00:00", "Z")
         if next_at and context.policy.loyalty_type != "points"
         else None,
-        "explanation": [
-            {"rule": line.rule, "points": str(line.points.normalize()), "detail": line.detail}
-            for line in granted.lines
-        ],
+        "explanation": [_line_facts(line, points=f"{line.points.normalize():f}") for line in granted.lines],
     }
+
+
+def _line_facts(line: ExplanationLine, *, points: str) -> dict[str, Any]:
+    facts = {"rule": line.rule, "points": points, "detail": line.detail}
+    return facts | ({"amount_minor": line.amount_minor} if line.amount_minor else {})

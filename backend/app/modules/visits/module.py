@@ -1,8 +1,10 @@
 """The manifest of visits."""
 
+from app.kernel.hooks import Offer
 from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
+from app.modules.visits.explaining import EARN_RULE, rate_words
 
 MODULE = Module(
     name="visits",
@@ -10,6 +12,7 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "cards", "staff", "wallets", "stamps", "points", "rewards"),
     has_models=True,
+    offers=(Offer(EARN_RULE, "rate", rate_words),),
     routers=("api:router",),
     permissions=(
         Permission(

@@ -1,11 +1,12 @@
 """What other modules use of visits: giving one, taking one back, and the points at which they join in."""
 
 from app.modules.rewards.public import PIN_ERRORS, VoidCommand, VoidGranted
+from app.modules.visits.explaining import EARN_RULE, ShownLine, explain_visit
 from app.modules.visits.hooks import EARN_GUARD, EARN_MODIFIER, EARNED, EarnContext, EarnedContext
 from app.modules.visits.models import Visit
 from app.modules.visits.presenting import answer_award, present_award
 from app.modules.visits.routes import TillRoute
-from app.modules.visits.rules import EarnDraft, VisitPolicy, VisitRequest, VisitState
+from app.modules.visits.rules import EarnDraft, ExplanationLine, VisitPolicy, VisitRequest, VisitState
 from app.modules.visits.schemas import AwardAnswer, PointsRequest, StampRequest
 from app.modules.visits.service import AwardCommand, AwardGranted, award_visit
 from app.modules.visits.undo import void_visit
@@ -17,13 +18,16 @@ __all__ = [
     "EARNED",
     "EARN_GUARD",
     "EARN_MODIFIER",
+    "EARN_RULE",
     "AwardAnswer",
     "AwardCommand",
     "AwardGranted",
     "EarnContext",
     "EarnDraft",
     "EarnedContext",
+    "ExplanationLine",
     "PointsRequest",
+    "ShownLine",
     "StampRequest",
     "TillRoute",
     "Visit",
@@ -34,6 +38,7 @@ __all__ = [
     "VoidGranted",
     "answer_award",
     "award_visit",
+    "explain_visit",
     "present_award",
     "void_visit",
 ]

@@ -16,11 +16,15 @@ from app.modules.stamps.public import StampGranted, StampPolicy, StampState, dec
 
 @dataclass(frozen=True, slots=True)
 class ExplanationLine:
-    """One rule's part in what was earned: which rule, in plain words' key, and its amount."""
+    """One rule's part in what was earned: a key of EARN_RULE, its points, and what its words are made from.
+
+    amount_minor: money it gave or took, in minor units; 0 for rules of points.
+    """
 
     rule: str
     points: Decimal
     detail: str = ""
+    amount_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class EarnDraft:
         return replace(
             self, points=self.points + points, lines=(*self.lines, ExplanationLine(rule, points, detail))
         )
+
+    def add_money(self, rule: str, amount_minor: int, detail: str = "") -> EarnDraft:
+        """Return the draft with one more line that is about money; the feature itself keeps what it gives."""
+        return replace(self, lines=(*self.lines, ExplanationLine(rule, Decimal(0), detail, amount_minor)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class ExplanationItem(BaseModel):
     rule: str = Field(examples=["rate"])
     points: str = Field(examples=["59.9"])
     detail: str = Field(examples=["1"])
+    amount_minor: int = Field(default=0, description="Money it gave or took, in minor units")
 
 
 class AwardAnswer(CardStateAnswer):

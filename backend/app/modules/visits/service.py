@@ -122,6 +122,7 @@ async def award_visit(
             rows.points_added,
             rows.amount_minor,
             rows.currency,
+            granted.lines,
         )
     )
     return AwardGranted(rows.answer, given_by=staff.name)
@@ -311,6 +312,9 @@ def earn_context(
         request=VisitRequest(quantity, command.amount),
         now=now,
         modules_on=loaded.modules_on,
+        currency=loaded.currency,
+        traits=loaded.traits,
+        feature_rules=loaded.feature_rules,
     )
 
 

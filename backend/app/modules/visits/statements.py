@@ -8,6 +8,7 @@ SQLAlchemy's codec reads jsonb as Python values and takes it as text.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,12 +35,12 @@ WHERE card.merchant_id = $1 AND {by}
 _LOAD = """
 SELECT card.id, card.program_id, card.status, card.stamp_count, card.points_balance, card.reward_unlocked,
        card.rewards_banked, card.rewards_kept, card.last_stamp_at, card.first_stamp_at, card.visits_day,
-       card.visits_today, card.known_stores, card.customer_id,
+       card.visits_today, card.known_stores, card.customer_id, card.traits,
        store.time_zone, store.name AS store_name,
        program.loyalty_type, program.stamps_needed, program.points_per_unit, program.rounding,
        program.cooldown_minutes, program.stamps_per_visit, program.visits_per_day, program.full_card,
        program.points_expiry, program.points_expiry_months,
-       merchant.currency, merchant.modules_on,
+       merchant.currency, merchant.modules_on, merchant.feature_rules,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(reward.id, reward.kind, reward.threshold, reward.title,
                                                     reward.active, reward.reward_kind)), '[]')
         FROM reward WHERE reward.merchant_id = card.merchant_id AND reward.program_id = card.program_id) AS rewards,
@@ -179,6 +180,8 @@ class LoadedAward:
     points_expiry_months: int
     currency: str
     modules_on: frozenset[str]
+    traits: Mapping[str, Any]
+    feature_rules: Mapping[str, Any]
     rewards: tuple[RewardView, ...]
     used_fingerprint: bytes | None
     used_answer: dict[str, Any] | None

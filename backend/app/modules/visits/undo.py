@@ -16,10 +16,12 @@ from app.modules.cards.public import PassObject
 from app.modules.merchants.public import get_merchant
 from app.modules.points.public import PointsEvent, take_points
 from app.modules.rewards.public import (
+    VOID_REFUSAL,
     VOIDED,
     VoidCommand,
     VoidedContext,
     VoidGranted,
+    VoidingContext,
     VoidWork,
     decide_void,
     is_manager,
@@ -65,6 +67,21 @@ async def _void(work: VoidWork) -> VoidGranted | Refusal:
     if refusal is not None:
         return refusal
     place = await get_store(session, store)
+    forced = command.force and is_manager(staff)
+    merchant = await get_merchant(session, store.merchant_id)
+    asked = VoidingContext(
+        session=session,
+        merchant_id=card.merchant_id,
+        pass_id=card.id,
+        visit_id=visit.id,
+        lines=visit.explanation,
+        now=now,
+        modules_on=merchant.modules_on,
+        forced=forced,
+    )
+    refusals = await VOID_REFUSAL.gather(asked)
+    if refusals:
+        return refusals[0]
     taken = await _take_back(session, card, visit, staff=staff, command=command, now=now)
     if isinstance(taken, Refusal):
         return taken
@@ -73,7 +90,6 @@ async def _void(work: VoidWork) -> VoidGranted | Refusal:
     await _turn_back_times(session, card, visit, time_zone=place.time_zone)
     rewards = await list_rewards(session, card.merchant_id, card.program_id)
     await settle_card(session, card, rewards, now=now)
-    merchant = await get_merchant(session, store.merchant_id)
     await VOIDED.tell(
         VoidedContext(
             session=session,
@@ -85,6 +101,12 @@ async def _void(work: VoidWork) -> VoidGranted | Refusal:
             points=-visit.points,
             now=now,
             modules_on=merchant.modules_on,
+            store_id=visit.store_id,
+            customer_id=card.customer_id,
+            amount_minor=visit.amount_minor,
+            currency=visit.currency,
+            lines=visit.explanation,
+            forced=forced,
         )
     )
     answer = state_answer(card.id, totals_of(card), rewards, stamps_needed=place.program.stamps_needed)

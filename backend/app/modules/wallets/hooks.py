@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -52,11 +52,20 @@ OUTPUT: Keyed[Output] = Keyed("OUTPUT", about="Renderings of a card that must be
 
 @dataclass(frozen=True, slots=True)
 class CardsChanged:
-    """Cards whose changes are committed, as (merchant, card) pairs; the session is the system's, in the worker."""
+    """Cards whose changes are committed, as (merchant, card) pairs; the session is the system's, in the worker.
+
+    by_merchant: what each of these merchants has switched on. modules_on: what any of them has; a feature with a
+    switch looks at cards_with(its name) only.
+    """
 
     session: AsyncSession
     cards: Sequence[tuple[UUID, UUID]]
     modules_on: frozenset[str] = frozenset()
+    by_merchant: Mapping[UUID, frozenset[str]] = field(default_factory=dict)
+
+    def cards_with(self, feature: str) -> list[tuple[UUID, UUID]]:
+        """Return the changed cards of merchants that have switched the feature on."""
+        return [pair for pair in self.cards if feature in self.by_merchant.get(pair[0], ())]
 
 
 CARDS_CHANGED: Tell[CardsChanged] = Tell(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.db.session import system_scope
 from app.kernel.jobs import Backoff, GiveUp, JobContext, TryAgain, enqueue, job
+from app.modules.merchants.public import list_modules_on
 from app.modules.wallets.hooks import CARDS_CHANGED, OUTPUT, CardsChanged
 from app.modules.wallets.marks import MARKS_TAKEN, assign_update_tag, mark_program_cards, take_marks
 
@@ -20,7 +21,9 @@ async def poll_marks(context: JobContext) -> int:
         for merchant_id, pass_id in marks:
             await enqueue(session, refresh_card, merchant_id=merchant_id, key=str(pass_id), pass_id=pass_id)
         if marks:
-            await CARDS_CHANGED.tell(CardsChanged(session, marks))
+            by_merchant = await list_modules_on(session, {merchant_id for merchant_id, _card in marks})
+            anywhere = frozenset().union(*by_merchant.values())
+            await CARDS_CHANGED.tell(CardsChanged(session, marks, anywhere, by_merchant))
     return len(marks)
 
 
