@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,20 +10,24 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.i18n import gettext as _
 from app.modules.points.public import PointsEvent
-from app.modules.rewards.public import Redemption, Reward
+from app.modules.rewards.public import GIFT_REASON, Redemption, Reward
 from app.modules.stamps.public import StampEvent
 from app.modules.stores.models import Store
-from app.modules.visits.public import Visit
+from app.modules.visits.public import ShownLine, Visit, explain_visit
 
 HISTORY_LENGTH = 20
 # Entries that belong to no visit and no redemption.
-OTHER_KINDS = ("expire", "adjust", "transfer")
+OTHER_KINDS = ("expire", "adjust", "transfer", "gift")
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryItem:
-    """One line of it. what: visit, redemption, expire, adjust or transfer."""
+    """One line of it. what: visit, redemption, expire, adjust, transfer or gift.
+
+    title: of the reward, or what a gift is for. why: the rules' parts in what a visit gave, where there were several.
+    """
 
     what: str
     at: datetime
@@ -31,9 +36,10 @@ class HistoryItem:
     points: int = 0
     amount_minor: int | None = None
     currency: str = ""
-    reward: str = ""
+    title: str = ""
     voided: bool = False
     id: UUID | None = None
+    why: Sequence[ShownLine] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ async def _visits(
             Visit.amount_minor,
             Visit.currency,
             Visit.voided_at,
+            Visit.explanation,
             Store.name,
         )
         .join(Store, (Store.merchant_id == Visit.merchant_id) & (Store.id == Visit.store_id))
@@ -93,6 +100,7 @@ async def _visits(
             currency=row.currency,
             voided=row.voided_at is not None,
             id=row.id,
+            why=explain_visit(row.explanation, points=row.points, currency=row.currency),
         )
         for row in await session.execute(statement)
     ]
@@ -124,7 +132,7 @@ async def _redemptions(
             row.name,
             stamps=-row.cost if row.kind == "stamps" else 0,
             points=-row.cost if row.kind == "points" else 0,
-            reward=row.title,
+            title=row.title,
             voided=row.voided_at is not None,
             id=row.id,
         )
@@ -138,7 +146,7 @@ async def _others(
     items: list[HistoryItem] = []
     for model, amount in ((StampEvent, StampEvent.stamps_added), (PointsEvent, PointsEvent.points_added)):
         statement = (
-            select(model.id, model.kind, model.timestamp, amount.label("moved"), Store.name)
+            select(model.id, model.kind, model.timestamp, model.rule, amount.label("moved"), Store.name)
             .join(Store, (Store.merchant_id == model.merchant_id) & (Store.id == model.store_id))
             .where(model.merchant_id == merchant_id, model.pass_id == pass_id, model.kind.in_(OTHER_KINDS))
             .order_by(model.id.desc())
@@ -146,7 +154,11 @@ async def _others(
         )
         for row in await session.execute(statement):
             stamps, points = (row.moved, 0) if model is StampEvent else (0, row.moved)
-            items.append(HistoryItem(row.kind, row.timestamp, row.name, stamps=stamps, points=points))
+            words = GIFT_REASON.find(str(row.rule.get("reason", ""))) if row.kind == "gift" else None
+            title = _(words) if words else ""
+            items.append(
+                HistoryItem(row.kind, row.timestamp, row.name, stamps=stamps, points=points, title=title)
+            )
     return items
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from app.modules.crm.presenting import URL
 from app.modules.crm.profile.timeline import Event
 from app.modules.crm.rules import POINTS_MAX, REASONS, STAMPS_MAX
 from app.modules.customers.public import NOTE_LENGTH_MAX, Birthday, CustomerDetails, CustomerView, list_notes
+from app.modules.rewards.public import GIFT_REASON
+from app.modules.visits.public import ShownLine, explain_visit
 from app.utils.id_generator import new_id
 from app.utils.validators import Locale, OptionalEmail, OptionalLine, OptionalPhone, Text
 
@@ -104,6 +107,10 @@ def describe(event: Event) -> dict[str, Any]:
     title, word = event.title, event.word or ""
     if event.kind in {"adjust", "transfer", "expire"} and word:
         small.append(_(REASON_WORDS[word]) if word in REASON_WORDS else "")
+    if event.kind == "gift":
+        said = GIFT_REASON.find(word)
+        title = _(said) if said else title
+        small.append(_("taken back") if event.stamps + event.points < 0 else "")
     if event.kind in {"reward", "reward_undone"} and event.what:
         title = f"{title}: {event.what}"
     if event.kind == "mail":
@@ -125,9 +132,17 @@ def describe(event: Event) -> dict[str, Any]:
         "at": event.at,
         "gone": event.gone,
         "small": " · ".join(part for part in small if part),
+        "why": _why(event),
         "stamps": _signed(event.stamps),
         "points": _signed(event.points),
     }
+
+
+def _why(event: Event) -> list[ShownLine]:
+    """Return the rules' parts in what a visit gave, where there were several."""
+    if event.kind != "visit" or not event.what:
+        return []
+    return explain_visit(json.loads(event.what), points=event.points, currency=event.currency or "")
 
 
 def _given_by(who: str | None) -> str:

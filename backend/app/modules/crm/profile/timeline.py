@@ -25,7 +25,7 @@ _CARDS = (
 _EMPTY = "NULL::bigint AS stamps, NULL::bigint AS points"
 _PARTS = (
     """SELECT 'visit' AS kind, row.at, row.id, store.name AS place, coalesce(staff.name, row.given_by) AS who,
-       row.stamps, row.points, row.amount_minor, row.currency, NULL AS what, NULL AS word,
+       row.stamps, row.points, row.amount_minor, row.currency, row.explanation::text AS what, NULL AS word,
        row.voided_at IS NOT NULL AS gone, card.card_number
      FROM card JOIN visit row ON row.merchant_id = :merchant_id AND row.pass_id = card.id
      LEFT JOIN store ON store.merchant_id = row.merchant_id AND store.id = row.store_id
@@ -54,11 +54,11 @@ _PARTS = (
     """SELECT row.kind, row.timestamp, row.id, NULL, NULL, row.stamps_added, 0, NULL, NULL, NULL,
        row.rule ->> 'reason', false, card.card_number
      FROM card JOIN stamp_event row ON row.merchant_id = :merchant_id AND row.pass_id = card.id
-     WHERE row.kind IN ('adjust', 'transfer', 'expire', 'bank') AND (row.timestamp, row.id) < (:at, :id)""",
+     WHERE row.kind IN ('adjust', 'transfer', 'expire', 'bank', 'gift') AND (row.timestamp, row.id) < (:at, :id)""",
     """SELECT row.kind, row.timestamp, row.id, NULL, NULL, 0, row.points_added, NULL, NULL, NULL,
        row.rule ->> 'reason', false, card.card_number
      FROM card JOIN points_event row ON row.merchant_id = :merchant_id AND row.pass_id = card.id
-     WHERE row.kind IN ('adjust', 'transfer', 'expire') AND (row.timestamp, row.id) < (:at, :id)""",
+     WHERE row.kind IN ('adjust', 'transfer', 'expire', 'gift') AND (row.timestamp, row.id) < (:at, :id)""",
     """SELECT 'joined', row.created_at, row.id, store.name, NULL, 0, 0, NULL, NULL, NULL, NULL, false, row.card_number
      FROM pass_object row LEFT JOIN store ON store.merchant_id = row.merchant_id AND store.id = row.store_id
      WHERE row.merchant_id = :merchant_id AND row.customer_id = :customer_id
@@ -89,6 +89,7 @@ TITLES = {
     "adjust": msg("Corrected by hand"),
     "transfer": msg("Moved between cards"),
     "expire": msg("Expired"),
+    "gift": msg("Gift"),
     "bank": msg("A full card was put by"),
     "joined": msg("Card made"),
     "mail": msg("E-mail"),
@@ -104,6 +105,7 @@ ICONS = {
     "adjust": "edit",
     "transfer": "arrows-sort",
     "expire": "clock",
+    "gift": "gift",
     "bank": "circle-check",
     "joined": "id-badge-2",
     "mail": "mail",
@@ -116,7 +118,7 @@ _FROM_NOW = UUID(int=2**128 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, in words."""
+    """One thing that happened, in words. what: of a visit its explanation, as JSON."""
 
     kind: str
     title: str
