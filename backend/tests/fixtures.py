@@ -9,10 +9,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
@@ -88,31 +90,45 @@ def _sql(url: str, *statements: str) -> None:
     asyncio.run(run())
 
 
+@contextmanager
+def cloned_database(name: str) -> Iterator[str]:
+    """Clone the migrated template, give its name, and drop it at the end."""
+    admin = os.environ[ADMIN_URL]
+    _sql(admin, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    try:
+        yield name
+    finally:
+        _sql(admin, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def database_urls(name: str) -> dict[str, str]:
+    """Return the settings that lead to a database, for each of its roles."""
+    admin = _with_database(os.environ[ADMIN_URL], name)
+    return {
+        "database_url": _with_database(admin, name, user="stempel_app", password="app"),
+        "database_system_url": _with_database(admin, name, user="stempel_system", password="system"),
+        "database_admin_url": admin,
+    }
+
+
 @pytest.fixture(scope="session")
 def database_name(worker_id: str) -> Iterator[str]:
     """Return the worker's own database, cloned from the migrated template."""
-    name = f"stempel_{worker_id}_{os.getpid()}"
-    admin = os.environ[ADMIN_URL]
-    _sql(admin, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield name
-    _sql(admin, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    with cloned_database(f"stempel_{worker_id}_{os.getpid()}") as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
 def admin_url(database_name: str) -> str:
     """Return the owner's address of the worker's database."""
-    return _with_database(os.environ[ADMIN_URL], database_name)
+    return database_urls(database_name)["database_admin_url"]
 
 
 @pytest.fixture(scope="session")
-def settings(admin_url: str, database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return the settings of the process under test: demo mode, so that its aids are there."""
     return Settings(
-        database_url=_with_database(admin_url, database_name, user="stempel_app", password="app"),
-        database_system_url=_with_database(
-            admin_url, database_name, user="stempel_system", password="system"
-        ),
-        database_admin_url=admin_url,
+        **database_urls(database_name),
         database_allow_async_commit=True,
         data_dir=tmp_path_factory.mktemp("data"),
         public_url="http://testserver",
@@ -141,6 +157,31 @@ async def process(settings: Settings, clock: FixedClock) -> AsyncIterator[Proces
     await process.open()
     yield process
     await process.aclose()
+
+
+# What waits for the worker: jobs, and the rows that its pollers make jobs of.
+_FORGET_WORK = "DELETE FROM pgqueuer; DELETE FROM card_refresh; DELETE FROM rollup_pending"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def owners_connection(admin_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Return a connection of the database's owner, for what no role of the product may do."""
+    connection = await asyncpg.connect(admin_url)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def empty_queue(owners_connection: asyncpg.Connection) -> None:
+    """Take away what other tests left to the worker: a drain of this test runs this test's jobs only."""
+    await owners_connection.execute(_FORGET_WORK)
+
+
+@pytest.fixture(autouse=True)
+def queue_at_start(request: pytest.FixtureRequest) -> None:
+    """Begin each test of the process with an empty queue; a test without the database does not open it."""
+    if "process" in request.fixturenames:
+        request.getfixturevalue("empty_queue")
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ LOOP_PAUSE_CAP = timedelta(seconds=10)
 # A job that takes its worker down each time must not do so for ever.
 CRASHES_MAX = 5
 JOBS_AT_ONCE_MAX = 8
-DRAIN_LIMIT = 20_000
+DRAIN_LIMIT = 1_000
 
 log = get_logger("stempel.jobs")
 

@@ -122,19 +122,6 @@ def key_text() -> dict[str, str]:
     return make_key_file("wallet@shop-1234.iam.gserviceaccount.com")
 
 
-async def forget_other_tests(process: Process) -> None:
-    """Drop refreshes that other tests left to be tried again later.
-
-    As the simulated hours pass they would come due, speak to this test's wire, and take its faults.
-    """
-    from sqlalchemy import text
-
-    from app.db.session import system_scope
-
-    async with system_scope(process.database) as session:
-        await session.execute(text("DELETE FROM pgqueuer WHERE entrypoint = 'wallets.refresh_card'"))
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def shop(
     process: Process,
@@ -159,7 +146,6 @@ async def shop(
     merchant = await make_merchant(process.database)
     store = await make_store(process.database, merchant, "hybrid")
     await runner.drain()
-    await forget_other_tests(process)
     wire.calls.clear()
     wire.times.clear()
     yield Shop(process, clock, wire, merchant, store, runner, issuer_id)
