@@ -84,6 +84,35 @@ FIGURES: dict[str, Definition] = {
     "spent_so_far": Definition(
         msg("Spent so far"), msg("All sales divided by the customers who have been there."), "money"
     ),
+    "spent_by_one": Definition(
+        msg("Spent in all"),
+        msg("All amounts of this customer's visits, in your currency; what was undone is not counted."),
+        "money",
+    ),
+    "alive": Definition(
+        msg("Still with you"),
+        msg("How many of your customers will probably come again, as far as the model knows."),
+    ),
+    "visits_expected": Definition(
+        msg("Visits in the next 12 months"),
+        msg(
+            "Learned from when each of your customers came (the BG/NBD model). Twice on one day is one visit here."
+        ),
+        "decimal",
+    ),
+    "value_expected": Definition(
+        msg("Worth in the next 12 months"),
+        msg(
+            "The visits to expect, times what a customer spends on a day, learned from the amounts (the Gamma-Gamma"
+            " model). Before costs."
+        ),
+        "money",
+    ),
+    "value_of_all": Definition(
+        msg("All customers together"),
+        msg("What all your customers of today are worth in the next 12 months."),
+        "money",
+    ),
     "ready": Definition(
         msg("Rewards waiting"), msg("Cards on which a reward could be redeemed now."), better=""
     ),

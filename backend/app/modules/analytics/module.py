@@ -7,6 +7,7 @@ from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import (
+    CUSTOMER_PANEL,
     DEMO_DATA,
     EXPORTER,
     HOME_BLOCK,
@@ -29,9 +30,11 @@ from app.modules.analytics.jobs import (
     poll_pending,
 )
 from app.modules.analytics.personal import PERSONAL
+from app.modules.analytics.profile import customer_panel
 from app.modules.analytics.settings import AnalyticsSettings
 from app.modules.analytics.tables import DAILY
 from app.modules.analytics.views.cohorts import load_cohorts
+from app.modules.analytics.views.glossary import load_glossary
 from app.modules.analytics.views.liability import load_liability
 from app.modules.analytics.views.overview import load_overview
 from app.modules.analytics.views.people import load_people
@@ -50,6 +53,7 @@ REPORTS = {
     "value": ReportView(msg("Value"), VIEW, load_value, "coins", 50, ranged=False),
     "places": ReportView(msg("Stores and staff"), VIEW, load_places, "building-store", 60),
     "liability": ReportView(msg("Open rewards"), VIEW, load_liability, "gift", 70, ranged=False),
+    "glossary": ReportView(msg("In words"), VIEW, load_glossary, "help", 200, ranged=False),
 }
 
 
@@ -69,6 +73,7 @@ MODULE = Module(
         On(CARD_JOINED, on_card_joined),
         On(NAV_ITEM, nav_items),
         On(HOME_BLOCK, home_blocks, order=50),
+        On(CUSTOMER_PANEL, customer_panel),
     ),
     offers=(
         *(Offer(REPORT_VIEW, key, view) for key, view in REPORTS.items()),

@@ -45,7 +45,8 @@ async def get_report(report: str, request: Request, session: SessionDep, asked: 
         "tabs": tabs_of(context, report, asked),
         "report": report,
         "view": page.view,
-        "page_title": _(page.view.title),
+        # The first of the pages is called what the menu calls all of them.
+        "page_title": _("Figures") if report == OVERVIEW else _(page.view.title),
     }
     return await render_member_page(request, session, "analytics/report.html", values)
 

@@ -47,6 +47,8 @@ def expect(people: Sequence[Mapping[str, float]], *, weeks: float, payers_min: i
         "horizon_weeks": weeks,
         "bgnbd": _named(visiting),
         "gamma_gamma": _named(spending),
+        "flat_minor": spending if isinstance(spending, float) else None,
+        "paid_share": _paid_share(column),
         "alive": alive,
         "visits": visits / customers,
         "visits_range": [bound / customers for bound in visit_range],

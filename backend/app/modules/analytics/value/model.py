@@ -151,11 +151,11 @@ def _curvature(loss: Callable[[Array], float], at: Array, step: float = 1e-3) ->
 def expected_visits(parameters: Array, of: Histories, weeks: float) -> Array:
     """Return how many visiting days to expect of each history in the weeks to come (E[Y(t)])."""
     r, alpha, a, b = parameters
+    # a = 1 is a pole of the expression, not of what it describes.
+    a = a if abs(a - 1) > 1e-6 else 1 + 1e-6
     hyper = hyp2f1(r + of.x, b + of.x, a + b + of.x - 1, weeks / (alpha + of.age + weeks))
     share = ((alpha + of.age) / (alpha + of.age + weeks)) ** (r + of.x)
-    # a = 1 is a pole of the expression, not of what it describes.
-    a_safe = a if abs(a - 1) > 1e-6 else 1 + 1e-6
-    above = (a + b + of.x - 1) / (a_safe - 1) * (1 - share * hyper)
+    above = (a + b + of.x - 1) / (a - 1) * (1 - share * hyper)
     dropped = np.zeros_like(of.x)
     came_back = of.x > 0
     dropped[came_back] = (

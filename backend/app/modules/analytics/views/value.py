@@ -46,46 +46,20 @@ def _missing(result: dict[str, Any]) -> str:
     )
 
 
-def _about_model() -> str:
-    return _(
-        "Learned from when each of your customers came and, where amounts are known, what they spent (the BG/NBD and"
-        " Gamma-Gamma models)."
-    )
-
-
 def _figures(result: dict[str, Any], *, has_money: bool) -> list[Figure]:
-    about = _about_model()
+    customers = current().format_number(result["customers"])
     figures = [
-        Figure(
-            _("Still with you"),
-            round(result["alive"]),
-            about=_("How many of your customers will probably come again."),
-            note=_("of %(number)s", number=current().format_number(result["customers"])),
-        ),
-        Figure(
-            _("Visits in the next 12 months"),
+        figure("alive", round(result["alive"]), note=_("of %(number)s", number=customers)),
+        figure(
+            "visits_expected",
             result["visits"],
-            "decimal",
-            about,
             note=_("per customer, with all who will not come again"),
         ),
     ]
     if has_money:
         figures += [
-            Figure(
-                _("Worth in the next 12 months"),
-                result["value_minor"],
-                "money",
-                about,
-                note=_("per customer"),
-            ),
-            Figure(
-                _("All customers together"),
-                result["total_minor"],
-                "money",
-                about,
-                note=_("in the next 12 months"),
-            ),
+            figure("value_expected", result["value_minor"], note=_("per customer")),
+            figure("value_of_all", result["total_minor"], note=_("in the next 12 months")),
             figure("spent_so_far", result["past_minor"]),
         ]
     return figures
