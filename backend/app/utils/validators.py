@@ -47,7 +47,8 @@ def clean_line(value: str) -> str:
 def clean_email(value: str) -> str:
     """Return the address trimmed with its domain in lower case; raises ValueError for what cannot be one."""
     value = clean_line(value)
-    if len(value) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(value) or ".." in value:
+    # "=?" begins an encoded word (RFC 2047), which headers are decoded from: nobody's address has it.
+    if len(value) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(value) or ".." in value or "=?" in value:
         raise ValueError("not an e-mail address")
     local, _, domain = value.rpartition("@")
     return f"{local}@{domain.lower()}"

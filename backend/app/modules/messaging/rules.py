@@ -68,8 +68,13 @@ def split_line(line: str) -> list[Part]:
 
 
 def header_line(text: str) -> str:
-    """Return a text that is safe as the value of a header: one line, no control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:SUBJECT_LENGTH_MAX]
+    """Return a text that is safe as the value of a header: one line, no control characters, no encoded word.
+
+    Python's header classes decode what looks like an encoded word (RFC 2047) and write it as it is, with the line
+    break that may be in it: its beginning is taken apart.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line.replace("=?", "= ?")[:SUBJECT_LENGTH_MAX]
 
 
 def is_refusal(code: int) -> bool:

@@ -200,7 +200,8 @@ class SmtpTransport:
 def to_address(text: str, *, name: str = "") -> Address:
     """Return an address for a header, with the domain as ASCII; raises ValueError for what is none."""
     local, at, domain = parseaddr(text)[1].rpartition("@")
-    if not at or not local:
+    # The header classes would decode an encoded word, and write whatever is in it.
+    if not at or not local or "=?" in local:
         raise ValueError("not an e-mail address")
     return Address(display_name=name, username=local, domain=domain.encode("idna").decode())
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
-from email.policy import default
+from email.message import EmailMessage
+from email.policy import SMTP, default
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from app.modules.messaging.service import ClaimedMessage, Mail
 from app.modules.messaging.smtp import SmtpServer, to_address
 from app.modules.wallets.public import PALETTES
 from app.utils.id_generator import new_id
+from app.utils.validators import clean_email
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -214,3 +216,36 @@ def test_no_naughty_string_breaks_a_mail() -> None:
         assert "<script" not in html.lower(), text
         assert html.count("https://cards.example/u/1") == 1, text
         assert "</html>" in html, text
+
+
+ENCODED_WORDS = ("=?utf-8?q?Ana=0ABcc:_a@evil.example?=", "=?utf-8?b?QQpCY2M6IGFAZXZpbC5leGFtcGxl?=")
+
+
+@pytest.mark.parametrize("name", ENCODED_WORDS)
+def test_an_encoded_word_is_no_header(name: str) -> None:
+    """What Python's header classes would decode into a line break and a header stays the text that it is."""
+    settings = Settings(mail_from="cards@coffee.example", demo=True)
+    mail, brand = Mail(f"Hello {name}", "Hello"), Brand(name, is_merchant=True)
+
+    ready = compose(claimed(mail=mail), brand, settings=settings, unsubscribe=None)
+
+    assert b"\nBcc" not in ready.content
+    shown = message_from_bytes(ready.content, policy=default)
+    assert shown["Subject"] == f"Hello {name.replace('=?', '= ?')}"
+    assert shown["From"].addresses[0].addr_spec == "cards@coffee.example"
+
+
+def test_control_python_writes_an_encoded_word_as_it_is() -> None:
+    """The control: without our care the same name is a header of its own."""
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = ENCODED_WORDS[0]
+    assert b"\nBcc: a@evil.example" in mail.as_bytes()
+
+
+def test_an_encoded_word_is_no_address() -> None:
+    """Neither is it taken for an address, nor does one from an older day become a header."""
+    address = "=?utf-8?q?a=0ABcc=3A_b=40evil.example?=@x.example"
+    with pytest.raises(ValueError, match="not an e-mail address"):
+        clean_email(address)
+    with pytest.raises(ValueError, match="not an e-mail address"):
+        to_address(address)
