@@ -102,6 +102,10 @@ async def running_wire(folder: Path) -> AsyncIterator[Wire]:
     wire = Wire(StandIn(folder))
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     wire.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield wire
-    server.close()
-    await wire.hang_up()
+    try:
+        yield wire
+    finally:
+        # Also after a failed test: a socket left open ends the run with a warning in somebody else's test.
+        server.close()
+        await wire.hang_up()
+        await server.wait_closed()
