@@ -46,6 +46,7 @@ CODES: dict[str, ErrorCode] = {
     "daily_cap": ErrorCode(409, msg("This card has had its visits for today.")),
     "card_full": ErrorCode(409, msg("This card is full. Redeem the reward first.")),
     "not_enough": ErrorCode(409, msg("There is not enough on this card for that reward.")),
+    "credit_short": ErrorCode(409, msg("There is not so much credit on this card.")),
     "already_redeemed": ErrorCode(409, msg("This reward has been redeemed already.")),
     "already_sent": ErrorCode(409, msg("This was sent already.")),
     "not_suppressed": ErrorCode(409, msg("Mail to this address is not kept back.")),
@@ -67,6 +68,9 @@ CODES: dict[str, ErrorCode] = {
     "too_many_tags": ErrorCode(409, msg("There are as many tags as there may be. Remove one first.")),
     "below_zero": ErrorCode(409, msg("There is not so much on this card. A manager may force it.")),
     "import_running": ErrorCode(409, msg("An import is already under way. Please wait until it is done.")),
+    "former_owner": ErrorCode(
+        409, msg("They handed the business over within the last 7 days. Close their sign-in until then.")
+    ),
     "last_owner": ErrorCode(409, msg("A business has an owner. Hand it over first.")),
     "address_taken": ErrorCode(
         409, msg("This address signs in to another business here. Ask for an invitation to another address.")

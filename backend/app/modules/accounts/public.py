@@ -27,6 +27,7 @@ from app.modules.accounts.hooks import (
     MemberRef,
     SignInFactor,
     TakenBack,
+    Undone,
 )
 from app.modules.accounts.keys.service import list_api_keys
 from app.modules.accounts.members import MemberView, find_member
@@ -68,6 +69,7 @@ __all__ = [
     "SignInFactor",
     "SignedIn",
     "TakenBack",
+    "Undone",
     "browser_of",
     "confirm_password",
     "find_half_sign_in",

@@ -84,7 +84,7 @@ async def confirm_address(session: AsyncSession, token: str, *, now: datetime) -
                 "do anything.",
                 name=without_links(member.merchant_name),
             ),
-            f"{alarm_text()} {_('Your address of until now is put back.')}",
+            alarm_text() + " " + _("Your address of until now is put back."),
             path,
             _("That was not me"),
         )

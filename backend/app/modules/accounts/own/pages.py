@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,11 @@ from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import page_context_of, render_member_page, render_panels
-from app.modules.accounts.hooks import ACCOUNT_PANEL
+from app.modules.accounts.hooks import ACCOUNT_PANEL, Undone
 from app.modules.accounts.own import schemas
 from app.modules.accounts.own.address import request_address
 from app.modules.accounts.own.service import change_name, change_password, get_own_member
+from app.modules.accounts.own.taken_back import list_taken_back
 from app.modules.accounts.passwords import weakness_text
 from app.modules.accounts.rules import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from app.modules.accounts.signing_in.sessions import list_sessions, revoke_sessions
@@ -29,6 +31,8 @@ from app.modules.merchants.public import get_merchant
 
 router = APIRouter(prefix="/dashboard", include_in_schema=False)
 ACCOUNT = "/dashboard/account"
+# For so long the account's page shows what an alarm has taken back.
+TAKEN_BACK_SHOWN = timedelta(days=30)
 # Which field of which form a refusal belongs to.
 FIELDS = {"password_wrong": "current_password", "weak_password": "password"}
 
@@ -44,11 +48,18 @@ async def _account_page(
     own = await get_own_member(session, principal)
     values = {"name": own.name, "email": ""}
     page = page_context_of(request, session)
+    merchant_id = principal.merchant_id
     typed = {name: text for name, text in (form.values if form else {}).items() if "password" not in name}
     context = {
         "page_title": _("My account"),
         "page_text": _("How you sign in to %(name)s.", name=own.merchant_name),
         "own": own,
+        "taken_back": await list_taken_back(
+            session, merchant_id, member_id=own.id, since=page.now - TAKEN_BACK_SHOWN
+        ),
+        "words_of": lambda entry: _(Undone.WORDS[entry.action]),
+        "time_zone": own.time_zone,
+        "may_see_audit": principal.may("audit.view"),
         "panels": render_panels(request, await ACCOUNT_PANEL.gather(page)),
         "role_name": _(ROLE_NAMES[own.role]),
         "role_text": _(ROLE_TEXTS[own.role]),

@@ -204,7 +204,7 @@ async def post_enable(
 @router.delete(
     "/members/{member_id}",
     status_code=204,
-    responses=error_responses("unauthenticated", "forbidden", "not_found", "last_owner"),
+    responses=error_responses("unauthenticated", "forbidden", "not_found", "last_owner", "former_owner"),
     dependencies=[member(EDIT, api_key=False)],
 )
 async def delete_member(

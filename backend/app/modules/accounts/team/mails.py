@@ -11,7 +11,13 @@ from app.kernel.i18n import use_language
 from app.modules.accounts.members import MemberView
 from app.modules.accounts.models import MemberInvitation
 from app.modules.accounts.rules import without_links
-from app.modules.accounts.signing_in.mails import MailText, absolute_url, send_security_mail
+from app.modules.accounts.signing_in.mails import (
+    MailText,
+    absolute_url,
+    alarm_path,
+    alarm_text,
+    send_security_mail,
+)
 from app.modules.merchants.public import MerchantView
 from app.modules.messaging.public import queue_mail
 
@@ -66,10 +72,11 @@ async def send_owner_mails(
         return MailText(
             _("You have handed over the business"),
             _("%(name)s has another owner; you are a manager in its team.", name=former.merchant_name),
-            _("If this was not you, choose a new password at once and ask the new owner."),
-            TEAM_PATH,
-            _("See the team"),
+            alarm_text() + " " + _("You are the owner again then."),
+            path,
+            _("That was not me"),
         )
 
+    path = await alarm_path(session, former, now=now)
     await send_security_mail(session, successor, kind="owner_changed", write=to_successor, now=now)
     await send_security_mail(session, former, kind="owner_changed", write=to_former, now=now)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.lookup import remove_lookup
 from app.kernel.adapters import resources_of
-from app.kernel.audit import record_audit
+from app.kernel.audit import AuditEntry, record_audit
 from app.kernel.errors import Conflict, Invalid, NotFound
 from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
@@ -21,7 +21,7 @@ from app.modules.accounts.hooks import MEMBER_GONE, MemberGone
 from app.modules.accounts.members import find_member, get_owner, swap_owner
 from app.modules.accounts.models import Member, MerchantSession
 from app.modules.accounts.own.service import confirm_password
-from app.modules.accounts.signing_in.links import LIFETIMES, use_links
+from app.modules.accounts.signing_in.links import CHANGING_KINDS, LIFETIMES, use_links
 from app.modules.accounts.team.mails import send_owner_mails
 from app.modules.accounts.team.queries import list_staff_choices, list_store_choices
 from app.modules.merchants.public import EMAIL_LOOKUP, email_key
@@ -94,7 +94,7 @@ async def disable_member(
     if isinstance(member, Refusal) or member.disabled_at is not None:
         return member
     await _set_disabled(session, member, now)
-    await _end_sign_ins(session, principal.merchant_id, member_id, now=now)
+    await end_sign_ins(session, principal.merchant_id, member_id, now=now)
     await _tell(session, principal, "member.disabled", member_id, now=now)
     return member
 
@@ -123,21 +123,30 @@ async def _set_disabled(session: AsyncSession, member: Member, at: datetime | No
 async def remove_member(
     session: AsyncSession, principal: Principal, member_id: UUID, *, now: datetime
 ) -> Refusal | None:
-    """Take a member out of the team for good; their address may be invited again, here or elsewhere."""
+    """Take a member out of the team for good; their address may be invited again, here or elsewhere.
+
+    Refuses former_owner for seven days after a hand-over: closed out they may be, but the way back stays.
+    """
     member = await _lock_member(session, principal.merchant_id, member_id)
     if isinstance(member, Refusal):
         return member
     merchant_id = principal.merchant_id
+    if await was_owner_lately(session, merchant_id, member_id, now=now):
+        return Refusal("former_owner")
     key = email_key(resources_of(session).get(Keyring), member.email)
     await remove_lookup(session, EMAIL_LOOKUP, key, merchant_id=merchant_id)
-    await _end_sign_ins(session, merchant_id, member_id, now=now)
+    await end_sign_ins(session, merchant_id, member_id, now=now)
     await session.execute(delete(Member).where(Member.merchant_id == merchant_id, Member.id == member_id))
     await MEMBER_GONE.tell(MemberGone(session, merchant_id, member_id, now))
     await _tell(session, principal, "member.removed", member_id, now=now)
     return None
 
 
-async def _end_sign_ins(session: AsyncSession, merchant_id: UUID, member_id: UUID, *, now: datetime) -> None:
+async def end_sign_ins(session: AsyncSession, merchant_id: UUID, member_id: UUID, *, now: datetime) -> None:
+    """End the sessions and links of a member who is closed out.
+
+    Who handed the business over lately keeps the alarms: it may have been a stranger, who now closes the way back.
+    """
     await session.execute(
         update(MerchantSession)
         .where(
@@ -147,7 +156,26 @@ async def _end_sign_ins(session: AsyncSession, merchant_id: UUID, member_id: UUI
         )
         .values(revoked_at=now)
     )
-    await use_links(session, merchant_id, member_id=member_id, now=now, kinds=tuple(LIFETIMES))
+    is_recent = await was_owner_lately(session, merchant_id, member_id, now=now)
+    kinds = CHANGING_KINDS if is_recent else tuple(LIFETIMES)
+    await use_links(session, merchant_id, member_id=member_id, now=now, kinds=kinds)
+
+
+async def was_owner_lately(
+    session: AsyncSession, merchant_id: UUID, member_id: UUID, *, now: datetime
+) -> bool:
+    """Tell whether this member handed the business over while an alarm could still bring it back."""
+    found = await session.execute(
+        select(AuditEntry.id)
+        .where(
+            AuditEntry.merchant_id == merchant_id,
+            AuditEntry.actor_id == member_id,
+            AuditEntry.action == "owner.changed",
+            AuditEntry.at > now - LIFETIMES["alarm"],
+        )
+        .limit(1)
+    )
+    return found.first() is not None
 
 
 async def hand_over(
