@@ -34,7 +34,7 @@ ACTIVITY_WORDS = {
     "quiet": msg("gone quiet: no visit for 90 days"),
     "never": msg("never came"),
 }
-ORDER_WORDS = {"newest": msg("newest first"), "name": msg("by name"), "visit": msg("last visit first")}
+ORDER_WORDS = {"newest": msg("Newest first"), "name": msg("By name"), "visit": msg("Last visit first")}
 # What a filter in the address may be called; everything else there is dropped.
 FIELDS = (
     *("q", "store", "consent", "wallet", "activity", "month", "tag", "reward", "blocked"),

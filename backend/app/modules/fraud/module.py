@@ -43,7 +43,7 @@ async def open_tiles(page: PageContext) -> list[Tile]:
     if not waiting:
         return []
     number = current().format_number(waiting)
-    return [Tile(_("Unusual visits"), number, _("waiting for your look"), "/dashboard/fraud", order=2)]
+    return [Tile(_("Unusual visits"), number, _("to look at"), "/dashboard/fraud", order=2)]
 
 
 MODULE = Module(
