@@ -21,6 +21,7 @@ from app.modules.analytics.reading import BASE, Asked, Page, filters_of, read_pa
 from app.modules.analytics.settings import AnalyticsSettings
 
 router = APIRouter(include_in_schema=False)
+FIRST = "overview"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 AskedQuery = Annotated[Asked, Query()]
 
@@ -28,7 +29,7 @@ AskedQuery = Annotated[Asked, Query()]
 @router.get(BASE, response_class=HTMLResponse, dependencies=[member("analytics.view", api_key=False)])
 async def get_analytics(request: Request) -> Response:
     """Lead to the first page of figures."""
-    return redirect(request, f"{BASE}/overview")
+    return redirect(request, f"{BASE}/{FIRST}")
 
 
 @router.get(
@@ -46,7 +47,7 @@ async def get_report(report: str, request: Request, session: SessionDep, asked: 
         "report": report,
         "view": page.view,
         # The first of the pages is called what the menu calls all of them.
-        "page_title": _("Figures") if report == OVERVIEW else _(page.view.title),
+        "page_title": _("Figures") if report == FIRST else _(page.view.title),
     }
     return await render_member_page(request, session, "analytics/report.html", values)
 

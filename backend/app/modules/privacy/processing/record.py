@@ -29,7 +29,7 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
     "nudges": (msg("Reminders and promotions"), _CONSENT, _UNTIL_ERASED),
     "fraud": (msg("Finding misuse at the till"), _INTEREST, _UNTIL_ERASED),
     "fingerprints": (
-        msg("Finding misuse at the till"),
+        msg("Noticing one phone that collects on several cards"),
         _INTEREST,
         msg("as long as set under Unusual visits"),
     ),
