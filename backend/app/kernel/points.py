@@ -91,6 +91,24 @@ CARD_BLOCK: Collect[CardContext, Panel] = Collect("CARD_BLOCK", about="Blocks on
 
 
 @dataclass(frozen=True)
+class TillContext:
+    """A card in front of the staff, in an open shift of a store's device."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    store_id: UUID
+    pass_id: UUID
+    now: datetime
+    modules_on: frozenset[str] = frozenset()
+
+
+# Short: staff read it in a queue. Forms in it post to the contributing module's own routes below /staff.
+TILL_PANEL: Collect[TillContext, Panel] = Collect(
+    "TILL_PANEL", about="Blocks beside a card on the staff device: what staff should know, or can do."
+)
+
+
+@dataclass(frozen=True)
 class PersonalData:
     """How a module exports and erases what it knows about a customer (promises.md 4).
 
@@ -193,12 +211,17 @@ class Suspicion:
 
 @dataclass(frozen=True)
 class FraudRule:
-    """A rule about misuse. title, about: msg() texts. urgent: a new finding is worth a mail."""
+    """A rule about misuse. title, about: msg() texts. urgent: a new finding is worth a mail.
+
+    key_days: called with (session, merchant id) where a finding's key says something about a person; after so many
+    days the finding forgets it.
+    """
 
     title: str
     about: str
     find: Callable[[VisitScan], Awaitable[Sequence[Suspicion]]]
     urgent: bool = False
+    key_days: Callable[[AsyncSession, UUID], Awaitable[int]] | None = None
 
 
 FRAUD_RULE: Keyed[FraudRule] = Keyed("FRAUD_RULE", about="What looks for misuse in the newest visits.")

@@ -94,10 +94,3 @@ def open_shop(database: Database, client: httpx2.AsyncClient) -> Any:
         return Shop(database, client, merchant, store, pin, manager_pin)
 
     return make
-
-
-@pytest.fixture
-def patient(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a hundred wait for their connection: on a busy machine some were told to come back (database_busy)."""
-    monkeypatch.setattr(database.engine.pool, "_timeout", 60)
-    monkeypatch.setattr("app.db.direct.WAIT_SECONDS", 60)

@@ -294,7 +294,7 @@ def test_any_day_at_the_till_leaves_the_ledgers_true(world: World) -> None:
     run_state_machine_as_test(
         CardMachine,
         settings=settings(
-            max_examples=15, stateful_step_count=25, deadline=None, database=None,
+            max_examples=25, stateful_step_count=25, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

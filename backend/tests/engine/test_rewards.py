@@ -97,7 +97,6 @@ async def test_an_unknown_reward_is_not_found(open_shop: Any) -> None:
     assert await shop.count(Redemption) == 0
 
 
-@pytest.mark.usefixtures("patient")
 async def test_a_hundred_at_once_redeem_once(open_shop: Any) -> None:
     """Pressed on many phones at once, the reward is given once; the others hear that it was just given."""
     shop = await open_shop(stamps_needed=3)

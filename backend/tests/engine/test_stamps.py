@@ -223,7 +223,6 @@ async def test_fifty_at_once_with_one_key_are_one_stamp(open_shop: Any) -> None:
     assert await shop.count(StampEvent) == 2
 
 
-@pytest.mark.usefixtures("patient")
 async def test_a_hundred_at_once_within_the_cooldown_are_one_stamp(open_shop: Any) -> None:
     """A hundred simultaneous stamps on one card give one; the others are told that it is too soon.
 

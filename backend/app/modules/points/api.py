@@ -31,5 +31,5 @@ async def post_points(
     """Give points for a purchase; at a hybrid shop one stamp comes along, or `stamp_refused` says why not."""
     return await answer_award(
         request, session, store, clock, route="points", scope="points.give", card=body.pass_id,
-        quantity=0, amount=body.amount, staff_pin=body.staff_pin, idempotency_key=key,
+        quantity=0, amount=body.amount, staff_pin=body.staff_pin, idempotency_key=key, tenders=body.tenders,
     )  # fmt: skip

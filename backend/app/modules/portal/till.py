@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,12 +14,21 @@ from app.dependencies import StoreRef
 from app.kernel.errors import NotFound
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
-from app.kernel.money import currency_exponent, to_minor
+from app.kernel.money import Money, currency_exponent, to_minor
 from app.kernel.outcomes import Refusal
+from app.modules.cards.public import CardRef
 from app.modules.portal.forms import form_key
 from app.modules.portal.presenting import RefusedText, refused_text
-from app.modules.stores.public import StoreView
-from app.modules.visits.public import AwardCommand, AwardGranted, award_visit
+from app.modules.stores.public import StoreView, get_store
+from app.modules.visits.public import (
+    AwardCommand,
+    AwardGranted,
+    award_visit,
+    explain_visit,
+    list_tenders,
+    name_tenders,
+    read_tenders,
+)
 from app.utils.validators import parse_amount, typed_amount
 
 QUANTITY_MAX = 100
@@ -36,6 +45,7 @@ class TillForm:
     amount: Decimal | None
     amount_text: str
     error: str = ""
+    tenders: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 def read_till(form: Mapping[str, str], *, with_amount: bool, currency: str) -> TillForm:
@@ -54,7 +64,12 @@ def read_till(form: Mapping[str, str], *, with_amount: bool, currency: str) -> T
             amount = read_amount(text, currency=currency)
         except ValueError:
             error = _("Please type the amount like %(example)s.", example=example_amount(currency))
-    return TillForm(form.get("card", "")[:64], pin, quantity or 1, amount, text, error)
+    tenders: dict[str, Decimal] = {}
+    try:
+        tenders = read_tenders(form) if with_amount else {}
+    except ValueError:
+        error = _("Please type the amount like %(example)s.", example=example_amount(currency))
+    return TillForm(form.get("card", "")[:64], pin, quantity or 1, amount, text, error, tenders)
 
 
 def read_amount(text: str, *, currency: str) -> Decimal:
@@ -67,6 +82,28 @@ def read_amount(text: str, *, currency: str) -> Decimal:
 def example_amount(currency: str, amount: str = "59.90") -> str:
     """Return an amount as the reader's language writes it, with the currency's decimals and without its name."""
     return current().format_number(Decimal(amount), decimals=currency_exponent(currency))
+
+
+async def show_tenders(
+    session: AsyncSession,
+    store: StoreRef,
+    *,
+    card: CardRef | None,
+    modules_on: frozenset[str],
+    now: datetime,
+) -> list[dict[str, str]]:
+    """Return the inputs for what the card itself pays. card: the holder's own; of another's nothing is told."""
+    if card is None:
+        return [
+            {"field": offer.field, "title": offer.title, "held": ""} for offer in name_tenders(modules_on)
+        ]
+    currency = (await get_store(session, store)).currency
+    offers = await list_tenders(session, store.merchant_id, card.id, modules_on=modules_on, now=now)
+    money = current().format_money
+    return [
+        {"field": one.field, "title": one.title, "held": money(Money(one.available_minor, currency))}
+        for one in offers
+    ]
 
 
 def _read_quantity(text: str) -> int | None:
@@ -94,6 +131,7 @@ async def give_visit(
         source="customer_phone",
         staff_pin=form.staff_pin,
         idempotency_key=form_key(raw),
+        tenders=form.tenders,
     )
     try:
         return await award_visit(session, store, command, now=now)
@@ -115,5 +153,6 @@ def given_facts(granted: AwardGranted, view: StoreView, *, now: datetime) -> dic
     return {
         "answer": answer,
         "given_by": granted.given_by,
+        "why": explain_visit(answer["explanation"], points=answer["points_added"], currency=view.currency),
         "stamp_refused": refused_text(Refusal(refused), now=now, zone=view.time_zone).text if refused else "",
     }

@@ -32,6 +32,7 @@ from app.modules.portal.till import (
     give_visit,
     given_facts,
     read_till,
+    show_tenders,
 )
 from app.modules.stores.public import StoreView, get_store
 from app.modules.visits.public import AwardGranted
@@ -207,6 +208,13 @@ async def _page(
         "number": format_card_number(till.card.card_number) if till.card else "",
         "most": till.view.program.stamps_per_visit,
         "currency": till.view.currency,
+        "tenders": await show_tenders(
+            till.session,
+            till.store,
+            card=till.card if till.own else None,
+            modules_on=merchant.modules_on,
+            now=till.request.app.state.clock.now(),
+        ),
         "amount_example": example_amount(till.view.currency, "0"),
         "key": new_token(),
         **context,

@@ -101,15 +101,39 @@ class FreeItem:
         return {}
 
 
-class Tender(Protocol):
-    """A way to pay a part at the till (store credit, a gift card)."""
+@dataclass(frozen=True, slots=True)
+class TenderSpending:
+    """A part of a purchase to be paid from a card, whose row is locked, in the visit's transaction."""
 
+    session: AsyncSession
+    merchant_id: UUID
+    store_id: UUID
+    pass_id: UUID
+    visit_id: UUID
+    staff_id: UUID | None
+    amount_minor: int
+    currency: str
+    now: datetime
+
+
+class Tender(Protocol):
+    """A way to pay a part at the till with what a card holds (store credit, a gift card).
+
+    feature: the module that offers it, which the merchant may switch off. title: a msg() text. What was spent for a
+    visit comes back when the visit does: subscribe to VOIDED.
+    """
+
+    feature: str
     title: str
 
-    async def spend(
-        self, session: AsyncSession, *, merchant_id: UUID, pass_id: UUID, amount_minor: int
+    async def available(
+        self, session: AsyncSession, *, merchant_id: UUID, pass_id: UUID, now: datetime
     ) -> int:
-        """Take up to the amount; return what was taken, in minor units."""
+        """Return what the card could pay now, in minor units; the card is locked where that decides something."""
+        ...
+
+    async def spend(self, spending: TenderSpending) -> None:
+        """Take the amount, which is no more than `available` has just said."""
         ...
 
 

@@ -27,6 +27,7 @@ from app.modules.rewards.hooks import (
     RedeemedContext,
     RewardKind,
     Tender,
+    TenderSpending,
     VoidedContext,
     VoidingContext,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "RewardState",
     "RewardView",
     "Tender",
+    "TenderSpending",
     "VoidAnswer",
     "VoidCommand",
     "VoidGranted",

@@ -78,7 +78,7 @@ async def post_visit(
     key: IdempotencyHeader = None,
 ) -> Response:
     """Give a visit: stamps, or points for an amount."""
-    ask = Ask(body.pass_id, client_address(request), key)
+    ask = Ask(body.pass_id, client_address(request), key, body.tenders)
     outcome = await service.give_visit(
         session, till, ask, quantity=body.quantity, amount=body.amount, now=clock.now()
     )

@@ -24,6 +24,7 @@ from app.kernel.web.cookies import set_cookie
 from app.kernel.web.forms import redirect
 from app.kernel.web.limits import rate_limit
 from app.kernel.web.proxies import client_address
+from app.kernel.web.shell import render_panels
 from app.kernel.web.templates import is_htmx, render, render_fragment
 from app.modules.qr.public import qr_svg
 from app.modules.rewards.public import RedeemGranted, VoidGranted
@@ -41,7 +42,7 @@ from app.modules.staff.public import (
 from app.modules.stores.public import get_store
 from app.modules.till import presenting, service
 from app.modules.till.service import Ask, Till
-from app.modules.visits.public import AwardGranted
+from app.modules.visits.public import AwardGranted, read_tenders
 from app.utils.id_generator import format_card_number, new_id
 from app.utils.validators import Amount, OptionalLine, Pin, typed_amount
 
@@ -105,7 +106,10 @@ async def _show_till(  # noqa: PLR0913 - the parts of one page
     if card.strip():
         try:
             found = await service.find_till_card(session, till, card, now=now)
-            values |= presenting.card_values(found, time_zone=till.store.time_zone)
+            values |= presenting.card_values(
+                found, time_zone=till.store.time_zone, currency=till.store.currency
+            )
+            values["panels"] = render_panels(request, found.panels)
         except NotFound:
             values["refused"] = refused or _("No card of this shop has this number.")
     request.state.csp_extra = SCANNER_POLICY
@@ -262,24 +266,20 @@ async def post_visit(
     """Give the visit that was tapped."""
 
     async def work(till: Till) -> AwardGranted | Refusal:
-        major = _read_amount(amount)
-        if isinstance(major, Refusal):
-            return major
-        ask = Ask(card, client_address(request), idempotency_key)
+        try:
+            major, tenders = _read_amount(amount), read_tenders(await request.form())
+        except ValueError:
+            return Refusal("invalid")
+        ask = Ask(card, client_address(request), idempotency_key, tenders)
         return await service.give_visit(session, till, ask, quantity=quantity, amount=major, now=clock.now())
 
     words = presenting.award_text
     return await _act(request, session, device, clock=clock, card=card, work=work, words=words)
 
 
-def _read_amount(text: str) -> Decimal | Refusal | None:
-    """Return the typed amount; people write a comma where programs write a point."""
-    if not text.strip():
-        return None
-    try:
-        return _amount.validate_python(typed_amount(text))
-    except ValidationError:
-        return Refusal("invalid")
+def _read_amount(text: str) -> Decimal | None:
+    """Return the typed amount; people write a comma where programs write a point. Raises ValueError."""
+    return _amount.validate_python(typed_amount(text)) if text.strip() else None
 
 
 @router.post("/redemptions", dependencies=[device_row("Give a reward out in a shift")])

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from app.kernel.i18n import current, ngettext
 from app.kernel.i18n import gettext as _
+from app.kernel.money import Money
 from app.kernel.outcomes import Refusal
 from app.kernel.web.problems import refusal_text
 from app.modules.rewards.public import RedeemGranted, VoidGranted
@@ -32,13 +33,22 @@ def till_values(till: Till) -> dict[str, Any]:
     }
 
 
-def card_values(card: TillCard, *, time_zone: str) -> dict[str, Any]:
+def _money(amount_minor: int, currency: str) -> str:
+    return current().format_money(Money(amount_minor, currency))
+
+
+def card_values(card: TillCard, *, time_zone: str, currency: str) -> dict[str, Any]:
     """Return what the card in front of the staff shows."""
     view = card.view
     return {
         "card": view,
         "picture": picture_of(view),
         "ready_rewards": [reward for reward in view.rewards if reward.waiting],
+        "tenders": [
+            {"field": offer.field, "title": offer.title, "held": _money(offer.available_minor, currency)}
+            for offer in card.tenders
+        ],
+        "panels": card.panels,
         "is_blocked": view.status != "active",
         "undo": card.undo,
         "undo_text": undo_text(card.undo, time_zone=time_zone) if card.undo else "",

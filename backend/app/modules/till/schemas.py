@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.modules.rewards.public import CardText
+from app.modules.visits.public import Tenders
 from app.utils.validators import Amount, OptionalLine
 
 STAMPS_ASKED_MAX = 100
@@ -20,6 +21,7 @@ class DeviceVisitRequest(BaseModel):
     pass_id: CardText
     quantity: Annotated[int, Field(strict=True, ge=0, le=STAMPS_ASKED_MAX)] = 1
     amount: Amount | None = None
+    tenders: Tenders = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _something(self) -> DeviceVisitRequest:

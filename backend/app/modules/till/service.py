@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,8 +16,10 @@ from app.kernel.errors import NotFound
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
+from app.kernel.points import TILL_PANEL, Panel, TillContext
 from app.modules.cards.public import CardRef, card_token, create_card, find_card, get_card
 from app.modules.customers.public import CustomerDetails
+from app.modules.merchants.public import get_merchant
 from app.modules.rewards.public import (
     VOID_WINDOW,
     RedeemCommand,
@@ -29,7 +33,14 @@ from app.modules.rewards.public import (
 from app.modules.staff.public import DeviceSession, StaffRef
 from app.modules.stores.public import StoreView, get_store
 from app.modules.till.queries import LastEvent, find_last_event
-from app.modules.visits.public import AwardCommand, AwardGranted, award_visit, void_visit
+from app.modules.visits.public import (
+    AwardCommand,
+    AwardGranted,
+    TenderOffer,
+    award_visit,
+    list_tenders,
+    void_visit,
+)
 from app.modules.wallets.public import CardView, card_view
 from app.utils.security import Keyring
 
@@ -48,10 +59,12 @@ class Till:
 
 @dataclass(frozen=True, slots=True)
 class TillCard:
-    """The card in front of the staff. undo: what they may take back now."""
+    """The card in front of the staff. undo: what they may take back now. tenders: how the card itself can pay."""
 
     view: CardView
     undo: LastEvent | None
+    tenders: Sequence[TenderOffer] = ()
+    panels: Sequence[Panel] = ()
 
 
 async def open_till(session: AsyncSession, device: DeviceSession) -> Till | None:
@@ -67,7 +80,11 @@ async def find_till_card(session: AsyncSession, till: Till, text: str, *, now: d
     if card is None or card.program_id != till.store.program.id:
         raise NotFound("card")
     view = await card_view(session, card.merchant_id, card.id, locale=current().language, now=now)
-    return TillCard(view, await _find_undo(session, till, card, now=now))
+    undo = await _find_undo(session, till, card, now=now)
+    modules_on = (await get_merchant(session, card.merchant_id)).modules_on
+    tenders = await list_tenders(session, card.merchant_id, card.id, modules_on=modules_on, now=now)
+    place = TillContext(session, card.merchant_id, till.store.id, card.id, now, modules_on)
+    return TillCard(view, undo, tenders, await TILL_PANEL.gather(place))
 
 
 async def _find_undo(session: AsyncSession, till: Till, card: CardRef, *, now: datetime) -> LastEvent | None:
@@ -79,11 +96,12 @@ async def _find_undo(session: AsyncSession, till: Till, card: CardRef, *, now: d
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked for at the device. address and key: of the request."""
+    """What is asked for at the device. address and key: of the request. tenders: what the card itself pays."""
 
     card: str
     address: str
     key: str | None
+    tenders: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 async def give_visit(
@@ -99,6 +117,7 @@ async def give_visit(
         source=SOURCE,
         staff=till.staff,
         idempotency_key=ask.key,
+        tenders=ask.tenders,
     )
     return await award_visit(session, till.device.store, command, now=now)
 

@@ -88,7 +88,7 @@ def _recognise(
     resources: Resources, store: StoreRef, command: AwardCommand, *, now: datetime
 ) -> _Plain | None:
     pass_id, _number = read_card_text(command.card)
-    if pass_id is None or command.staff is not None:
+    if pass_id is None or command.staff is not None or command.tenders:
         return None
     verifier = remembered_verifier(resources, store.id, command.staff_pin, now=now)
     if verifier is None:

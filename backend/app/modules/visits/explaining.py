@@ -11,6 +11,7 @@ from app.kernel.hooks import Keyed
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.money import Money
+from app.modules.rewards.public import TENDER
 
 # Called with a line's detail; returns its words in the language in effect. A visit that a feature had a part in is
 # explained for ever, also after the feature was switched off.
@@ -45,7 +46,11 @@ def rate_words(detail: str) -> str:
 
 
 def _words(line: Mapping[str, Any]) -> str:
-    words = EARN_RULE.find(str(line["rule"]))
+    rule = str(line["rule"])
+    tender = TENDER.find(rule.removeprefix("tender.")) if rule.startswith("tender.") else None
+    if tender is not None:
+        return _("Paid with %(tender)s", tender=_(tender.title))
+    words = EARN_RULE.find(rule)
     return words(str(line.get("detail", ""))) if words else _("A special offer")
 
 

@@ -22,6 +22,7 @@ class Visit(TenantRow, Base):
         CheckConstraint("source IN ('customer_phone', 'staff_device', 'pos', 'receipt')", name="source"),
         Index(None, "merchant_id", "pass_id", "id"),
         Index(None, "merchant_id", "store_id", "id"),
+        Index(None, "merchant_id", "at"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
     store_id: Mapped[UUID] = mapped_column(info=NONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from fastapi import Request, Response
@@ -32,6 +33,7 @@ async def answer_award(  # noqa: PLR0913 - the parts of one request
     amount: Decimal | None,
     staff_pin: str | None,
     idempotency_key: str | None,
+    tenders: Mapping[str, Decimal] | None = None,
 ) -> Response:
     """Recognise who gives, award the visit, present the outcome.
 
@@ -41,7 +43,7 @@ async def answer_award(  # noqa: PLR0913 - the parts of one request
     if "authorization" not in request.headers and isinstance(session, PlainSession):
         plain = AwardCommand(
             card=card, quantity=quantity, amount=amount, route=route, address=client_address(request),
-            staff_pin=staff_pin, idempotency_key=idempotency_key,
+            staff_pin=staff_pin, idempotency_key=idempotency_key, tenders=tenders or {},
         )  # fmt: skip
         granted = await award_at_once(resources_of(session), store, plain, now=now)
         if granted is not None:
@@ -60,6 +62,7 @@ async def answer_award(  # noqa: PLR0913 - the parts of one request
         staff_pin=staff_pin,
         staff=staff,
         idempotency_key=idempotency_key,
+        tenders=tenders or {},
     )
     return present_json(await award_visit(session, store, command, now=now), present_award)
 

@@ -7,11 +7,15 @@ from app.modules.visits.models import Visit
 from app.modules.visits.presenting import answer_award, present_award
 from app.modules.visits.routes import TillRoute
 from app.modules.visits.rules import EarnDraft, ExplanationLine, VisitPolicy, VisitRequest, VisitState
-from app.modules.visits.schemas import AwardAnswer, PointsRequest, StampRequest
+from app.modules.visits.schemas import AwardAnswer, PointsRequest, StampRequest, Tenders
 from app.modules.visits.service import AwardCommand, AwardGranted, award_visit
+from app.modules.visits.tenders import TenderOffer, list_tenders, name_tenders, read_tenders
 from app.modules.visits.undo import void_visit
 
-AWARD_ERRORS = (*PIN_ERRORS, "card_blocked", "daily_cap", "wrong_loyalty_type", "key_reused", "unavailable")
+AWARD_ERRORS = (
+    *PIN_ERRORS,
+    *("card_blocked", "daily_cap", "wrong_loyalty_type", "credit_short", "key_reused", "unavailable"),
+)
 
 __all__ = [
     "AWARD_ERRORS",
@@ -29,6 +33,8 @@ __all__ = [
     "PointsRequest",
     "ShownLine",
     "StampRequest",
+    "TenderOffer",
+    "Tenders",
     "TillRoute",
     "Visit",
     "VisitPolicy",
@@ -39,6 +45,9 @@ __all__ = [
     "answer_award",
     "award_visit",
     "explain_visit",
+    "list_tenders",
+    "name_tenders",
     "present_award",
+    "read_tenders",
     "void_visit",
 ]

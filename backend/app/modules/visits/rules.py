@@ -70,10 +70,14 @@ class VisitState:
 
 @dataclass(frozen=True, slots=True)
 class VisitRequest:
-    """What is asked for. quantity: stamps wanted, 0 for none. amount: purchase in major units, or None."""
+    """What is asked for. quantity: stamps wanted, 0 for none. amount: purchase in major units, or None.
+
+    tendered_minor: the part of it that the card itself pays (TENDER), in minor units.
+    """
 
     quantity: int
     amount: Decimal | None
+    tendered_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.modules.rewards.public import CardStateAnswer, CardText
+from app.modules.visits.tenders import TENDERS_MAX
 from app.utils.validators import Amount, Pin
 
 STAMPS_ASKED_MAX = 100
+TENDER_KEY = StringConstraints(pattern=r"^[a-z_]{1,30}$")
+Tenders = Annotated[dict[Annotated[str, TENDER_KEY], Amount], Field(max_length=TENDERS_MAX)]
 
 
 class StampRequest(BaseModel):
@@ -24,12 +27,16 @@ class StampRequest(BaseModel):
 
 
 class PointsRequest(BaseModel):
-    """Give points for a purchase. amount: major units, at most the currency's decimals."""
+    """Give points for a purchase. amount: major units, at most the currency's decimals.
+
+    tenders: parts of the amount that the card itself pays, in major units, by name ("credit").
+    """
 
     model_config = ConfigDict(extra="forbid")
     pass_id: CardText
     amount: Amount
     staff_pin: Pin | None = None
+    tenders: Tenders = Field(default_factory=dict)
 
 
 class ExplanationItem(BaseModel):

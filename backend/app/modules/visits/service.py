@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,6 +41,7 @@ from app.modules.visits.statements import (
     load_award,
     write_award,
 )
+from app.modules.visits.tenders import spend_tenders, weigh_tenders, with_tenders
 from app.utils.id_generator import parse_card_number
 from app.utils.security import PIN_HASH_BYTES, Keyring
 
@@ -54,6 +56,7 @@ class AwardCommand:
     card: pass id or card number as typed. quantity: stamps wanted, 0 for none. amount: major units, or None.
     staff: set where a paired device or an API key was recognised; otherwise staff_pin is checked.
     route: names the endpoint, part of the idempotency scope. address: the caller's, for the PIN limits.
+    tenders: parts of the amount that the card itself pays, in major units by key of TENDER.
     """
 
     card: str
@@ -65,6 +68,7 @@ class AwardCommand:
     staff_pin: str | None = None
     staff: StaffRef | None = None
     idempotency_key: str | None = None
+    tenders: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,16 @@ async def award_visit(
     if loaded.used_fingerprint is not None and fingerprint is not None:
         judged = judge_stored(loaded.used_fingerprint, loaded.used_answer, fingerprint)
         return await _repeat(session, store, judged, staff)
-    context = earn_context(store, command, loaded, staff=staff, now=now)
+    paid = await weigh_tenders(
+        session, store.merchant_id, loaded, wanted=command.tenders, amount=command.amount, now=now
+    )
+    if isinstance(paid, Refusal):
+        return paid
+    context = earn_context(store, command, loaded, staff=staff, tendered_minor=sum(paid.values()), now=now)
     granted = decide(context)
     if isinstance(granted, Refusal):
         return granted
+    granted = with_tenders(granted, paid)
     scope = key.scope(loaded.pass_id)
     rows = build_rows(context, loaded, granted, scope=scope, key=key.key, fingerprint=fingerprint)
     if not await write_award(session, rows):
@@ -113,6 +123,7 @@ async def award_visit(
         assert again.used_fingerprint is not None
         judged = judge_stored(again.used_fingerprint, again.used_answer, fingerprint)
         return await _repeat(session, store, judged, staff)
+    await spend_tenders(session, context, rows, parts=paid)
     await EARNED.tell(
         EarnedContext(
             session,
@@ -265,6 +276,8 @@ async def _check(
 def fingerprint_of_command(keyring: Keyring, store: StoreRef, command: AwardCommand) -> bytes:
     """Return what tells a repetition from another request under the same idempotency key."""
     body = {"store": store.id, "card": command.card, "quantity": command.quantity, "amount": command.amount}
+    if command.tenders:
+        body["tenders"] = sorted(command.tenders.items())
     return fingerprint_of(keyring, body)
 
 
@@ -281,7 +294,13 @@ async def _repeat(
 
 
 def earn_context(
-    store: StoreRef, command: AwardCommand, loaded: LoadedAward, *, staff: StaffRef, now: datetime
+    store: StoreRef,
+    command: AwardCommand,
+    loaded: LoadedAward,
+    *,
+    staff: StaffRef,
+    tendered_minor: int = 0,
+    now: datetime,
 ) -> EarnContext:
     """Return the visit about to be given as guards, modifiers and rules see it."""
     policy = VisitPolicy(
@@ -309,7 +328,7 @@ def earn_context(
         source=command.source,
         state=VisitState(loaded.totals, loaded.last_stamp_at, loaded.visits_day, loaded.visits_today),
         policy=policy,
-        request=VisitRequest(quantity, command.amount),
+        request=VisitRequest(quantity, command.amount, tendered_minor),
         now=now,
         modules_on=loaded.modules_on,
         currency=loaded.currency,
