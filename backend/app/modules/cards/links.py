@@ -35,7 +35,7 @@ from app.modules.customers.public import (
     record_consent,
 )
 from app.modules.merchants.public import get_merchant
-from app.modules.messaging.public import count_mails, queue_mail
+from app.modules.messaging.public import WordingAsk, count_mails, find_own_words, queue_mail
 from app.modules.stores.public import StoreView
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring, b64, hash_token, new_token, same, unb64
@@ -91,9 +91,14 @@ async def send_card_link(
     merchant = await get_merchant(session, card.merchant_id)
     text = f"{b64(card.merchant_id.bytes)}{b64(link.id.bytes)}{secret}"
     url = f"{resources_of(session).get(Settings).public_url.rstrip('/')}/card/link/{text}"
+    words = CardWords(purpose, joins=merge_from is not None, consent=consent.text if consent else "")
+    own = None
+    if words.wording is not None:
+        facts = {"name": customer.name or "", "shop": merchant.name}
+        ask = WordingAsk(session, card.merchant_id, words.wording, customer.locale, facts)
+        own = await find_own_words(ask)
     with use_language(customer.locale):
-        words = CardWords(purpose, joins=merge_from is not None, consent=consent.text if consent else "")
-        mail = compose_card_link(merchant.name, url, words)
+        mail = compose_card_link(merchant.name, url, words, own)
     await queue_mail(
         session,
         merchant_id=card.merchant_id,

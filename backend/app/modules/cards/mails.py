@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.kernel.i18n import gettext as _
+from app.modules.messaging.public import OwnWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,16 @@ class CardWords:
     joins: bool = False
     consent: str = ""
 
+    @property
+    def wording(self) -> str | None:
+        """Name the wording that a shop may write itself; what a second card says is ours."""
+        if self.joins:
+            return None
+        return "verify_address" if self.purpose == "confirm" else "card_link"
 
-def compose_card_link(shop: str, url: str, words: CardWords) -> Mail:
-    """Return the mail that brings a card to its mailbox."""
+
+def compose_card_link(shop: str, url: str, words: CardWords, own: OwnWords | None = None) -> Mail:
+    """Return the mail that brings a card to its mailbox. own: the shop's words before the link."""
     if words.joins:
         subject = _("Your card at %(shop)s", shop=shop)
         lead = _(
@@ -37,6 +45,8 @@ def compose_card_link(shop: str, url: str, words: CardWords) -> Mail:
     else:
         subject = _("Your card at %(shop)s", shop=shop)
         lead = _("This link opens your card at %(shop)s on the device you read this on:", shop=shop)
+    if own is not None:
+        subject, lead = own.subject, own.text
     rest = _("The link works once, for seven days. If you did not ask for it, you need not do anything.")
     if words.consent:
         asked = _("With the button behind it you also confirm what was ticked for this address:")

@@ -44,6 +44,7 @@ from app.modules.cards.hooks import (
 from app.modules.cards.importing import import_cards
 from app.modules.cards.joining import create_card_once
 from app.modules.cards.links import consume_card_link, find_card_link, send_card_link, send_my_card
+from app.modules.cards.mails import CardWords, compose_card_link
 from app.modules.cards.merging import merge_cards, merge_people
 from app.modules.cards.models import PassObject
 from app.modules.cards.queries import CardRef, find_card, get_card, list_cards_of_customer
@@ -86,6 +87,8 @@ __all__ = [
     "add_email",
     "create_card",
     "find_card",
+    "CardWords",
+    "compose_card_link",
     "find_card_link",
     "find_held_card",
     "find_trait",

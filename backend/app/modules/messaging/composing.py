@@ -58,7 +58,7 @@ def compose(
         first = f"List-Unsubscribe: <{header_url(unsubscribe.one_click)}>\r\n"
         first += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         mail["Precedence"] = "bulk"
-        text += "\n\n-- \n" + goodbye(brand, locale=message.locale) + "\n" + unsubscribe.page
+        text = with_goodbye(text, brand, locale=message.locale, page=unsubscribe.page)
     mail.set_content(text + "\n", cte="quoted-printable")
     html = render_html(message.mail, brand, locale=message.locale, unsubscribe=unsubscribe)
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
@@ -73,6 +73,11 @@ def header_url(url: str) -> str:
     """Return an address of ours as it may stand in a header; raises AssertionError for any other."""
     assert url.isascii() and url.isprintable() and not set(url) & set("<> "), "an address of ours"  # noqa: PT018
     return url
+
+
+def with_goodbye(text: str, brand: Brand, *, locale: str, page: str) -> str:
+    """Return the plain form of a marketing mail with its way out."""
+    return f"{text}\n\n-- \n{goodbye(brand, locale=locale)}\n{page}"
 
 
 def goodbye(brand: Brand, *, locale: str) -> str:

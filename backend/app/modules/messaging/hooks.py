@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -55,6 +55,25 @@ class MailComplained:
     modules_on: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class WordingAsk:
+    """A service mail is about to be written. facts: what the shop's words may name, such as name and shop."""
+
+    session: AsyncSession
+    merchant_id: UUID
+    kind: str
+    locale: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWords:
+    """A shop's own subject and text, filled in. The link and what the law asks for are added by who sends."""
+
+    subject: str
+    text: str
+
+
 # Asked in the transaction that takes a marketing mail for sending; a code is the reason not to send it. Where nobody
 # guards, nothing is sent.
 MAIL_GUARD: Keyed[Callable[[MailCheck], Awaitable[str | None]]] = Keyed(
@@ -68,4 +87,16 @@ MAIL_WAIT: Keyed[Callable[[MailTurn], Awaitable[datetime | None]]] = Keyed(
 UNSUBSCRIBE: Keyed[Callable[[AsyncSession, UUID, UUID], Awaitable[Unsubscribe | None]]] = Keyed(
     "UNSUBSCRIBE", about="The addresses by which a customer ends marketing mail, for every such mail."
 )
+# The first words that are not None count; the sender has its own where nobody offers any.
+MAIL_WORDING: Keyed[Callable[[WordingAsk], Awaitable[OwnWords | None]]] = Keyed(
+    "MAIL_WORDING", about="A shop's own words for a service mail, in its reader's language."
+)
 MAIL_COMPLAINED: Tell[MailComplained] = Tell("MAIL_COMPLAINED", about="A reader reported a mail as spam.")
+
+
+async def find_own_words(ask: WordingAsk) -> OwnWords | None:
+    """Return a shop's own words for a service mail, or None."""
+    for _name, offer in MAIL_WORDING.items():
+        if (words := await offer(ask)) is not None:
+            return words
+    return None

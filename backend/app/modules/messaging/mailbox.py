@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
-from app.modules.messaging.layout import Brand, find_brand
+from app.modules.messaging.layout import Brand, find_brand, render_html
 from app.modules.messaging.models import OutboxMessage
-from app.modules.messaging.rules import Paragraph, split_text
-from app.modules.messaging.service import Mail, unseal_mail
+from app.modules.messaging.rules import MARKETING, Paragraph, split_text
+from app.modules.messaging.service import Mail, first_unsubscribe, unseal_mail
 from app.utils.security import Keyring
 
 MESSAGES_SHOWN_MAX = 100
@@ -34,6 +34,10 @@ class MailboxMessage:
     brand: Brand
     action_label: str
     paragraphs: list[Paragraph]
+    mail: Mail
+    purpose: str
+    merchant_id: UUID
+    customer_id: UUID | None
 
 
 async def list_messages(session: AsyncSession) -> list[MailboxMessage]:
@@ -53,6 +57,17 @@ async def find_message(session: AsyncSession, message_id: UUID) -> MailboxMessag
     return await _shown(session, row) if row is not None and row.content is not None else None
 
 
+async def find_html(session: AsyncSession, message_id: UUID) -> str | None:
+    """Return a mail's HTML as its reader gets it, or None."""
+    message = await find_message(session, message_id)
+    if message is None:
+        return None
+    unsubscribe = None
+    if message.purpose == MARKETING and message.customer_id is not None:
+        unsubscribe = await first_unsubscribe(session, message.merchant_id, message.customer_id)
+    return render_html(message.mail, message.brand, locale=message.locale, unsubscribe=unsubscribe)
+
+
 async def _shown(session: AsyncSession, row: OutboxMessage) -> MailboxMessage:
     assert row.content is not None
     mail: Mail = unseal_mail(resources_of(session).get(Keyring), row.id, row.content)
@@ -67,4 +82,8 @@ async def _shown(session: AsyncSession, row: OutboxMessage) -> MailboxMessage:
         brand=await find_brand(session, row.merchant_id),
         action_label=mail.action_label,
         paragraphs=split_text(mail.text),
+        mail=mail,
+        purpose=row.purpose,
+        merchant_id=row.merchant_id,
+        customer_id=row.customer_id,
     )

@@ -12,7 +12,8 @@ from app.kernel.errors import NotFound
 from app.kernel.permissions import public
 from app.kernel.web.cookies import settings_of
 from app.kernel.web.templates import render
-from app.modules.messaging.mailbox import find_message, list_messages
+from app.modules.messaging.framing import mail_frame
+from app.modules.messaging.mailbox import find_html, find_message, list_messages
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,7 +35,20 @@ async def get_mailbox_message(message_id: UUID, request: Request) -> HTMLRespons
         message = await find_message(session, message_id)
     if message is None:
         raise NotFound("message")
+    request.state.csp_extra = {"frame-src": "'self'"}
     return render(request, "messaging/mailbox_message.html", {"message": message, "zone": _zone(request)})
+
+
+@router.get(
+    "/demo/mailbox/{message_id}/mail", response_class=HTMLResponse, dependencies=[public(MAILBOX_NOTE)]
+)
+async def get_mailbox_html(message_id: UUID, request: Request) -> HTMLResponse:
+    """Show one mail as its reader sees it, for the frame of the page above."""
+    async with system_scope(_demo_database(request)) as session:
+        html = await find_html(session, message_id)
+    if html is None:
+        raise NotFound("message")
+    return mail_frame(html, follows_links=True)
 
 
 def _zone(request: Request) -> str:

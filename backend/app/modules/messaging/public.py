@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from app.modules.messaging.bounces.service import count_suppressed
+from app.modules.messaging.composing import with_goodbye
+from app.modules.messaging.framing import mail_frame
 from app.modules.messaging.hooks import (
     MAIL_COMPLAINED,
     MAIL_GUARD,
     MAIL_WAIT,
+    MAIL_WORDING,
     UNSUBSCRIBE,
     MailCheck,
     MailComplained,
     MailTurn,
+    OwnWords,
     Unsubscribe,
+    WordingAsk,
+    find_own_words,
 )
 from app.modules.messaging.layout import find_brand, render_html
 from app.modules.messaging.rules import MARKETING, SERVICE, split_text
@@ -43,6 +49,12 @@ __all__ = [
     "MAIL_COMPLAINED",
     "MAIL_GUARD",
     "MAIL_WAIT",
+    "MAIL_WORDING",
+    "OwnWords",
+    "WordingAsk",
+    "find_own_words",
+    "mail_frame",
+    "with_goodbye",
     "MARKETING",
     "SERVICE",
     "UNSUBSCRIBE",

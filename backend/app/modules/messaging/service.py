@@ -200,9 +200,16 @@ async def claim_message(
 
 async def find_unsubscribe(session: AsyncSession, message: ClaimedMessage) -> Unsubscribe | None:
     """Return how the reader of a message ends such mails, from the first module that offers it."""
+    assert message.customer_id is not None
+    return await first_unsubscribe(session, message.merchant_id, message.customer_id)
+
+
+async def first_unsubscribe(
+    session: AsyncSession, merchant_id: UUID, customer_id: UUID
+) -> Unsubscribe | None:
+    """Return how a customer ends marketing mail, from the first module that offers it."""
     for _name, offer in UNSUBSCRIBE.items():
-        assert message.customer_id is not None
-        return await offer(session, message.merchant_id, message.customer_id)
+        return await offer(session, merchant_id, customer_id)
     return None
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
+from app.kernel.i18n import LANGUAGES
 from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.web.cookies import settings_of
@@ -16,26 +17,30 @@ from app.kernel.web.form_input import read_form
 from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import render_member_page
-from app.modules.messaging.public import messaging_ready
+from app.modules.merchants.public import get_merchant
+from app.modules.messaging.public import mail_frame, messaging_ready
 from app.modules.nudges import service
 from app.modules.nudges.broadcasts import service as broadcasts
 from app.modules.nudges.broadcasts.service import Draft
+from app.modules.nudges.letters import make_sample
 from app.modules.nudges.presenting import (
     URL,
     NewsForm,
     TextForm,
     composer,
+    find_text,
     news_page,
     overview,
     place_errors,
     text_page,
 )
-from app.modules.nudges.rules import KINDS, NEWS_PLACES
+from app.modules.nudges.rules import ALL_KINDS, NEWS_PLACES, SUBJECT_MAX, TEXT_MAX
 from app.modules.nudges.settings import NudgeSettings
 from app.modules.nudges.wording import Wording
 
 router = APIRouter(prefix=URL, include_in_schema=False)
 EDIT = member("nudges.edit", api_key=False)
+FRAMES = {"frame-src": "'self'"}
 Locale = Annotated[str, Query(max_length=2)]
 
 
@@ -83,20 +88,38 @@ async def get_text(
     request: Request, kind: str, session: SessionDep, principal: MerchantDep, locale: Locale = ""
 ) -> Response:
     """Show the words of a message and how it looks."""
-    values = await text_page(session, principal, service.known_kind(kind), locale=locale)
+    request.state.csp_extra = FRAMES
+    values = await text_page(session, principal, service.known_text(kind), locale=locale)
     return await render_member_page(request, session, "nudges/text.html", values)
+
+
+@router.get("/automatic/{kind}/mail", dependencies=[EDIT])
+async def get_text_mail(
+    kind: str, session: SessionDep, principal: MerchantDep, locale: Locale = ""
+) -> Response:
+    """Show the mail itself, with made-up facts, for the frame of the page above."""
+    locale = locale if locale in LANGUAGES else "en"
+    merchant_id = principal.merchant_id
+    wording = await find_text(session, merchant_id, service.known_text(kind), locale=locale)
+    sample = await make_sample(session, merchant_id, kind, wording=wording, locale=locale)
+    return mail_frame(sample.html)
 
 
 @router.post("/automatic/{kind}", dependencies=[EDIT])
 async def post_text(
     request: Request, kind: str, session: SessionDep, principal: MerchantDep, clock: ClockDep
 ) -> Response:
-    """Keep the shop's own words, send a test of them, or go back to ours."""
-    service.known_kind(kind)
+    """Keep the shop's own words, send a test of them, show them as a mail, or go back to ours."""
+    service.known_text(kind)
+    request.state.csp_extra = FRAMES
     form = await read_form(request, TextForm)
     typed = Wording(str(form.values.get("subject", "")), str(form.values.get("text", "")))
-    errors = form.errors | place_errors(typed.subject, typed.text, KINDS[kind].places)
+    errors = form.errors | place_errors(typed.subject, typed.text, ALL_KINDS[kind].places)
     locale, wish = str(form.values.get("locale", ""))[:2], form.values.get("wish")
+    if wish == "preview" and locale in LANGUAGES:
+        cut = Wording(typed.subject[:SUBJECT_MAX], typed.text[:TEXT_MAX])
+        sample = await make_sample(session, principal.merchant_id, kind, wording=cut, locale=locale)
+        return mail_frame(sample.html)
     if wish != "reset" and (errors or form.data is None):
         values = await text_page(session, principal, kind, locale=locale, typed=typed, errors=errors)
         return await render_member_page(request, session, "nudges/text.html", values, status_code=422)
@@ -161,8 +184,19 @@ async def get_news_page(
     request: Request, news_id: UUID, session: SessionDep, principal: MerchantDep, clock: ClockDep
 ) -> Response:
     """Show one news."""
+    request.state.csp_extra = FRAMES
     values = await news_page(session, principal, news_id, now=clock.now())
     return await render_member_page(request, session, "nudges/news.html", values)
+
+
+@router.get("/news/{news_id}/mail", dependencies=[EDIT])
+async def get_news_mail(news_id: UUID, session: SessionDep, principal: MerchantDep) -> Response:
+    """Show the mail of a news, for the frame of the page above."""
+    row = await broadcasts.get_news(session, principal.merchant_id, news_id)
+    locale = (await get_merchant(session, principal.merchant_id)).locale
+    wording = Wording(row.subject, row.text)
+    sample = await make_sample(session, principal.merchant_id, row.kind, wording=wording, locale=locale)
+    return mail_frame(sample.html)
 
 
 @router.post("/news/{news_id}/{wish}", dependencies=[EDIT])

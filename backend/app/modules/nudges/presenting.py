@@ -9,16 +9,19 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.i18n import LANGUAGES, current, msg, ngettext, use_language
+from app.kernel.i18n import LANGUAGES, current, msg, ngettext
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings
 from app.modules.customers.public import list_tags
 from app.modules.merchants.public import MerchantView, get_merchant
-from app.modules.messaging.public import count_suppressed, split_text
+from app.modules.messaging.public import count_suppressed
 from app.modules.nudges.broadcasts.service import count_reach, get_news, list_news
+from app.modules.nudges.letters import make_sample
 from app.modules.nudges.models import News
 from app.modules.nudges.rules import (
+    ALL_KINDS,
+    ASKED_KINDS,
     KINDS,
     NEWS_KINDS,
     NEWS_PLACES,
@@ -27,7 +30,7 @@ from app.modules.nudges.rules import (
     unknown_places,
 )
 from app.modules.nudges.settings import NudgeSettings
-from app.modules.nudges.wording import Wording, default_wording, find_wordings, sample_facts
+from app.modules.nudges.wording import Wording, default_wording, find_wordings
 from app.modules.stores.public import list_stores
 
 URL = "/dashboard/messages"
@@ -122,10 +125,19 @@ async def overview(session: AsyncSession, principal: Principal, *, ready: bool) 
             }
             for name, kind in KINDS.items()
         ],
+        "asked": [
+            {
+                "name": name,
+                "title": _(kind.title),
+                "when": _(kind.when),
+                "icon": kind.icon,
+                "is_own": any(key[0] == name for key in own),
+            }
+            for name, kind in ASKED_KINDS.items()
+        ],
         "news": [_news_row(row, merchant) for row in await list_news(session, merchant.id)],
         "quiet_from": settings.quiet_from.strftime("%H:%M"),
         "quiet_to": settings.quiet_to.strftime("%H:%M"),
-        "zone": merchant.time_zone,
         "kept_back": sum(suppressed.values()),
     }
 
@@ -158,9 +170,9 @@ async def text_page(
     own = await find_wordings(session, merchant.id)
     wording = typed or own.get((kind, locale)) or default_wording(kind, locale)
     return {
-        "page_title": _(KINDS[kind].title),
+        "page_title": _(ALL_KINDS[kind].title),
         "kind": kind,
-        "when": _(KINDS[kind].when),
+        "when": _(ALL_KINDS[kind].when),
         "text_locale": locale,
         "tongues": [
             {
@@ -174,27 +186,21 @@ async def text_page(
         "values": {"subject": wording.subject, "text": wording.text},
         "errors": errors or {},
         "is_own": (kind, locale) in own,
-        "places": _places(KINDS[kind].places),
-        "preview": preview(wording, locale=locale, merchant=merchant),
+        "places": _places(ALL_KINDS[kind].places),
+        "mail_locale": locale,
+        "frame_url": f"{URL}/automatic/{kind}/mail?locale={locale}",
+        "sample": await make_sample(session, merchant.id, kind, wording=wording, locale=locale),
     }
+
+
+async def find_text(session: AsyncSession, merchant_id: UUID, kind: str, *, locale: str) -> Wording:
+    """Return the words of a message as they stand: the shop's, or ours."""
+    own = await find_wordings(session, merchant_id)
+    return own.get((kind, locale)) or default_wording(kind, locale)
 
 
 def _places(places: tuple[str, ...]) -> list[dict[str, str]]:
     return [{"place": "{" + name + "}", "means": _(PLACE_WORDS[name])} for name in places]
-
-
-def preview(wording: Wording, *, locale: str, merchant: MerchantView) -> dict[str, Any]:
-    """Return a message with made-up facts, as the mail shows it."""
-    filled = wording.filled(sample_facts(locale, shop=merchant.name))
-    with use_language(locale):
-        return {
-            "locale": locale,
-            "shop": merchant.name,
-            "subject": filled.subject,
-            "paragraphs": split_text(filled.text),
-            "action": _("Open my card"),
-            "unsubscribe": _("Unsubscribe"),
-        }
 
 
 async def composer(
@@ -229,5 +235,9 @@ async def news_page(
         "page_title": _(NEWS_KINDS[row.kind]),
         "news": _news_row(row, merchant) | {"id": str(row.id), "rested": row.rested},
         "reach": await count_reach(session, row, now=now) if row.status == "draft" else None,
-        "preview": preview(Wording(row.subject, row.text), locale=merchant.locale, merchant=merchant),
+        "mail_locale": merchant.locale,
+        "frame_url": f"{URL}/news/{row.id}/mail",
+        "sample": await make_sample(
+            session, merchant.id, row.kind, wording=Wording(row.subject, row.text), locale=merchant.locale
+        ),
     }

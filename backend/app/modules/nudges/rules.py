@@ -74,6 +74,26 @@ KINDS: Mapping[str, Kind] = {
         "clock",
     ),
 }
+# Mails that somebody asked for: their words are the shop's to choose, whether they go is not.
+ASKED_KINDS: Mapping[str, Kind] = {
+    "card_link": Kind(
+        msg("Link to the card"),
+        msg("When somebody asks for their card, at once."),
+        msg("Your card at {shop}"),
+        msg("This link opens your card at {shop} on the device you read this on:"),
+        ("name", "shop"),
+        "mail",
+    ),
+    "verify_address": Kind(
+        msg("Confirm the address"),
+        msg("When somebody gives an address, at once. It also confirms the agreement to news."),
+        msg("Confirm your e-mail for your card at {shop}"),
+        msg("Please confirm that this address belongs to your card at {shop}:"),
+        ("name", "shop"),
+        "check",
+    ),
+}
+ALL_KINDS: Mapping[str, Kind] = {**KINDS, **ASKED_KINDS}
 NEWS_PLACES = ("name", "shop")
 NEWS_KINDS: Mapping[str, str] = {"promotion": msg("Promotion"), "new_collection": msg("New collection")}
 

@@ -23,10 +23,10 @@ from app.modules.accounts.public import find_member
 from app.modules.cards.public import card_token, get_card, list_cards_of_customer
 from app.modules.customers.public import CustomerView, get_customer, purpose_of, wants
 from app.modules.merchants.public import MerchantView, get_merchant
-from app.modules.messaging.public import MARKETING, MailTurn, queue_mail
+from app.modules.messaging.public import MARKETING, MailTurn, OwnWords, WordingAsk, queue_mail
 from app.modules.nudges.models import NudgeSlot
 from app.modules.nudges.queries import Due, find_home_zone, list_due, list_zones
-from app.modules.nudges.rules import KINDS, REST
+from app.modules.nudges.rules import ALL_KINDS, KINDS, REST
 from app.modules.nudges.settings import NudgeSettings
 from app.modules.nudges.wording import (
     Wording,
@@ -245,8 +245,27 @@ async def note(
     )
 
 
+async def own_words(ask: WordingAsk) -> OwnWords | None:
+    """Return a shop's own words for a mail that was asked for, while it has messages switched on."""
+    merchant = await get_merchant(ask.session, ask.merchant_id)
+    if MODULE_NAME not in merchant.modules_on:
+        return None
+    wording = (await find_wordings(ask.session, ask.merchant_id)).get((ask.kind, ask.locale))
+    if wording is None:
+        return None
+    filled = wording.filled(ask.facts)
+    return OwnWords(filled.subject, filled.text)
+
+
+def known_text(kind: str) -> str:
+    """Return the kind where its words may be changed; raises NotFound."""
+    if kind not in ALL_KINDS:
+        raise NotFound("message")
+    return kind
+
+
 def known_kind(kind: str) -> str:
-    """Return the kind where it is one; raises NotFound."""
+    """Return the kind where it goes by itself and can be switched; raises NotFound."""
     if kind not in KINDS:
         raise NotFound("message")
     return kind

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import translator, use_language
 from app.modules.nudges.models import NudgeText
-from app.modules.nudges.rules import KINDS, fill
+from app.modules.nudges.rules import ALL_KINDS, fill
 
 SAMPLE_DAY = date(2026, 12, 24)
 
@@ -34,7 +34,7 @@ class Wording:
 
 def default_wording(kind: str, locale: str) -> Wording:
     """Return our words for a message."""
-    speak, known = translator(locale), KINDS[kind]
+    speak, known = translator(locale), ALL_KINDS[kind]
     return Wording(speak.gettext(known.subject), speak.gettext(known.text))
 
 

@@ -185,7 +185,11 @@ async def everything_at_once(shop: Shop) -> list[str]:
         assert (await shop.page(f"{path}/send", {})).status_code == 303
     await asyncio.gather(
         *(shop.round() for _worker in range(2)),
-        *(jobs.send_news(shop.job, news_id=path.rpartition("/")[2]) for path in paths for _worker in range(2)),
+        *(
+            jobs.send_news(shop.job, news_id=path.rpartition("/")[2])
+            for path in paths
+            for _worker in range(2)
+        ),
     )
     return await shop.kinds()
 
