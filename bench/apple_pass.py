@@ -43,7 +43,8 @@ from app.kernel.i18n import LANGUAGES, install_catalogues, translator  # noqa: E
 from app.modules.wallets.apple_wallet.demo import make_chain  # noqa: E402 - the path comes first
 from app.modules.wallets.apple_wallet.generator import PassOrder, build_pass  # noqa: E402 - the path comes first
 from app.modules.wallets.apple_wallet.identity import Identity  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.pictures import Look, StripState, strip_parts  # noqa: E402 - see above
+from app.modules.wallets.apple_wallet.pictures import Look  # noqa: E402 - the path comes first
+from app.modules.wallets.apple_wallet.strips import StripState, strip_parts  # noqa: E402 - the path comes first
 from app.modules.wallets.hooks import PassField  # noqa: E402 - the path comes first
 from app.modules.wallets.rules import CardColors, CardReward  # noqa: E402 - the path comes first
 from app.modules.wallets.view import CardView, NextReward  # noqa: E402 - the path comes first

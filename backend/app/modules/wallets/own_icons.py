@@ -1,7 +1,7 @@
-"""Stamp pictures that merchants uploaded, for those who draw them: a mask by the icon's name.
+"""Stamp pictures and photos that merchants uploaded, for those who draw them: a picture by its name.
 
-An own icon is called own-<merchant>-<hash> and never changes. Drawing is pure and fast, so masks are learned before:
-whoever is about to draw a card with such an icon calls learn_icon.
+An own icon is called own-<merchant>-<hash>, a photo photo-<merchant>-<hash>; neither ever changes. Drawing is pure and
+fast, so pictures are learned before: whoever is about to draw a card with one calls learn_icon and learn_ground.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.modules.wallets.logos import find_logo
 
 MASKS_KEPT = 500
-_OWN = re.compile(r"own-([0-9a-f]{32})-([0-9a-f]{32})")
+# A photo takes up to a megabyte.
+PHOTOS_KEPT = 16
+_OWN = re.compile(r"(?:own|photo)-([0-9a-f]{32})-([0-9a-f]{32})")
 _masks: dict[str, bytes] = {}
+_photos: dict[str, bytes] = {}
 
 
 def own_icon(merchant_id: UUID, digest: str) -> str:
@@ -23,8 +26,13 @@ def own_icon(merchant_id: UUID, digest: str) -> str:
     return f"own-{merchant_id.hex}-{digest}"
 
 
+def own_photo(merchant_id: UUID, digest: str) -> str:
+    """Return the name of a merchant's own photo."""
+    return f"photo-{merchant_id.hex}-{digest}"
+
+
 def owner_of(icon: str) -> UUID | None:
-    """Return whose icon it is; None for one of the ready-made set."""
+    """Return whose icon or photo it is; None for one of the ready-made set."""
     found = _OWN.fullmatch(icon)
     return UUID(found[1]) if found else None
 
@@ -38,6 +46,25 @@ def icon_url(icon: str) -> str | None:
 def find_mask(icon: str) -> bytes | None:
     """Return the mask of an own icon that was learned before."""
     return _masks.get(icon)
+
+
+def find_photo(ground: str) -> bytes | None:
+    """Return an own photo that was learned before."""
+    return _photos.get(ground)
+
+
+async def learn_ground(session: AsyncSession, merchant_id: UUID, ground: str) -> str:
+    """Return the ground that can be drawn: a photo is fetched once, and where it is missing, plain colour stands in."""
+    if owner_of(ground) is None or ground in _photos:
+        return ground
+    own = owner_of(ground) == merchant_id
+    photo = await find_logo(session, merchant_id, icon_url(ground)) if own else None
+    if photo is None:
+        return ""
+    while len(_photos) >= PHOTOS_KEPT:
+        _photos.pop(next(iter(_photos)))
+    _photos[ground] = photo
+    return ground
 
 
 async def learn_icon(session: AsyncSession, merchant_id: UUID, icon: str) -> str:

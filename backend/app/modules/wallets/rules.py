@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +13,16 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True, slots=True)
 class CardColors:
-    """The card's colours as #rrggbb, and the palette they come from ("" for the merchant's own)."""
+    """The card's colours as #rrggbb, and the palette they come from ("" for the merchant's own).
+
+    ground: what lies on the background: nothing, a pattern's name, or a photo's.
+    """
 
     palette: str
     background: str
     foreground: str
     accent: str
+    ground: str = ""
 
 
 # The same colours as the classes in static/css/card.css; a test compares them.
@@ -114,6 +118,10 @@ def find_next(rewards: Sequence[CardReward]) -> CardReward | None:
 
 def card_colors(design: Mapping[str, Any], branding: Mapping[str, Any]) -> CardColors:
     """Return the card's colours: the programme's, else the merchant's, else the default palette's."""
+    return replace(_plain_colors(design, branding), ground=str(design.get("ground") or ""))
+
+
+def _plain_colors(design: Mapping[str, Any], branding: Mapping[str, Any]) -> CardColors:
     for source in (design, branding):
         palette = PALETTES.get(str(source.get("palette", "")))
         own = [_color(source.get(key)) for key in ("background_color", "foreground_color", "accent_color")]

@@ -22,8 +22,9 @@ from app.modules.wallets.apple_wallet.form import (
 from app.modules.wallets.apple_wallet.identity import Identity
 from app.modules.wallets.apple_wallet.logos import logo_parts
 from app.modules.wallets.apple_wallet.package import Bundle, make_bundle, make_part, write_package
-from app.modules.wallets.apple_wallet.pictures import BAR_STEPS, Look, StripState, look_parts, strip_parts
+from app.modules.wallets.apple_wallet.pictures import Look, look_parts
 from app.modules.wallets.apple_wallet.schema import check_own
+from app.modules.wallets.apple_wallet.strips import BAR_STEPS, StripState, strip_parts
 from app.modules.wallets.apple_wallet.texts import write_lines
 from app.modules.wallets.view import CardView
 
@@ -105,7 +106,8 @@ def strip_state(view: CardView) -> StripState:
 
 
 def _look(view: CardView) -> Look:
-    return Look(view.colors.background, view.colors.foreground, view.colors.accent, view.icon)
+    colors = view.colors
+    return Look(colors.background, colors.foreground, colors.accent, view.icon, colors.ground)
 
 
 def _shape(order: PassOrder, view: CardView, wordings: Sequence[Wording]) -> Shape:

@@ -25,7 +25,7 @@ from app.modules.wallets.apple_wallet.generator import PassOrder, build_pass
 from app.modules.wallets.apple_wallet.identity import Identity
 from app.modules.wallets.apple_wallet.tokens import KEY, pass_token
 from app.modules.wallets.logos import find_logo
-from app.modules.wallets.own_icons import learn_icon
+from app.modules.wallets.own_icons import learn_ground, learn_icon
 from app.modules.wallets.view import card_views
 from app.utils.security import Keyring
 
@@ -94,8 +94,10 @@ async def _order(session: AsyncSession, card: PassObject, identity: Identity, *,
     views = await card_views(session, card.merchant_id, card.id, locales=LANGUAGES, now=now)
     base = holder.locale if holder.locale in views else next(iter(views))
     icon = await learn_icon(session, card.merchant_id, views[base].icon)
-    if icon != views[base].icon:
-        views = {locale: replace(view, icon=icon) for locale, view in views.items()}
+    ground = await learn_ground(session, card.merchant_id, views[base].colors.ground)
+    if (icon, ground) != (views[base].icon, views[base].colors.ground):
+        colors = replace(views[base].colors, ground=ground)
+        views = {locale: replace(view, icon=icon, colors=colors) for locale, view in views.items()}
     assert card.apple_serial is not None
     assert card.apple_auth_token is not None
     version = int(card.apple_auth_token)

@@ -39,9 +39,13 @@ class Opening:
         self._hash = hashlib.sha1(data, usedforsecurity=False)
         compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
         self._packed = compressor.compress(data) + compressor.flush(zlib.Z_FULL_FLUSH)
+        self._alone = self._end(b"")
 
     def end_with(self, data: bytes) -> Part:
         """Return the whole file; its end, too short to be worth packing, is the stream's last block as it is."""
+        return self._end(data) if data else self._alone
+
+    def _end(self, data: bytes) -> Part:
         whole = self._hash.copy()
         whole.update(data)
         block = _STORED_BLOCK.pack(1, len(data), len(data) ^ 0xFFFF) + data

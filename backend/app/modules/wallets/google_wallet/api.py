@@ -22,9 +22,9 @@ from app.kernel.web.problems import error_responses
 from app.modules.cards.public import CardRef, find_held_card, presented_tokens
 from app.modules.wallets.google_wallet.adapters import Fault
 from app.modules.wallets.google_wallet.callbacks import CallbackMessage, Forged, take_callback
-from app.modules.wallets.google_wallet.images import draw_picture, read_picture
+from app.modules.wallets.google_wallet.images import Picture, draw_picture, read_picture
 from app.modules.wallets.google_wallet.saving import tap
-from app.modules.wallets.own_icons import learn_icon, owner_of
+from app.modules.wallets.own_icons import learn_ground, learn_icon, owner_of
 
 router = APIRouter(tags=["Google Wallet"])
 PICTURE_CACHE = "public, max-age=31536000, immutable"
@@ -48,12 +48,20 @@ async def get_picture(request: Request, token: str) -> Response:
     picture = read_picture(keyring_of(request), token)
     if picture is None:
         raise NotFound("picture")
-    if (owner := owner_of(picture.icon)) is not None:
-        async with tenant_scope(request.app.state.database, owner) as session:
-            picture = replace(picture, icon=await learn_icon(session, owner, picture.icon))
+    picture = await _learn(request, picture)
     png = await asyncio.to_thread(draw_picture, picture)
     headers = {"cache-control": PICTURE_CACHE, "cross-origin-resource-policy": "cross-origin"}
     return Response(png, media_type="image/png", headers=headers)
+
+
+async def _learn(request: Request, picture: Picture) -> Picture:
+    """Read the merchant's own pictures that this one is drawn with."""
+    for owner in {owner_of(picture.icon), owner_of(picture.ground)} - {None}:
+        assert owner is not None
+        async with tenant_scope(request.app.state.database, owner) as session:
+            icon = await learn_icon(session, owner, picture.icon)
+            picture = replace(picture, icon=icon, ground=await learn_ground(session, owner, picture.ground))
+    return picture
 
 
 async def held_card(request: Request, pass_id: UUID) -> CardRef:

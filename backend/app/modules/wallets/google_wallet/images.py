@@ -15,15 +15,9 @@ from functools import lru_cache
 from PIL import Image, ImageDraw
 
 from app.modules.wallets.apple_wallet.generator import strip_state
-from app.modules.wallets.apple_wallet.pictures import (
-    STAMPS_DRAWN_MAX,
-    STRIP,
-    Look,
-    StripState,
-    bar_image,
-    icon_image,
-    stamps_image,
-)
+from app.modules.wallets.apple_wallet.grounds import draw_ground
+from app.modules.wallets.apple_wallet.pictures import Look, icon_image
+from app.modules.wallets.apple_wallet.strips import STAMPS_DRAWN_MAX, STRIP, Frame, StripState, state_image
 from app.modules.wallets.rules import CardColors
 from app.modules.wallets.view import CardView
 from app.utils.security import Keyring, b64, same, unb64
@@ -33,6 +27,8 @@ LOGO_SIZE = (660, 660)
 SMOOTH = 2
 HERO_MARGIN = 36
 BAR_SCALE = 3
+# The card in the browser is taller than a strip; a phone shows it 340 points wide.
+GROUND_SIZE, GROUND_SCALE = (720, 540), 2
 STRIP_SCALE = 2
 # Google masks a logo to a circle and asks for room around what it shows.
 LOGO_SHARE = 0.5
@@ -43,7 +39,7 @@ DRAWINGS_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a picture shows. kind: stamps, bar, strip, plain or logo; icon: the card's."""
+    """What a picture shows. kind: stamps, bar, strip, plain, logo or ground; icon, ground: the card's."""
 
     kind: str
     background: str
@@ -52,6 +48,7 @@ class Picture:
     count: int = 0
     needed: int = 0
     icon: str = ""
+    ground: str = ""
 
 
 def picture_token(keyring: Keyring, picture: Picture) -> str:
@@ -64,6 +61,7 @@ def picture_token(keyring: Keyring, picture: Picture) -> str:
         picture.count,
         picture.needed,
         picture.icon,
+        picture.ground,
     ]
     data = json.dumps(values, separators=(",", ":")).encode()
     return f"{b64(data)}.{b64(keyring.mac('token', 'google-picture', data)[:MAC_BYTES])}"
@@ -82,8 +80,8 @@ def read_picture(keyring: Keyring, token: str) -> Picture | None:
     macs = [keyring.mac("token", "google-picture", data, version=v)[:MAC_BYTES] for v in versions]
     if not any(same(known, mac) for known in macs):
         return None
-    kind, background, foreground, accent, count, needed, icon = json.loads(data)
-    return Picture(kind, background, foreground, accent, count, needed, icon)
+    # Addresses of phones that saw no change since there are grounds have one value less.
+    return Picture(*json.loads(data))
 
 
 def hero_picture(view: CardView) -> Picture:
@@ -94,7 +92,8 @@ def hero_picture(view: CardView) -> Picture:
     # A card over its number shows itself full; more stamps than can be drawn are left out.
     needed = min(state.needed, STAMPS_DRAWN_MAX)
     shown = min(state.filled, needed) if needed else state.filled
-    return Picture(kind, colors.background, colors.foreground, colors.accent, shown, needed, view.icon)
+    inks = (colors.background, colors.foreground, colors.accent)
+    return Picture(kind, *inks, shown, needed, view.icon, colors.ground)
 
 
 def strip_picture(view: CardView) -> Picture:
@@ -105,6 +104,11 @@ def strip_picture(view: CardView) -> Picture:
 def plain_picture(colors: CardColors) -> Picture:
     """Return the hero image of a programme: its colours with a pattern."""
     return Picture("plain", colors.background, colors.foreground, colors.accent)
+
+
+def ground_picture(colors: CardColors) -> Picture:
+    """Return what lies under the card in the browser."""
+    return Picture("ground", colors.background, colors.foreground, colors.accent, ground=colors.ground)
 
 
 def logo_picture(view: CardView) -> Picture:
@@ -124,17 +128,16 @@ def draw_picture(picture: Picture) -> bytes:
 
 
 def _draw(picture: Picture) -> Image.Image:
-    look = Look(picture.background, picture.foreground, picture.accent, picture.icon)
+    look = Look(picture.background, picture.foreground, picture.accent, picture.icon, picture.ground)
     state = StripState(picture.count, picture.needed)
-    if picture.kind == "stamps":
-        return stamps_image(look, state, size=HERO_SIZE, margin=HERO_MARGIN)
+    if picture.kind in {"stamps", "bar"}:
+        return state_image(look, state, Frame(*HERO_SIZE, HERO_MARGIN, BAR_SCALE))
     if picture.kind == "strip":
         size = (STRIP[0] * STRIP_SCALE, STRIP[1] * STRIP_SCALE)
-        if state.needed:
-            return stamps_image(look, state, size=size, margin=12 * STRIP_SCALE)
-        return bar_image(look, state, size=size, scale=STRIP_SCALE)
-    if picture.kind == "bar":
-        return bar_image(look, state, size=HERO_SIZE, scale=BAR_SCALE)
+        return state_image(look, state, Frame(*size, 12 * STRIP_SCALE, STRIP_SCALE))
+    if picture.kind == "ground":
+        inks = {"background": picture.background, "foreground": picture.foreground}
+        return draw_ground(picture.ground, GROUND_SIZE, scale=GROUND_SCALE, **inks)
     if picture.kind == "logo":
         return icon_image(look, LOGO_SIZE[0], share=LOGO_SHARE)
     return _draw_pattern(picture)
