@@ -18,18 +18,20 @@ from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import card_holder
 from app.kernel.points import CARD_BLOCK, CardContext
+from app.kernel.web.cookies import keyring_of, settings_of
+from app.kernel.web.devices import current_device
 from app.kernel.web.limits import rate_limit
 from app.kernel.web.shell import render_panels
 from app.kernel.web.sse import event_stream
 from app.kernel.web.templates import render, render_fragment
-from app.modules.cards.public import CardHolderDep, CardRef, held_cards, held_merchants
+from app.modules.cards.public import CardHolderDep, CardRef, card_token, held_cards, held_merchants
 from app.modules.customers.public import consent_text, get_customer
 from app.modules.merchants.public import get_merchant
 from app.modules.portal.live import CardWatcher, card_events
 from app.modules.portal.pages import PageCardDep, exchange_token, unknown_card
 from app.modules.portal.presenting import card_page, points_to_go, stamps_to_go
 from app.modules.portal.queries import list_history
-from app.modules.qr.public import qr_svg
+from app.modules.qr.public import qr_svg, secret_qr_svg
 from app.modules.stores.public import StoreView, list_program_stores
 from app.modules.wallets.public import card_view
 
@@ -68,7 +70,7 @@ async def get_card_state(
     etag = f'"{view.revision}-{view.design_version}-{view.locale}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})
-    return render_fragment(request, "portal/_state.html", context, headers={"etag": etag})
+    return render_fragment(request, "portal/_moving.html", context, headers={"etag": etag})
 
 
 @router.get(
@@ -107,7 +109,15 @@ async def _beside_the_state(
         "till_links": _till_links(card, stores),
         "notice_path": f"/privacy/{stores[0].id}" if stores else None,
         "panels": await _panels(request, session, card, clock=clock),
+        "phone_code": None if current_device().is_phone else _phone_code(request, card),
     }
+
+
+def _phone_code(request: Request, card: CardRef) -> Markup:
+    """Return the code that opens the card on one's phone; it carries the card's token, as an installed app does."""
+    base = settings_of(request).public_url.rstrip("/")
+    url = f"{base}{card_path(card.id)}?t={card_token(keyring_of(request), card)}"
+    return Markup(secret_qr_svg(url, title=_("Your card, for your phone")))  # noqa: S704 (drawn by us)
 
 
 def _till_links(card: CardRef, stores: Sequence[StoreView]) -> list[tuple[str, str]]:
@@ -122,7 +132,7 @@ def _till_links(card: CardRef, stores: Sequence[StoreView]) -> list[tuple[str, s
 
 
 async def card_state_context(session: AsyncSession, card: CardRef, *, clock: Clock) -> dict[str, Any]:
-    """Return what portal/_state.html shows."""
+    """Return what portal/_moving.html shows."""
     now, language = clock.now(), current().language
     view = await card_view(session, card.merchant_id, card.id, locale=language, now=now)
     merchant = await get_merchant(session, card.merchant_id)
@@ -141,6 +151,7 @@ async def card_state_context(session: AsyncSession, card: CardRef, *, clock: Clo
         "history": await list_history(session, card.merchant_id, card.id),
         "zone": view.time_zone,
         "currency": merchant.currency,
+        "shown_at": now,
     }
 
 

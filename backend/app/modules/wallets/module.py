@@ -40,6 +40,7 @@ MODULE = Module(
     has_models=True,
     routers=(
         "apple_wallet.api:router",
+        "apple_wallet.badge:router",
         "apple_wallet.web_service:router",
         "apple_wallet.setup.pages:router",
         "google_wallet.api:router",

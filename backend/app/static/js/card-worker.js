@@ -1,7 +1,7 @@
 // Shows the last seen card when there is no network. It keeps the pages of cards and the files they need, nothing else:
 // pages come from the network whenever there is one, files have addresses that name their content.
 
-const PAGES = "stempel-pages-1";
+const PAGES = "stempel-pages-2";
 const FILES = "stempel-files-1";
 const FILES_MAX = 60;
 const CARD_PAGE = /^\/(cards|card\/[0-9a-f-]{36})$/;
@@ -17,18 +17,36 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(drop());
 });
 
+/** The kept page, with the line that says how old it is. */
+async function asKept(kept) {
+  const html = (await kept.text()).replace("data-kept-page hidden", "data-kept-page");
+  return new Response(html, { status: 200, headers: kept.headers });
+}
+
 async function fromNetwork(request, url) {
   const cache = await caches.open(PAGES);
   try {
     const response = await fetch(request);
-    if (response.ok && !response.redirected) await cache.put(url.pathname, response.clone());
+    if (response.ok && !response.redirected && !url.search) await cache.put(url.pathname, response.clone());
     // The card was removed from this device or its links were ended: the copy goes, too.
     else if (response.status === 401) await cache.delete(url.pathname);
     return response;
   } catch (error) {
+    // An installed app starts with the card's token in the address.
     const kept = await cache.match(url.pathname);
-    if (kept) return kept;
+    if (kept) return asKept(kept);
     throw error;
+  }
+}
+
+/** Keep a card's page as it is now, with the files it needs. */
+async function keep(path) {
+  const response = await fetch(path, { credentials: "same-origin", cache: "no-store" });
+  if (!response.ok || response.redirected) return;
+  await (await caches.open(PAGES)).put(path, response.clone());
+  const html = await response.text();
+  for (const [, file] of html.matchAll(/(?:href|src)="(\/(?:static|theme)\/[^"#]+)/g)) {
+    await fromCache(new Request(file.replaceAll("&amp;", "&")));
   }
 }
 
@@ -52,12 +70,13 @@ self.addEventListener("fetch", (event) => {
   // A card that leaves this device leaves its copies, too, at once and before the server has answered.
   if (request.method === "POST" && LEAVING.test(url.pathname)) event.waitUntil(caches.delete(PAGES));
   if (request.method !== "GET") return;
-  if (request.mode === "navigate" && CARD_PAGE.test(url.pathname) && !url.search) {
+  if (request.mode === "navigate" && CARD_PAGE.test(url.pathname)) {
     event.respondWith(fromNetwork(request, url));
   } else if (KEPT_FILE.test(url.pathname)) event.respondWith(fromCache(request));
 });
 
-// The page says when a card leaves this device.
+// The page says when a card leaves this device, and when it has changed.
 self.addEventListener("message", (event) => {
   if (event.data?.forget) event.waitUntil(caches.delete(PAGES));
+  if (CARD_PAGE.test(event.data?.keep)) event.waitUntil(keep(event.data.keep).catch(() => {}));
 });

@@ -41,6 +41,10 @@ export function swapState(html) {
   const before = { stamps: stampCount(old), points: points(old) };
   const open = [...old.querySelectorAll("details[id][open]")].map((details) => details.id);
   old.replaceWith(document.adoptNode(fresh));
+  const past = parsed.getElementById("card-past");
+  if (past) document.getElementById("card-past")?.replaceWith(document.adoptNode(past));
+  // What is shown without a network must not be older than what was seen.
+  navigator.serviceWorker?.controller?.postMessage({ keep: location.pathname });
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   globalThis.htmx?.process(fresh);
   animateStamps(fresh, before.stamps, stampCount(fresh));
@@ -68,6 +72,10 @@ function watch(element) {
       if (response.ok) {
         etag = response.headers.get("ETag") ?? "";
         swapState(await response.text());
+      } else if (response.status === 401) {
+        // The card left this device from somewhere else: its copy goes, and the page says so.
+        navigator.serviceWorker?.controller?.postMessage({ forget: true });
+        location.reload();
       }
     } catch {
       // Offline: the next message, poll or return to the page asks again.

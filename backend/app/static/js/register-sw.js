@@ -2,5 +2,11 @@
 // The card works without it; with it the card can be installed and opened without a network.
 const address = document.querySelector("[data-service-worker]")?.dataset.serviceWorker;
 if (address && "serviceWorker" in navigator) {
-  addEventListener("load", () => navigator.serviceWorker.register(address).catch(() => {}));
+  const register = async () => {
+    await navigator.serviceWorker.register(address);
+    const { active } = await navigator.serviceWorker.ready;
+    // This very page came before there was a worker.
+    active?.postMessage({ keep: location.pathname });
+  };
+  addEventListener("load", () => register().catch(() => {}));
 }

@@ -18,6 +18,7 @@ from app.kernel.i18n import current
 from app.kernel.jobs import GiveUp, TryAgain
 from app.kernel.observability import get_logger
 from app.kernel.points import CardContext, Panel
+from app.kernel.web.devices import Device, current_device
 from app.modules.cards.public import CardRef, SaveLinkContext
 from app.modules.wallets.google_wallet.accounts import GoogleAccount, find_account
 from app.modules.wallets.google_wallet.bodies import BodyMaker
@@ -64,7 +65,9 @@ def _ids(account: GoogleAccount, merchant_id: UUID, program_id: UUID, pass_id: U
 
 
 async def card_block(context: CardContext) -> list[Panel]:
-    """Contribute the button to the card's page where Google Wallet is set up."""
+    """Contribute the button to the card's page where Google Wallet is set up; an iPhone has none."""
+    if current_device() is Device.IPHONE:
+        return []
     account = await find_account(context.session, context.merchant_id)
     if account is None:
         return []
