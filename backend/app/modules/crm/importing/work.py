@@ -44,6 +44,10 @@ _STAYS = text(
     " AND email_verified_at IS NOT NULL"
 )
 
+_LOCK_PEOPLE = text(
+    "SELECT id FROM customer WHERE merchant_id = :merchant_id AND id = ANY(:ids) ORDER BY id FOR UPDATE"
+)
+
 
 async def next_batch(session: AsyncSession, merchant_id: UUID, run_id: UUID, *, now: datetime) -> bool:
     """Work on the next rows of a check, an import or an undo; returns whether there is more to do."""
@@ -259,13 +263,15 @@ async def _tag(session: AsyncSession, run: ImportRun, ids: Sequence[UUID], *, no
 
 async def _undo(session: AsyncSession, run: ImportRun, rows: Sequence[ImportRow], *, now: datetime) -> None:
     merchant_id = run.merchant_id
-    ids = [row.customer_id for row in rows if row.customer_id is not None]
+    ids = sorted(row.customer_id for row in rows if row.customer_id is not None)
+    cards = await _lock_people(session, merchant_id, ids)
     stays = set((await session.execute(_STAYS, {"merchant_id": merchant_id, "ids": ids})).scalars())
     removed = 0
     for row in rows:
         if row.customer_id is None or row.customer_id in stays:
             continue
-        await _take_back(session, merchant_id, row.customer_id, now=now)
+        for card in cards.get(row.customer_id, ()):
+            await _take_back(session, card, now=now)
         await erase_person(session, merchant_id, row.customer_id)
         removed += 1
     await session.flush()
@@ -276,22 +282,33 @@ async def _undo(session: AsyncSession, run: ImportRun, rows: Sequence[ImportRow]
     }
 
 
-async def _take_back(session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, now: datetime) -> None:
-    """Balance the ledgers of a customer's cards: what the import gave is taken by entries of its own."""
+async def _lock_people(
+    session: AsyncSession, merchant_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, list[PassObject]]:
+    """Lock customers and their cards, and return the cards.
+
+    Before it is asked who came: a stamp that is being given is waited for and seen, a later one finds no card.
+    """
     found = await session.scalars(
-        select(PassObject.id).where(
-            PassObject.merchant_id == merchant_id, PassObject.customer_id == customer_id
-        )
+        select(PassObject.id).where(PassObject.merchant_id == merchant_id, PassObject.customer_id.in_(ids))
     )
+    cards: dict[UUID, list[PassObject]] = {}
     for card in await lock_cards(session, merchant_id, found.all()):
-        program = await get_program(session, merchant_id, card.program_id)
-        cause = Cause("adjust", card.store_id, rule={"reason": "import_undone"})
-        await move_balance(
-            session,
-            card,
-            program,
-            stamps=-max(0, card.stamp_count),
-            points=-max(0, card.points_balance),
-            cause=cause,
-            now=now,
-        )
+        cards.setdefault(card.customer_id, []).append(card)
+    await session.execute(_LOCK_PEOPLE, {"merchant_id": merchant_id, "ids": ids})
+    return cards
+
+
+async def _take_back(session: AsyncSession, card: PassObject, *, now: datetime) -> None:
+    """Balance a card's ledgers: what the import gave is taken by entries of its own."""
+    program = await get_program(session, card.merchant_id, card.program_id)
+    cause = Cause("adjust", card.store_id, rule={"reason": "import_undone"})
+    await move_balance(
+        session,
+        card,
+        program,
+        stamps=-max(0, card.stamp_count),
+        points=-max(0, card.points_balance),
+        cause=cause,
+        now=now,
+    )
