@@ -5,6 +5,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,6 +18,7 @@ CARD_NUMBER_DIGITS = 11
 _lock = threading.Lock()
 _last_ms = 0
 _sequence = 0
+_made_at: ContextVar[datetime | None] = ContextVar("made_at", default=None)
 
 
 def new_id(*, at: datetime | None = None) -> UUID:
@@ -24,6 +28,7 @@ def new_id(*, at: datetime | None = None) -> UUID:
     Source: RFC 9562 section 5.7, method 1 (counter in rand_a) for ids made now.
     """
     global _last_ms, _sequence
+    at = at or _made_at.get()
     if at is not None:
         return _pack(int(at.timestamp() * 1000), secrets.randbits(12))
     with _lock:
@@ -35,6 +40,16 @@ def new_id(*, at: datetime | None = None) -> UUID:
             if _sequence > 0xFFF:
                 _last_ms, _sequence = _last_ms + 1, 0
         return _pack(_last_ms, _sequence)
+
+
+@contextmanager
+def ids_made_at(at: datetime) -> Iterator[None]:
+    """Let ids made inside encode a moment of the past: for demo data that use cases write."""
+    token = _made_at.set(at)
+    try:
+        yield
+    finally:
+        _made_at.reset(token)
 
 
 def _pack(unix_ms: int, rand_a: int) -> UUID:

@@ -19,6 +19,7 @@ from app.modules.fraud.service import link_own_card, scan_visits
 from app.modules.staff.public import StaffRef, list_till_staff
 from app.modules.stores.public import StoreView, list_stores
 from app.modules.visits.public import AwardCommand, award_visit
+from app.utils.id_generator import ids_made_at
 
 HURRIED = 34
 NIGHT_HOUR = 3
@@ -92,5 +93,7 @@ async def _stamp(shop: DemoShop, store: StoreView, card: UUID, *, by: StaffRef, 
     command = AwardCommand(
         card=str(card), quantity=1, amount=None, route="demo", address="", source="staff_device", staff=by
     )
-    given = await award_visit(shop.session, ref, command, now=at)
+    # Lists are in the order of ids: the visit stands where its hour puts it.
+    with ids_made_at(at):
+        given = await award_visit(shop.session, ref, command, now=at)
     assert not isinstance(given, Refusal), given
