@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from app.db.session import Database, tenant_scope
-from app.modules.analytics.counting.service import begin_counting, continue_counting
+from app.modules.analytics.counting import service
+from app.modules.analytics.counting.service import begin_counting, continue_counting, count_pending
 from app.modules.analytics.jobs import poll_pending
 from app.modules.analytics.tests.world import World, context_of, runner_of
-from app.modules.cards.public import lock_card
+from app.modules.cards.public import lock_card, merge_cards
 from app.modules.wallets.jobs import poll_marks
 from app.modules.wallets.public import mark_changed
 from app.process import Process
@@ -180,8 +183,6 @@ async def test_a_change_between_taking_and_reading_is_counted(process: Process) 
     await world.visit(world.cards[0], at=START)
     await poll_marks(context_of(process))
     async with tenant_scope(process.database, world.merchant.id) as session:
-        from app.modules.analytics.counting.service import count_pending
-
         await count_pending(session, world.merchant.id, now=START)
         # The note is taken and the card is read; this one comes before the count is committed.
         await world.visit(world.cards[0], at=START + timedelta(minutes=1))
@@ -197,3 +198,57 @@ async def test_the_worker_counts_by_itself(process: Process) -> None:
     await runner_of(process).drain()
 
     assert await world.counted() == await world.expected()
+
+
+async def joined_cards(process: Process, seed: int) -> World:
+    """Return a world in which two notes wait for one person: two cards that were joined, one of them just used."""
+    world = await World(process.database, seed).open()
+    source, target = await world.join(), await world.join()
+    await count(process)
+    await world.visit(target, at=START)
+    async with tenant_scope(process.database, world.merchant.id) as session:
+        await merge_cards(session, world.merchant.id, source_id=source.id, target_id=target.id, now=START)
+    while await poll_marks(context_of(process)):
+        pass
+    waiting = await world.rows("SELECT pass_id FROM rollup_pending WHERE merchant_id = :m")
+    assert {row.pass_id for row in waiting} == {source.id, target.id}
+    return world
+
+
+async def two_workers(process: Process, world: World) -> None:
+    """Let two workers count at the same moment, a card each."""
+
+    async def work() -> None:
+        async with tenant_scope(process.database, world.merchant.id) as session:
+            await count_pending(session, world.merchant.id, now=START)
+
+    await asyncio.gather(work(), work())
+
+
+async def test_two_workers_count_a_visit_once(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes another card of one person at the same moment; the person's visit is added once."""
+    monkeypatch.setattr(service, "CARDS_A_TURN", 1)
+    world = await joined_cards(process, 15)
+    await two_workers(process, world)
+
+    assert await world.counted() == await world.expected()
+    assert await visits_of(world) == 1
+
+
+async def test_control_without_the_lock_two_workers_count_it_twice(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the merchant's lock taken away both read the same "was" and add the same difference."""
+    monkeypatch.setattr(service, "CARDS_A_TURN", 1)
+    world = await joined_cards(process, 16)
+    monkeypatch.setattr(service, "_STATES", service._STATES.replace("FOR UPDATE", ""))
+    both_have_taken, real = asyncio.Barrier(2), service._touched
+
+    async def taken_together(*given: Any) -> Any:
+        await both_have_taken.wait()
+        return await real(*given)
+
+    monkeypatch.setattr(service, "_touched", taken_together)
+    await two_workers(process, world)
+
+    assert await visits_of(world) == 2
