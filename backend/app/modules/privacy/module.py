@@ -7,8 +7,9 @@ from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
-from app.kernel.points import NAV_ITEM, PERSONAL_DATA, NavItem, PageContext
+from app.kernel.points import DEMO_DATA, NAV_ITEM, PERSONAL_DATA, NavItem, PageContext
 from app.modules.messaging.public import UNSUBSCRIBE
+from app.modules.privacy.demo import add_controller
 from app.modules.privacy.personal import PERSONAL
 from app.modules.privacy.retention import RETENTION, erase_inactive_job
 from app.modules.privacy.settings import PrivacySettings
@@ -36,6 +37,7 @@ MODULE = Module(
     hooks=(On(NAV_ITEM, nav_items),),
     offers=(
         Offer(PERSONAL_DATA, "privacy", PERSONAL),
+        Offer(DEMO_DATA, "privacy", add_controller),
         Offer(UNSUBSCRIBE, "privacy", offer_unsubscribe),
         Offer(AUDIT_ACTION, "privacy.changed", msg("Privacy settings changed")),
         Offer(AUDIT_ACTION, "privacy.proved", msg("Consents downloaded")),
