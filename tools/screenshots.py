@@ -28,11 +28,17 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS_MAX = 300
+NETWORK_MS_MAX = 30_000
 ZONE = ZoneInfo("Europe/Luxembourg")
 COLORS = 256
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1440, "height": 900}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--hide-scrollbars",
+]
 
 
 def seconds_to_a_thursday(now: datetime) -> float:
@@ -55,9 +61,24 @@ def running_demo(folder: Path) -> Iterator[dict[str, Any]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "backend")}
     clock = folder / "clock"
     clock.write_text(str(seconds_to_a_thursday(datetime.now(ZONE))))
-    command = [sys.executable, "-m", "app.cli", "demo", "--data-dir", str(folder), "--port", str(free_port())]
+    command = [
+        sys.executable,
+        "-m",
+        "app.cli",
+        "demo",
+        "--data-dir",
+        str(folder),
+        "--port",
+        str(free_port()),
+    ]
     command += ["--clock-file", str(clock)]
-    demo = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT / "backend")
+    demo = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT / "backend",
+    )
     try:
         assert demo.stdout is not None
         give_up_at = time.monotonic() + START_SECONDS_MAX
@@ -82,6 +103,7 @@ class Pictures:
         self.browser = browser
         self.folder = folder
         self.demo = demo
+        self.desk = self.page(DESK)
 
     def page(self, size: ViewportSize, *, scheme: Any = "light") -> Page:
         """Open a device of its own."""
@@ -97,7 +119,7 @@ class Pictures:
     def take(self, page: Page, name: str, *, full: bool = False) -> None:
         """Write one picture."""
         if "/card/" not in page.url:  # an open card keeps listening
-            page.wait_for_load_state("networkidle", timeout=5_000)
+            page.wait_for_load_state("networkidle", timeout=NETWORK_MS_MAX)
         target = self.folder / f"{name}.png"
         page.screenshot(path=target, full_page=full)
         # 256 colours are enough for flat surfaces, and a third of the bytes.
@@ -156,7 +178,7 @@ class Pictures:
     def dashboard(self) -> None:
         """The merchant's desk."""
         merchant = self.demo["merchants"][0]
-        page = self.page(DESK)
+        page = self.desk
         page.goto("/")
         self.take(page, "landing")
         page.goto("/sign-in")
@@ -169,21 +191,42 @@ class Pictures:
             ("/dashboard", "dashboard"),
             (f"/dashboard/stores/{store}", "store"),
             (f"/dashboard/stores/{store}/design", "card-design"),
+            (f"/dashboard/stores/{store}/posters", "posters"),
             ("/dashboard/analytics", "analytics"),
-            ("/dashboard/fraud", "fraud"),
+            ("/dashboard/analytics/value", "value"),
             ("/dashboard/customers", "customers"),
+            ("/dashboard/messages/automatic/reward_ready", "messages"),
+            ("/dashboard/privacy", "privacy"),
             ("/dashboard/visits", "visits"),
             (f"/dashboard/staff/{store}", "team"),
         ):
             page.goto(path)
             self.take(page, name)
+        page.goto("/dashboard/fraud")
+        page.locator(".finding details").first.evaluate("fold => { fold.open = true; }")
+        self.take(page, "fraud")
+        page.goto("/dashboard/customers?order=visit")
+        page.locator('.people-table tr:has-text("@") .cell-main a').first.click()
+        self.take(page, "customer")
+        self.dashboard_otherwise()
+
+    def dashboard_otherwise(self) -> None:
+        """The same desk by night, and on a phone."""
+        page = self.desk
         page.emulate_media(color_scheme="dark")
         page.goto("/dashboard")
         self.take(page, "dashboard-dark")
+        page.goto("/dashboard/analytics")
+        self.take(page, "analytics-dark")
         page.emulate_media(color_scheme="light")
-        page.set_viewport_size(PHONE)
-        page.goto("/dashboard")
-        self.take(page, "dashboard-phone")
+        phone = self.page(PHONE)
+        phone.context.add_cookies(page.context.cookies())
+        for path, name in (
+            ("/dashboard", "dashboard-phone"),
+            ("/dashboard/customers", "customers-phone"),
+        ):
+            phone.goto(path)
+            self.take(phone, name)
 
     def stamp(self, store_id: str, pass_id: str, *, quantity: int) -> None:
         """Give stamps over the API."""
@@ -214,14 +257,17 @@ def main(folder: Path) -> None:
     if chromium is None:
         raise SystemExit("Chromium is not installed.")
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="stempel-pictures-") as data, running_demo(Path(data)) as demo:
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-            pictures = Pictures(browser, folder, demo)
-            pictures.customer()
-            pictures.staff()
-            pictures.dashboard()
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="stempel-pictures-") as data,
+        running_demo(Path(data)) as demo,
+        sync_playwright() as driver,
+    ):
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        pictures = Pictures(browser, folder, demo)
+        pictures.customer()
+        pictures.staff()
+        pictures.dashboard()
+        browser.close()
 
 
 if __name__ == "__main__":
