@@ -1,4 +1,4 @@
-"""Pictures that merchants uploaded: logos and stamp pictures, drawn anew by us."""
+"""Pictures that merchants uploaded: logos, stamp pictures and photos, drawn anew by us."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DesignPicture(TenantRow, Base):
     __table_args__ = (
         merchant_fk(),
         UniqueConstraint("merchant_id", "digest"),
-        CheckConstraint("kind IN ('logo', 'stamp')", name="kind_known"),
+        CheckConstraint("kind IN ('logo', 'stamp', 'photo')", name="kind_known"),
     )
     digest: Mapped[str] = mapped_column(info=NONE)
     kind: Mapped[str] = mapped_column(info=NONE)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.kernel.i18n import LANGUAGES, msg
 from app.modules.design.cards.pictures import picture_url
 from app.modules.stores.public import CARD_ICONS
-from app.modules.wallets.public import CardColors, card_text
+from app.modules.wallets.public import PATTERNS, CardColors, card_text
 from app.utils.validators import HexColor, clean_line, clean_text
 
 TITLE_LENGTH_MAX = 60
@@ -28,6 +28,12 @@ Look = Literal["forest", "plum", "night", "brick", "paper", "own"]
 def _icon(value: str) -> str:
     if value not in CARD_ICONS and not value.startswith("own-"):
         raise ValueError("a picture of the set or an own one")
+    return value
+
+
+def _ground(value: str) -> str:
+    if value and value not in PATTERNS and not value.startswith("photo-"):
+        raise ValueError("a pattern of the set or an own photo")
     return value
 
 
@@ -48,6 +54,7 @@ Terms = Annotated[
     AfterValidator(lambda value: clean_text(value) if value else ""),
 ]
 Icon = Annotated[str, Field(max_length=80), AfterValidator(_icon)]
+Ground = Annotated[str, Field(max_length=80), AfterValidator(_ground)]
 Digest = Annotated[str, Field(pattern="^([0-9a-f]{32})?$")]
 
 
@@ -60,6 +67,7 @@ class DesignForm(BaseModel):
     foreground_color: HexColor = "#ffffff"
     accent_color: HexColor = "#f2b632"
     icon: Icon = "coffee"
+    ground: Ground = ""
     logo: Digest = ""
     title_en: Title = ""
     title_fr: Title = ""
@@ -81,6 +89,7 @@ class DesignForm(BaseModel):
             **colors,
             "palette": None if self.look == OWN else self.look,
             "icon": self.icon,
+            "ground": self.ground or None,
             "logo_url": picture_url(merchant_id, self.logo) if self.logo else None,
             "title": getattr(self, f"title_{locale}") or None,
             "texts": {language: own for language, own in texts.items() if own} or None,
@@ -100,6 +109,7 @@ def design_values(design: Mapping[str, Any], colors: CardColors, *, locale: str)
         "foreground_color": colors.foreground,
         "accent_color": colors.accent,
         "icon": str(design.get("icon") or "coffee"),
+        "ground": colors.ground,
         "logo": logo.removesuffix(".png").rpartition("/")[2] if logo.startswith("/pictures/") else "",
     }
     texts = design.get("texts") or {}

@@ -16,7 +16,7 @@ from app.modules.design.rules import update_seconds
 from app.modules.design.schemas import DesignForm
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import StoreView, change_program
-from app.modules.wallets.public import count_cards, own_icon, owner_of
+from app.modules.wallets.public import count_cards, own_icon, own_photo, owner_of
 
 
 def design_url(store_id: UUID) -> str:
@@ -37,11 +37,13 @@ async def _check_pictures(session: AsyncSession, store: StoreView, form: DesignF
     """Refuse pictures that are not the merchant's: an address typed by hand must not get onto a card."""
     if form.logo and await find_picture(session, store.merchant_id, form.logo) is None:
         raise Invalid(extra={"fields": {"logo": _("This picture is not there any more.")}})
-    if form.icon.startswith("own-"):
-        digest = form.icon.rpartition("-")[2]
-        known = owner_of(form.icon) == store.merchant_id and form.icon == own_icon(store.merchant_id, digest)
+    for field, name, own in (("icon", form.icon, own_icon), ("ground", form.ground, own_photo)):
+        if not name.startswith(("own-", "photo-")):
+            continue
+        digest = name.rpartition("-")[2]
+        known = owner_of(name) == store.merchant_id and name == own(store.merchant_id, digest)
         if not known or await find_picture(session, store.merchant_id, digest) is None:
-            raise Invalid(extra={"fields": {"icon": _("This picture is not there any more.")}})
+            raise Invalid(extra={"fields": {field: _("This picture is not there any more.")}})
 
 
 async def save_design(

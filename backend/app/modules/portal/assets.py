@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.db.session import set_tenant
 from app.dependencies import ClockDep, SessionDep
+from app.kernel.adapters import resources_of
 from app.kernel.i18n import current
 from app.kernel.permissions import card_holder, public
 from app.kernel.web.cookies import keyring_of
@@ -17,7 +18,8 @@ from app.kernel.web.static import FOREVER, StaticFiles
 from app.modules.cards.public import CardHolderDep, card_token
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import get_program
-from app.modules.wallets.public import CardView, card_colors, card_view, readable_on
+from app.modules.wallets.public import CardView, card_colors, card_view, ground_css, readable_on
+from app.utils.security import Keyring
 
 SHORT = "public, max-age=300"
 
@@ -35,7 +37,8 @@ async def get_theme(program_id: UUID, session: SessionDep, m: UUID, v: int = 0) 
     colors = card_colors(program.design, (await get_merchant(session, m)).branding)
     css = (
         f":root, .program-{program_id} {{ --card-bg: {colors.background}; --card-fg: {colors.foreground};"
-        f" --card-accent: {colors.accent}; --card-seal-ink: {readable_on(colors.accent)}; }}\n"
+        f" --card-accent: {colors.accent}; --card-seal-ink: {readable_on(colors.accent)};"
+        f"{ground_css(resources_of(session).get(Keyring), colors)} }}\n"
     )
     # An address with a version that is not this one must not keep these colours for ever.
     kept = FOREVER if v == program.design_version else SHORT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.modules.wallets.apple_wallet.grounds import PATTERNS
+from app.modules.wallets.google_wallet.images import css_over, ground_css
 from app.modules.wallets.hooks import (
     CARDS_CHANGED,
     OUTPUT,
@@ -16,7 +18,7 @@ from app.modules.wallets.marks import MARK_SQL, mark_changed
 from app.modules.wallets.messages.rules import CardMessage
 from app.modules.wallets.messages.service import send_wallet_message
 from app.modules.wallets.overview.queries import CardCounts, count_cards
-from app.modules.wallets.own_icons import icon_url, own_icon, owner_of
+from app.modules.wallets.own_icons import icon_url, own_icon, own_photo, owner_of
 from app.modules.wallets.rules import (
     PALETTES,
     CardColors,
@@ -35,6 +37,7 @@ __all__ = [
     "OUTPUT",
     "PALETTES",
     "PASS_FIELDS",
+    "PATTERNS",
     "PLACES",
     "CardColors",
     "CardCounts",
@@ -51,11 +54,14 @@ __all__ = [
     "card_text",
     "card_view",
     "count_cards",
+    "css_over",
     "find_logo",
+    "ground_css",
     "icon_url",
     "mark_changed",
     "mark_program_changed",
     "own_icon",
+    "own_photo",
     "owner_of",
     "readable_on",
     "sample_card",

@@ -14,7 +14,13 @@ from app.kernel.i18n import Translator, use_language
 from app.modules.cards.public import PassObject
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import ProgramView, list_program_stores
-from app.modules.wallets.google_wallet.images import hero_picture, logo_picture, picture_token, strip_picture
+from app.modules.wallets.google_wallet.images import (
+    ground_picture,
+    hero_picture,
+    logo_picture,
+    picture_token,
+    strip_picture,
+)
 from app.modules.wallets.hooks import PassField
 from app.modules.wallets.queries import list_reward_rows
 from app.modules.wallets.rules import CardBalances, show_rewards
@@ -33,6 +39,7 @@ class SampleCard:
     strip_url: str
     hero_url: str
     logo_url: str
+    ground_token: str
 
 
 async def sample_card(
@@ -58,7 +65,8 @@ async def sample_card(
     # The page's own addresses: it may be open under another name than the public one.
     strip, hero, logo = (f"/wallet-pictures/{token}.png" for token in tokens)
     own_logo = view.logo_url.removeprefix(base) if view.logo_url else None
-    return SampleCard(view, strip, hero, own_logo or logo)
+    ground = picture_token(keyring, ground_picture(view.colors)) if view.colors.ground else ""
+    return SampleCard(view, strip, hero, own_logo or logo, ground)
 
 
 def _card(program: ProgramView, now: datetime) -> PassObject:

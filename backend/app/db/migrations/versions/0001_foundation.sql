@@ -302,7 +302,7 @@ CREATE TABLE design_picture (
 	CONSTRAINT pk_design_picture PRIMARY KEY (merchant_id, id), 
 	CONSTRAINT fk_design_picture_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
 	CONSTRAINT uq_design_picture_merchant_id_digest UNIQUE (merchant_id, digest), 
-	CONSTRAINT ck_design_picture_kind_known CHECK (kind IN ('logo', 'stamp'))
+	CONSTRAINT ck_design_picture_kind_known CHECK (kind IN ('logo', 'stamp', 'photo'))
 );;
 
 CREATE TABLE export_chunk (
@@ -1209,6 +1209,8 @@ CREATE TABLE visit (
 	CONSTRAINT ck_visit_source CHECK (source IN ('customer_phone', 'staff_device', 'pos', 'receipt'))
 )
  PARTITION BY RANGE (id);;
+
+CREATE INDEX ix_visit_merchant_id_at ON visit (merchant_id, at);;
 
 CREATE INDEX ix_visit_merchant_id_pass_id_id ON visit (merchant_id, pass_id, id);;
 

@@ -30,7 +30,7 @@ from app.modules.design.schemas import CropForm, DesignForm, design_values
 from app.modules.design.service import design_url, draft_design, reach_of, save_design
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import CARD_ICONS, StoreView, get_store
-from app.modules.wallets.public import PALETTES, card_colors, own_icon
+from app.modules.wallets.public import PALETTES, PATTERNS, card_colors, own_icon, own_photo
 
 router = APIRouter(prefix="/dashboard/stores/{store_id}/design", include_in_schema=False)
 Shown = Annotated[Literal["", "en", "fr", "de", "lb"], Query(alias="show")]
@@ -75,6 +75,7 @@ async def _context(
     merchant_id = store.merchant_id
     stamps = await list_digests(session, merchant_id, "stamp")
     logos = await list_digests(session, merchant_id, "logo")
+    photos = await list_digests(session, merchant_id, "photo")
     merchant = await get_merchant(session, merchant_id)
     return {
         "store": store,
@@ -84,6 +85,8 @@ async def _context(
         "palettes": list(PALETTES.values()),
         "icons": CARD_ICONS,
         "own_icons": [(own_icon(merchant_id, digest), picture_url(merchant_id, digest)) for digest in stamps],
+        "photos": [(own_photo(merchant_id, digest), picture_url(merchant_id, digest)) for digest in photos],
+        "patterns": PATTERNS,
         "logos": [(digest, picture_url(merchant_id, digest)) for digest in logos],
         # The merchant's own language first: its texts stand in for those that are missing.
         "tongues": sorted(LANGUAGES, key=lambda code: code != merchant.locale),
@@ -131,14 +134,25 @@ async def get_designer(
     clock: ClockDep,
     logo: Picked = "",
     stamp: Picked = "",
+    photo: Picked = "",
 ) -> Response:
-    """Show the designer; logo, stamp: a picture just uploaded, chosen but not yet saved."""
+    """Show the designer; logo, stamp, photo: a picture just uploaded, chosen but not yet saved."""
     store = await get_store(session, principal.merchant_id, store_id)
-    picked = {"logo": logo} if logo else {}
-    if stamp:
-        picked["icon"] = own_icon(principal.merchant_id, stamp)
+    uploaded: dict[Kind, str] = {"logo": logo, "stamp": stamp, "photo": photo}
+    picked: dict[str, str] = {}
+    for kind, digest in uploaded.items():
+        picked |= _chosen(principal, kind, digest) if digest else {}
     form = await _draft(session, store, picked) if picked else None
     return await _page(request, session, store, form=form, now=clock.now())
+
+
+def _chosen(principal: Principal, kind: Kind, digest: str) -> dict[str, str]:
+    """Return the form's field that chooses a picture."""
+    if kind == "logo":
+        return {"logo": digest}
+    if kind == "stamp":
+        return {"icon": own_icon(principal.merchant_id, digest)}
+    return {"ground": own_photo(principal.merchant_id, digest)}
 
 
 async def _draft(
@@ -179,6 +193,7 @@ async def _read(request: Request, session: AsyncSession, store: StoreView) -> Fo
 
 @router.get("/save", dependencies=[EDIT])
 @router.get("/preview", dependencies=[EDIT])
+@router.get("/pictures/{kind}", dependencies=[EDIT])
 async def get_back(request: Request, store_id: UUID, principal: MerchantDep, session: SessionDep) -> Response:
     """Lead whoever loads the answer of a form again to the designer."""
     store = await get_store(session, principal.merchant_id, store_id)
@@ -204,28 +219,53 @@ async def post_picture(
 ) -> Response:
     """Keep an uploaded picture and choose it in the form; nothing is on any card until the design is saved."""
     store = await get_store(session, principal.merchant_id, store_id)
+    typed: dict[str, Any] = {}
     try:
-        digest = await _keep(request, session, principal, kind=kind, now=clock.now())
+        digest = await _keep(request, session, principal, kind=kind, typed=typed, now=clock.now())
     except Invalid as error:
-        form = FormInput[DesignForm](await _values(session, store), None)
+        form = FormInput[DesignForm]({**await _values(session, store), **typed}, None)
         form.refuse(error)
         return await _page(request, session, store, form=form, now=clock.now())
-    return redirect(request, f"{design_url(store_id)}?{kind}={digest}#{kind}")
+    if "look" not in typed:
+        return redirect(request, f"{design_url(store_id)}?{kind}={digest}#{kind}")
+    # What was chosen and typed before came along: it is shown again, with the picture in it.
+    form = _as_form({**typed, **_chosen(principal, kind, digest)})
+    return await _page(request, session, store, form=form, now=clock.now())
+
+
+def _as_form(values: dict[str, Any]) -> FormInput[DesignForm]:
+    """Return the form with values that did not come from a whole form of their own."""
+    try:
+        return FormInput[DesignForm](values, DesignForm.model_validate(values))
+    except ValidationError:
+        return FormInput[DesignForm](values, None)
 
 
 async def _keep(
-    request: Request, session: AsyncSession, principal: Principal, *, kind: Kind, now: datetime
+    request: Request,
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    kind: Kind,
+    typed: dict[str, Any],
+    now: datetime,
 ) -> str:
+    """Keep the upload and return its hash. typed: takes what else stands in the form, also when it is refused."""
     async with request.form() as sent:
-        upload = sent.get(kind)
+        upload = sent.get(f"{kind}_file")
+        typed |= {key: value for key, value in sent.items() if isinstance(value, str)}
         if not isinstance(upload, UploadFile) or not upload.filename:
             raise Invalid(extra={"fields": {kind: _("Please choose a picture: PNG, JPEG or WebP.")}})
-        wish = _read_crop({key: value for key, value in sent.items() if isinstance(value, str)}, kind)
+        wish = _read_crop(typed, kind)
         kept = await keep_picture(session, principal, upload, kind=kind, crop=wish, now=now)
     return kept.digest
 
 
-def _read_crop(values: Mapping[str, str], kind: Kind) -> Crop:
+def _read_crop(typed: Mapping[str, Any], kind: Kind) -> Crop:
+    start = f"{kind}_crop_"
+    values = {
+        f"crop_{key.removeprefix(start)}": value for key, value in typed.items() if key.startswith(start)
+    }
     try:
         wish = CropForm.model_validate(values)
     except ValidationError:

@@ -25,9 +25,10 @@ from app.modules.design.models import DesignPicture
 from app.modules.design.rules import Crop
 from app.utils.id_generator import new_id
 
-Kind = Literal["logo", "stamp"]
+Kind = Literal["logo", "stamp", "photo"]
 READ_SIDE_MAX = 2_048
 LOGO_SIDE_MAX = 660
+PHOTO_SIDE_MAX = 900
 MASK_SIDE = 192
 PICTURES_MAX = 40
 DIGEST_LENGTH = 32
@@ -48,8 +49,7 @@ async def keep_picture(
 ) -> DesignPicture:
     """Cut an uploaded picture, draw it anew and keep it; the same picture again is the same row. Raises Invalid."""
     clean = await read_image(upload, max_side=READ_SIDE_MAX, field=kind)
-    prepare = draw_logo if kind == "logo" else draw_mask
-    png, (width, height) = await asyncio.to_thread(prepare, clean.png, crop)
+    png, (width, height) = await asyncio.to_thread(_PREPARE[kind], clean.png, crop)
     digest = hashlib.sha256(png).hexdigest()[:DIGEST_LENGTH]
     merchant_id = principal.merchant_id
     await _make_room(session, principal, now=now)
@@ -143,6 +143,18 @@ def draw_mask(png: bytes, crop: Crop) -> tuple[bytes, tuple[int, int]]:
     mask = Image.new("RGBA", square.size, (255, 255, 255, 0))
     mask.putalpha(square)
     return _png(mask), mask.size
+
+
+def draw_photo(png: bytes, crop: Crop) -> tuple[bytes, tuple[int, int]]:
+    """Return a photo to lie under stamps: softly blurred there, so that more dots would not be seen."""
+    picture = _cut(png, crop).convert("RGB")
+    picture.thumbnail((PHOTO_SIDE_MAX, PHOTO_SIDE_MAX), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue(), picture.size
+
+
+_PREPARE = {"logo": draw_logo, "stamp": draw_mask, "photo": draw_photo}
 
 
 def draw_round(png: bytes) -> bytes:

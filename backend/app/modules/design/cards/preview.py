@@ -59,6 +59,7 @@ async def preview_of(
     return {
         "card": CardPicture(plain, look),
         "look": look,
+        "ground": card.ground_token,
         "pictures": card,
         "code": Markup(qr_svg(view.barcode_text, quiet=2, title=_("Your card’s code"))),  # noqa: S704 (ours)
         "front": _texts([field for field in view.fields if field.place in FRONT], view),

@@ -165,7 +165,10 @@ async def upload(
     """Upload a picture and return its hash."""
     url = f"/dashboard/stores/{store.id}/design/pictures/{kind}"
     content = picture() if kind == "logo" else shape()
-    sent = await send(client, merchant, url, data=crop, files={kind: ("x.png", content, "image/png")})
+    data = {f"{kind}_{name}": value for name, value in crop.items()}
+    sent = await send(
+        client, merchant, url, data=data, files={f"{kind}_file": ("x.png", content, "image/png")}
+    )
     assert sent.status_code == 303, sent.text[:300]
     found = re.search(rf"\?{kind}=([0-9a-f]{{32}})#", sent.headers["location"])
     assert found is not None
@@ -220,6 +223,63 @@ async def test_an_own_stamp_is_inked_in_the_cards_colours(
     assert drawn[0] != drawn[1]
 
 
+async def test_an_upload_keeps_what_was_typed_and_chosen(
+    client: httpx2.AsyncClient, database: Database
+) -> None:
+    """The form comes back with its texts and colours and the new photo chosen; nothing is saved yet."""
+    merchant = await make_merchant(database)
+    store = await make_store(database, merchant)
+    url = f"/dashboard/stores/{store.id}/design/pictures/photo"
+    typed = {**PLAIN, "look": "night", "title_en": "Half typed", "photo_crop_width": "50"}
+    files = {"photo_file": ("x.png", picture(size=(1200, 400)), "image/png")}
+
+    page = await send(client, merchant, url, data=typed, files=files)
+    refused = await send(
+        client, merchant, url, data=typed, files={"photo_file": ("x.png", b"no", "image/png")}
+    )
+
+    assert (page.status_code, refused.status_code) == (200, 422)
+    for answer in (page, refused):
+        assert 'value="Half typed"' in answer.text
+        assert re.search(r'name="look" value="night" checked', answer.text)
+    chosen = re.search(r'name="ground" value="photo-([0-9a-f]{32})-([0-9a-f]{32})" checked', page.text)
+    assert chosen is not None
+    kept = await client.get(f"/pictures/{chosen[1]}/{chosen[2]}.png")
+    assert Image.open(io.BytesIO(kept.content)).size == (600, 400)
+    assert await stored(database, merchant, store) == {}
+
+
+@pytest.mark.parametrize("ground", ["waves", "photo"])
+async def test_a_ground_is_under_the_stamps_everywhere(
+    client: httpx2.AsyncClient, database: Database, ground: str
+) -> None:
+    """Apple's strip, Google's picture and the card in the browser show it; another merchant's photo is refused."""
+    merchant = await make_merchant(database)
+    store = await make_store(database, merchant)
+    url = f"/dashboard/stores/{store.id}/design"
+    other = f"photo-{new_id().hex}-{'0' * 32}"
+    if ground == "photo":
+        ground = f"photo-{merchant.id.hex}-{await upload(client, merchant, store, 'photo')}"
+
+    wrong = await send(client, merchant, f"{url}/save", data={**PLAIN, "ground": other})
+    plain = await send(client, merchant, f"{url}/preview", data=PLAIN, htmx=True)
+    shown = await send(client, merchant, f"{url}/preview", data={**PLAIN, "ground": ground}, htmx=True)
+    saved = await send(client, merchant, f"{url}/save", data={**PLAIN, "ground": ground})
+
+    assert (wrong.status_code, saved.status_code) == (422, 303)
+    assert (await stored(database, merchant, store))["ground"] == ground
+    drawn = []
+    for page in (plain, shown):
+        addresses = re.findall(r'class="pass-strip" src="([^"]+)"', page.text)
+        drawn.append([(await client.get(address)).content for address in addresses])
+    assert len(drawn[0]) == len(drawn[1]) == 2
+    assert not set(drawn[0]) & set(drawn[1])
+    css = (await client.get(f"/theme/{store.program.id}.css?m={merchant.id}")).text
+    under = re.search(r"--card-ground: url\((/wallet-pictures/[^)]+)\)", css)
+    assert under is not None
+    assert Image.open(io.BytesIO((await client.get(under[1])).content)).size == (720, 540)
+
+
 async def test_pictures_of_others_get_on_no_card(client: httpx2.AsyncClient, database: Database) -> None:
     """A hash or an icon of another merchant, and one that never was, are refused and change nothing."""
     other = await make_merchant(database)
@@ -248,7 +308,9 @@ async def test_what_is_no_picture_is_refused(
     store = await make_store(database, merchant)
     url = f"/dashboard/stores/{store.id}/design/pictures/logo"
 
-    response = await send(client, merchant, url, data={}, files={"logo": ("x.png", content, "image/png")})
+    response = await send(
+        client, merchant, url, data={}, files={"logo_file": ("x.png", content, "image/png")}
+    )
 
     assert response.status_code == 422
     assert "PNG, JPEG or WebP" in response.text

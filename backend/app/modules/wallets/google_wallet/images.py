@@ -111,6 +111,17 @@ def ground_picture(colors: CardColors) -> Picture:
     return Picture("ground", colors.background, colors.foreground, colors.accent, ground=colors.ground)
 
 
+def ground_css(keyring: Keyring, colors: CardColors) -> str:
+    """Return the variables of a card's ground for a stylesheet; nothing for plain colour."""
+    return css_over(picture_token(keyring, ground_picture(colors))) if colors.ground else ""
+
+
+def css_over(token: str) -> str:
+    """Return the variables of a ground by its picture's address. Empty places are filled, to be seen on any photo."""
+    slot = "color-mix(in srgb, var(--card-fg) 8%, var(--card-bg))"
+    return f" --card-ground: url(/wallet-pictures/{token}.png); --card-lines: none; --card-slot: {slot};"
+
+
 def logo_picture(view: CardView) -> Picture:
     """Return the logo of a shop that has none: the card's icon in its colours."""
     colors = view.colors
