@@ -23,6 +23,8 @@ _ENHANCED = re.compile(r"\b([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
 # The mailbox or its domain does not exist (any more): RFC 3463 sections 3.2, 3.3 and 3.5, RFC 7505 section 5.1.
 DEAD_STATUSES = frozenset({"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4"})
 SOFT_BOUNCES_MAX = 5
+# The reader of addresses goes one step deeper for every bracket.
+ADDRESS_TEXT_MAX = 400
 # After an outage all is on its way within five minutes: one minute for the probe, the rest is spread.
 SPREAD_SECONDS = 200
 
@@ -129,6 +131,8 @@ def bounce_address(address: str, message_id: UUID) -> str:
 
 def read_message_id(text: str) -> UUID | None:
     """Return the message in a bounce address or a Message-ID of ours, or None."""
+    if len(text) > ADDRESS_TEXT_MAX:
+        return None
     local = parseaddr(text)[1].rpartition("@")[0] or text.strip().strip("<>").partition("@")[0]
     try:
         return UUID(local.rpartition("+")[2])

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
+from itertools import islice
 from uuid import UUID
 
 from app.modules.messaging.rules import enhanced_status, is_dead_address, read_message_id
 
 PARTS_MAX = 20
+ADDRESSES_MAX = 20
 COMPLAINT_TYPES = frozenset({"abuse", "fraud", "virus", "not-spam", "other", "opt-out"})
 HARD, SOFT, COMPLAINT = "hard", "soft", "complaint"
 
@@ -33,10 +35,17 @@ def read_report(content: bytes, *, envelope_to: str = "") -> Report | None:
     """Read a raw mail; None for what is no report, no failure, or not about a message of ours.
 
     The message is named by the address the report was sent to (envelope_to or To), else by the Message-ID in what it
-    gives back.
+    gives back. Anybody may write to that address: a mail that is nested deeper than Python reads is none either.
     """
+    try:
+        return _read(content, envelope_to=envelope_to)
+    except RecursionError:
+        return None
+
+
+def _read(content: bytes, *, envelope_to: str) -> Report | None:
     mail = message_from_bytes(content, policy=compat32)
-    parts = list(mail.walk())[:PARTS_MAX]
+    parts = list(islice(mail.walk(), PARTS_MAX))
     fields = _find(parts, "message/delivery-status")
     if fields is not None:
         return _read_delivery(mail, parts, fields, envelope_to=envelope_to)
@@ -86,7 +95,7 @@ def _first(blocks: list[Message], name: str) -> str:
 
 
 def _about(mail: Message, parts: list[Message], *, envelope_to: str) -> UUID | None:
-    for address in (envelope_to, *(str(value) for value in mail.get_all("To", []))):
+    for address in (envelope_to, *(str(value) for value in mail.get_all("To", [])[:ADDRESSES_MAX])):
         if "+" in address and (found := read_message_id(address)):
             return found
     for part in parts:
