@@ -1,16 +1,19 @@
-"""A table with many rows as CSV: rows a second and memory, against `COPY` alone through the same driver.
+"""A table with many rows as a file: time and memory, against `COPY` of the same rows by psql.
 
-Run: ./stempel bench exports [--rows 1000000]. The limit copies the same columns of the same rows without quoting
-formulas and without keeping anything. Both take turns; the memory is the process's highest, in megabytes.
+Run: ./stempel bench exports [--rows 1000000] [--xlsx]. The limit is psql copying the plain columns to nowhere, without
+quoting formulas; beside it the same through the driver. They take turns. Then whole jobs, which keep their pieces in
+the database as the worker does. The memory is the process's highest, in megabytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import resource
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,21 +21,27 @@ from pathlib import Path
 from uuid import UUID
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "backend"))
+sys.path[:0] = [str(ROOT / "backend"), str(ROOT / "bench")]
 
 from sqlalchemy import text
 
 from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
+from app.db.embedded_binaries import find_binaries
 from app.db.migrate import upgrade
 from app.db.session import tenant_scope
+from app.kernel.jobs import JobContext
 from app.kernel.jobs.enqueue import connection_of
+from app.kernel.permissions import Principal
 from app.kernel.points import EXPORTER
+from app.modules.exports.jobs import make_file
+from app.modules.exports.service import OrderedFile, order_file
 from app.modules.exports.writing import WRITERS, Order
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import get_merchant
 from app.process import Process, build_process
 from app.utils.security import Keyring
+from filling import quick_owner, without_indexes
 
 BYTES_A_ROW = 600
 _FILL = """
@@ -44,6 +53,37 @@ FROM generate_series(1, :rows) AS n"""
 def megabytes() -> float:
     """Return the highest memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def psql(admin_url: str, merchant_id: UUID) -> float:
+    """Let psql copy the plain columns to nowhere; return the seconds."""
+    query = " ".join(EXPORTER.get("customers").query.replace("$1", f"'{merchant_id}'").split())
+    begun = time.perf_counter()
+    subprocess.run(
+        [str(find_binaries().program("psql")), admin_url, "-c", f"COPY ({query}) TO STDOUT (FORMAT csv)"],
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return time.perf_counter() - begun
+
+
+async def job(process: Process, principal: Principal, form: str) -> tuple[float, int]:
+    """Order a file and make it as the worker does; return the seconds and the bytes."""
+    names = ("database", "settings", "clock", "registry", "resources")
+    now = process.clock.now()
+    async with tenant_scope(process.database, principal.merchant_id) as session:
+        ordered = await order_file(session, principal, key="customers", form=form, now=now)
+    assert isinstance(ordered, OrderedFile)
+    context = JobContext(
+        **{name: getattr(process, name) for name in names}, merchant_id=principal.merchant_id
+    )
+    begun = time.perf_counter()
+    await make_file(context, export_id=ordered.export_id)
+    spent = time.perf_counter() - begun
+    async with tenant_scope(process.database, principal.merchant_id) as session:
+        values = {"id": ordered.export_id}
+        size = await session.scalar(text("SELECT size_bytes FROM export_file WHERE id = :id"), values)
+    return spent, int(size or 0)
 
 
 async def limit(process: Process, merchant_id: UUID) -> float:
@@ -76,25 +116,39 @@ async def ours(process: Process, merchant_id: UUID, form: str) -> tuple[float, i
     return time.perf_counter() - begun, size
 
 
-async def run(settings: Settings, options: argparse.Namespace) -> None:
+async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -> None:
     """Fill, take turns, print."""
     process = build_process(settings, keyring=Keyring.for_tests())
+    await process.open()
     merchant = await make_merchant(process.database)
-    for _part in range(0, options.rows, 50_000):
-        async with tenant_scope(process.database, merchant.id) as session:
-            await session.execute(text(_FILL), {"m": merchant.id, "rows": min(50_000, options.rows)})
+    async with quick_owner(admin_url) as owner, without_indexes(owner, "customer"):
+        await owner.execute(text(_FILL), {"m": merchant.id, "rows": options.rows})
+    async with quick_owner(admin_url) as owner:
+        await owner.execute(text("VACUUM (ANALYZE) customer"))
+    await ours(process, merchant.id, "csv")
     before = megabytes()
-    ratios = []
+    ratios, driver = [], []
     for _round in range(options.rounds):
-        bare = await limit(process, merchant.id)
+        bare = await asyncio.to_thread(psql, admin_url, merchant.id)
+        through = await limit(process, merchant.id)
         spent, size = await ours(process, merchant.id, "csv")
         ratios.append(bare / spent)
-        print(f"COPY {bare:.1f} s, export {spent:.1f} s ({size / 1e6:.0f} MB), ratio {ratios[-1]:.2f}", flush=True)
-    print(f"CSV: median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    print(f"memory before {before:.0f} MB, after {options.rows:,} rows {megabytes():.0f} MB")
-    if options.xlsx:
-        spent, size = await ours(process, merchant.id, "xlsx")
-        print(f"XLSX: {spent:.0f} s ({size / 1e6:.0f} MB), memory {megabytes():.0f} MB")
+        driver.append(through / spent)
+        print(
+            f"psql {bare:.1f} s, COPY through the driver {through:.1f} s, export {spent:.1f} s ({size / 1e6:.0f} MB)",
+            flush=True,
+        )
+    print(f"CSV against psql: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"CSV against the driver: {statistics.median(driver):.2f} ({min(driver):.2f} to {max(driver):.2f})")
+    principal = Principal("member", merchant.id, merchant.owner_id, role="owner", scopes=frozenset())
+    for form in ("csv", "xlsx") if options.xlsx else ("csv",):
+        spent, size = await job(process, principal, form)
+        print(
+            f"job, {form}: {spent:.0f} s ({size / 1e6:.0f} MB), {options.rows / spent:,.0f} rows a second,"
+            f" memory {before:.0f} MB before, {megabytes():.0f} MB after {options.rows:,} rows",
+            flush=True,
+        )
+    print(f"load: {' '.join(f'{load:.1f}' for load in os.getloadavg())}")
     await process.aclose()
 
 
@@ -122,7 +176,7 @@ def main() -> None:
             demo=True,
             log_level="WARNING",
         )
-        asyncio.run(run(settings, options))
+        asyncio.run(run(settings, options, server.admin_url))
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
