@@ -13,7 +13,7 @@ from app.kernel.errors import Invalid
 from app.kernel.i18n import gettext as _
 from app.kernel.web.problems import error_responses
 from app.modules.audit_log.presenting import people_of
-from app.modules.audit_log.queries import list_entries
+from app.modules.audit_log.queries import check_whole, list_entries
 from app.modules.audit_log.rules import PAGE_SIZE, PAGE_SIZE_MAX, Cursor, Filter, parse_cursor
 from app.modules.audit_log.schemas import EntryList
 
@@ -48,7 +48,8 @@ async def get_audit(
     before: Before = None,
     limit: Limit = PAGE_SIZE,
 ) -> EntryList:
-    """List who changed what, newest first."""
+    """List who changed what, newest first; not for who is limited to some stores."""
+    check_whole(principal)
     page = await list_entries(
         session,
         principal.merchant_id,

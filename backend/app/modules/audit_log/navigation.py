@@ -7,5 +7,7 @@ from app.kernel.points import NavItem, PageContext
 
 
 def nav_items(page: PageContext) -> list[NavItem]:
-    """Contribute the line."""
+    """Contribute the line; the trail is of the whole business, and not for who is limited to some stores."""
+    if page.principal.store_ids:
+        return []
     return [NavItem(msg("Changes"), "/dashboard/audit", "history", "audit.view", 940, msg("Business"))]

@@ -22,7 +22,7 @@ from app.kernel.web.limits import rate_limit
 from app.kernel.web.shell import render_member_page
 from app.modules.audit_log.presenting import KIND_NAMES, People, details_of, kind_name, people_of, row_of
 from app.modules.audit_log.presenting import action_name as name_of_action
-from app.modules.audit_log.queries import each_entry, list_entries
+from app.modules.audit_log.queries import check_whole, each_entry, list_entries
 from app.modules.audit_log.rules import Filter, days_between, parse_cursor
 from app.modules.merchants.public import get_merchant
 
@@ -74,6 +74,7 @@ WishDep = Annotated[Wish, Depends(read_wish)]
 
 
 async def _context(session: Any, principal: Any, wish: Wish, before: str) -> Mapping[str, Any]:
+    check_whole(principal)
     merchant = await get_merchant(session, principal.merchant_id)
     people = await people_of(session, principal.merchant_id, viewer_id=principal.id)
     page = await list_entries(
@@ -109,6 +110,7 @@ async def get_audit_page(
 @router.get("/audit.csv", dependencies=[member("audit.view", api_key=False), rate_limit("expensive")])
 async def get_audit_file(principal: MerchantDep, session: SessionDep, wish: WishDep) -> Response:
     """Give the filtered entries as a file, however many there are."""
+    check_whole(principal)
     merchant = await get_merchant(session, principal.merchant_id)
     people = await people_of(session, principal.merchant_id, viewer_id=None)
     database, zone = resources_of(session).get(Database), ZoneInfo(merchant.time_zone)

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import Database, tenant_scope
 from app.kernel.audit import AuditEntry
+from app.kernel.errors import Forbidden
+from app.kernel.permissions import Principal
 from app.modules.audit_log.rules import PAGE_SIZE, Cursor, Filter
 
 BATCH = 1_000
@@ -22,6 +24,12 @@ class AuditPage:
 
     entries: list[AuditEntry]
     next_before: Cursor | None
+
+
+def check_whole(principal: Principal) -> None:
+    """Raise Forbidden for who is limited to some stores: the trail is of the whole business, entries name no store."""
+    if principal.store_ids:
+        raise Forbidden
 
 
 async def list_entries(

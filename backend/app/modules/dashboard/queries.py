@@ -22,7 +22,9 @@ FEED_SHOWN = 10
 # Ids carry the machine's time and `at` that of the clock, which the demo can move: the range is read wider.
 ID_MARGIN = timedelta(days=40)
 
-_STAFF_PIN = table("staff_pin", column("merchant_id", Uuid), column("staff_id", Uuid))
+_STAFF_PIN = table(
+    "staff_pin", column("merchant_id", Uuid), column("store_id", Uuid), column("staff_id", Uuid)
+)
 _STORE = table("store", column("merchant_id", Uuid), column("staff_pin_hash", Integer))
 _PROGRAM = table("program", column("merchant_id", Uuid), column("design_version", Integer))
 
@@ -186,8 +188,15 @@ async def list_redemptions(
 
 
 async def list_givers(session: AsyncSession, merchant_id: UUID) -> list[UUID]:
-    """Return the staff members who hold a PIN somewhere, for the filter."""
+    """Return the staff members who hold a PIN in a store within the member's reach, for the filter."""
+    limited_to: frozenset[UUID] = session.info.get("store_ids", frozenset())
     rows = await session.execute(
-        select(_STAFF_PIN.c.staff_id).where(_STAFF_PIN.c.merchant_id == merchant_id).distinct().limit(200)
+        select(_STAFF_PIN.c.staff_id)
+        .where(
+            _STAFF_PIN.c.merchant_id == merchant_id,
+            *([_STAFF_PIN.c.store_id.in_(limited_to)] if limited_to else []),
+        )
+        .distinct()
+        .limit(200)
     )
     return [row.staff_id for row in rows]

@@ -26,6 +26,7 @@ from app.modules.staff import devices, queries, renewal, service
 from app.modules.staff import pairing as pairing_cases
 from app.modules.staff.api import MemberStoreDep, pairing_url
 from app.modules.staff.pairing import Pairing
+from app.modules.staff.reach import find_staff_names
 from app.modules.staff.rules import ALERT
 from app.modules.staff.schemas import DeviceRequest, StaffChange, StaffRequest
 from app.modules.staff.service import DrawnPin
@@ -255,7 +256,7 @@ async def _devices_page(
 ) -> Response:
     view = await get_store(session, store)
     rows = await pairing_cases.list_devices(session, store.merchant_id, store_id=store.id)
-    names = await service.find_staff_names(
+    names = await find_staff_names(
         session, store.merchant_id, [row.shift_staff_id for row in rows if row.shift_staff_id]
     )
     url = pairing_url(session, pairing.token) if pairing else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -23,6 +22,7 @@ from app.kernel.settings import ModuleSettings, get_settings
 from app.modules.staff import queries
 from app.modules.staff.models import StaffDevice, StaffMember, StaffPin
 from app.modules.staff.pins import PinHasher
+from app.modules.staff.reach import check_reach, team_in_reach
 from app.modules.staff.rules import PIN_DRAWS_MAX, TILL_ROLES, is_guessable
 from app.utils.id_generator import new_id
 
@@ -103,7 +103,11 @@ async def list_members(session: AsyncSession, store: StoreRef) -> list[MemberRow
     rows = await session.execute(
         select(StaffMember, StaffPin.created_at)
         .outerjoin(StaffPin, pin)
-        .where(StaffMember.merchant_id == store.merchant_id, StaffMember.left_at.is_(None))
+        .where(
+            StaffMember.merchant_id == store.merchant_id,
+            StaffMember.left_at.is_(None),
+            *team_in_reach(session),
+        )
         .order_by(StaffPin.created_at.is_(None), func.lower(StaffMember.name), StaffMember.id)
     )
     return [
@@ -120,6 +124,7 @@ async def get_member(session: AsyncSession, merchant_id: UUID, staff_id: UUID) -
                 StaffMember.merchant_id == merchant_id,
                 StaffMember.id == staff_id,
                 StaffMember.left_at.is_(None),
+                *team_in_reach(session),
             )
         )
     ).scalar_one_or_none()
@@ -141,6 +146,7 @@ async def change_member(
 ) -> StaffMember:
     """Rename a member or give another role; who becomes an analyst loses the PINs. Raises NotFound."""
     member = await get_member(session, by.merchant_id, staff_id)
+    await check_reach(session, by, member)
     changed = [field for field in ("name", "role") if getattr(change, field) is not None]
     for field in changed:
         setattr(member, field, getattr(change, field))
@@ -155,6 +161,7 @@ async def change_member(
 async def end_membership(session: AsyncSession, staff_id: UUID, *, by: Principal, now: datetime) -> None:
     """Let a member go: PINs and open shifts end at once. Raises NotFound."""
     member = await get_member(session, by.merchant_id, staff_id)
+    await check_reach(session, by, member)
     member.left_at = now
     await _revoke_pins(session, by.merchant_id, staff_id)
     await _note(session, by, "staff.left", staff_id, now=now, facts={})
@@ -250,28 +257,6 @@ async def find_shared_pin_since(session: AsyncSession, store: StoreRef) -> datet
 async def has_shared_pin(session: AsyncSession, store: StoreRef) -> bool:
     """Tell whether the store has a shared PIN."""
     return bool((await session.execute(queries.SALT_AND_VERSIONS, _names(store))).one().has_shared)
-
-
-async def find_staff_names(session: AsyncSession, merchant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the names of these members, of those who left as well."""
-    if not ids:
-        return {}
-    rows = await session.execute(
-        select(StaffMember.id, StaffMember.name).where(
-            StaffMember.merchant_id == merchant_id, StaffMember.id.in_(set(ids))
-        )
-    )
-    return {row.id: row.name for row in rows}
-
-
-async def list_staff_names(session: AsyncSession, merchant_id: UUID) -> dict[UUID, str]:
-    """Return the names of everybody who works for the merchant, in order."""
-    rows = await session.execute(
-        select(StaffMember.id, StaffMember.name)
-        .where(StaffMember.merchant_id == merchant_id, StaffMember.left_at.is_(None))
-        .order_by(func.lower(StaffMember.name), StaffMember.id)
-    )
-    return {row.id: row.name for row in rows}
 
 
 async def _note(  # noqa: PLR0913 - the parts of one audit line
