@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request
 from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
@@ -69,49 +72,57 @@ def _device(keyring: Keyring, merchant_id: UUID, request: Request) -> bytes | No
 async def find_shared_devices(scan: VisitScan) -> list[Suspicion]:
     """See which phone collected on more cards within a day than a family has."""
     fresh = {visit.id: visit for visit in scan.visits}
-    rows = await scan.session.execute(
-        select(VisitTrace.device_hash)
-        .where(
-            VisitTrace.merchant_id == scan.merchant_id,
-            VisitTrace.visit_id.in_(fresh),
-            VisitTrace.device_hash.is_not(None),
-        )
-        .distinct()
-    )
-    devices = [device for device in rows.scalars() if device is not None]
-    if not devices:
+    if not fresh:
         return []
-    settings = await get_settings(scan.session, FingerprintSettings, merchant_id=scan.merchant_id)
     since = min(visit.at for visit in scan.visits) - WINDOW
-    found = []
-    for device in devices:
-        visits = await _visits_of(scan, device, since=since)
-        if len({visit.pass_id for visit in visits}) > settings.cards_max:
-            found.append(
-                Suspicion(device.hex(), visits, settings.cards_max + 1, store_id=visits[-1].store_id)
-            )
-    return found
+    settings = await get_settings(scan.session, FingerprintSettings, merchant_id=scan.merchant_id)
+    groups: dict[bytes, list[SeenVisit]] = defaultdict(list)
+    for device, *visit in await scan.session.execute(_visits_of_devices(scan, list(fresh), since=since)):
+        groups[device].append(SeenVisit(*visit))
+    return [
+        Suspicion(device.hex(), visits, settings.cards_max + 1, store_id=visits[-1].store_id)
+        for device, visits in groups.items()
+        if len({visit.pass_id for visit in visits}) > settings.cards_max
+    ]
 
 
-async def _visits_of(scan: VisitScan, device: bytes, *, since: datetime) -> list[SeenVisit]:
-    rows = await scan.session.execute(
-        select(Visit.id, Visit.at, Visit.store_id, Visit.pass_id, Visit.staff_id, Visit.given_by)
+def _visits_of_devices(scan: VisitScan, fresh: list[UUID], *, since: datetime) -> Any:
+    """Return the statement for all visits since then of every device behind one of the fresh ones."""
+    seen = aliased(VisitTrace)
+    devices = select(seen.device_hash).where(
+        seen.merchant_id == scan.merchant_id, seen.visit_id.in_(fresh), seen.device_hash.is_not(None)
+    )
+    return (
+        select(
+            VisitTrace.device_hash,
+            Visit.id,
+            Visit.at,
+            Visit.store_id,
+            Visit.pass_id,
+            Visit.staff_id,
+            Visit.given_by,
+        )
         .join(VisitTrace, (VisitTrace.merchant_id == Visit.merchant_id) & (VisitTrace.visit_id == Visit.id))
         .where(
             VisitTrace.merchant_id == scan.merchant_id,
-            VisitTrace.device_hash == device,
+            VisitTrace.device_hash.in_(devices),
             VisitTrace.at > since,
             Visit.voided_at.is_(None),
         )
         .order_by(Visit.at, Visit.id)
     )
-    return [SeenVisit(*row) for row in rows]
+
+
+async def _days_kept(session: AsyncSession, merchant_id: UUID) -> int:
+    return (await get_settings(session, FingerprintSettings, merchant_id=merchant_id)).days_kept
 
 
 RULE = FraudRule(
     msg("One phone, several cards"),
     msg("One customer's phone collected on several cards within a day."),
     find_shared_devices,
+    # The key of a finding is the device's hash: it goes when the hash itself goes.
+    key_days=_days_kept,
 )
 
 

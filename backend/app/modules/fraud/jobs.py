@@ -11,7 +11,7 @@ from app.kernel.adapters import resources_of
 from app.kernel.clock import make_clock
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.modules.fraud.queries import find_last_scan
-from app.modules.fraud.service import scan_visits
+from app.modules.fraud.service import forget_old, scan_visits
 from app.modules.wallets.public import CardsChanged
 
 # Visits of a busy shop are looked at together.
@@ -46,4 +46,13 @@ async def _catch_up(context: JobContext) -> None:
             await enqueue(session, scan, merchant_id=merchant_id, key="scan")
 
 
+async def _sweep(context: JobContext) -> None:
+    async with context.session() as session:
+        merchants = (await session.execute(text("SELECT id FROM merchant ORDER BY id"))).scalars().all()
+    for merchant_id in merchants:
+        async with context.tenant(merchant_id) as session:
+            await forget_old(session, merchant_id, now=context.clock.now())
+
+
+sweep = Periodic("fraud.sweep", every=timedelta(hours=1), run=_sweep)
 catch_up = Periodic("fraud.catch_up", every=timedelta(hours=1), run=_catch_up)

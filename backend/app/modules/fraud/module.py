@@ -19,7 +19,7 @@ from app.kernel.points import (
 )
 from app.modules.fraud.demo import add_misuse
 from app.modules.fraud.finders import RULES
-from app.modules.fraud.jobs import catch_up, look_soon, scan
+from app.modules.fraud.jobs import catch_up, look_soon, scan, sweep
 from app.modules.fraud.personal import PERSONAL
 from app.modules.fraud.queries import count_by_status
 from app.modules.fraud.settings import FraudSettings
@@ -64,6 +64,6 @@ MODULE = Module(
     ),
     settings=(FraudSettings,),
     jobs=(scan,),
-    periodic=(catch_up,),
+    periodic=(catch_up, sweep),
     list_pages=("/dashboard/fraud",),
 )

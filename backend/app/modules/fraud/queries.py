@@ -29,7 +29,13 @@ def _seen() -> Any:
 
 async def list_recent(session: AsyncSession, merchant_id: UUID, *, since: datetime) -> list[SeenVisit]:
     """Return the visits after a moment that were not undone, newest first and no more than can be looked at."""
-    rows = await session.execute(
+    rows = await session.execute(recent(merchant_id, since=since))
+    return [SeenVisit(*row) for row in rows]
+
+
+def recent(merchant_id: UUID, *, since: datetime) -> Any:
+    """Return the statement of list_recent; by moment, so that it reads what is new and not a month of ids."""
+    return (
         _seen()
         .where(
             Visit.merchant_id == merchant_id,
@@ -37,10 +43,9 @@ async def list_recent(session: AsyncSession, merchant_id: UUID, *, since: dateti
             Visit.at > since,
             Visit.voided_at.is_(None),
         )
-        .order_by(Visit.id.desc())
+        .order_by(Visit.at.desc(), Visit.id.desc())
         .limit(VISITS_READ_MAX)
     )
-    return [SeenVisit(*row) for row in rows]
 
 
 async def list_of_cards(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,6 +40,8 @@ FIRST_LOOK = timedelta(days=1)
 LOOK_BACK_MAX = timedelta(days=7)
 ALERT_EVERY = timedelta(hours=1)
 OWN_CARDS_MAX = 200
+# Stands before the finding's own id where its key was forgotten.
+FORGOTTEN = "forgotten:"
 
 
 async def scan_visits(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> int:
@@ -264,12 +266,51 @@ async def _note(  # noqa: PLR0913 - the parts of one audit line
     )
 
 
+async def forget_old(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> None:
+    """Delete the findings that were kept long enough, and forget keys that say something about a person before."""
+    settings = await get_settings(session, FraudSettings, merchant_id=merchant_id)
+    own = FraudFinding.merchant_id == merchant_id
+    await session.execute(
+        delete(FraudFinding)
+        .where(own, FraudFinding.last_at <= now - timedelta(days=settings.days_kept))
+        .execution_options(synchronize_session=False)
+    )
+    for name, rule in FRAUD_RULE.items():
+        if rule.key_days is None:
+            continue
+        days = await rule.key_days(session, merchant_id)
+        await session.execute(
+            update(FraudFinding)
+            .where(
+                own,
+                FraudFinding.rule == name,
+                FraudFinding.last_at <= now - timedelta(days=days),
+                FraudFinding.key.not_like(f"{FORGOTTEN}%"),
+            )
+            .values(key=func.concat(FORGOTTEN, FraudFinding.id))
+            .execution_options(synchronize_session=False)
+        )
+
+
 async def forget_cards(session: AsyncSession, merchant_id: UUID, cards: Iterable[UUID]) -> None:
-    """Drop the links and findings about these cards: the people behind them are erased."""
-    ids = list(cards)
+    """Drop the links and findings about these cards: the people behind them are erased.
+
+    Findings whose key was made from a person's device go where one of the cards is among theirs.
+    """
+    ids, rules = list(cards), [name for name, rule in FRAUD_RULE.items() if rule.key_days is not None]
+    await session.execute(_FORGET_SHARED, {"merchant_id": merchant_id, "cards": ids, "rules": rules})
     for table in (FraudOwnCard, FraudFinding):
         await session.execute(
             delete(table)
             .where(table.merchant_id == merchant_id, table.pass_id.in_(ids))
             .execution_options(synchronize_session=False)
         )
+
+
+# A finding about several cards names none of them in its row, only their visits.
+_FORGET_SHARED = text(
+    """DELETE FROM fraud_finding f WHERE f.merchant_id = :merchant_id AND f.pass_id IS NULL AND EXISTS (
+        SELECT 1 FROM jsonb_array_elements(f.events) AS e JOIN visit v
+            ON v.merchant_id = f.merchant_id AND v.id = (e->>0)::uuid
+        WHERE v.pass_id = ANY(:cards)) AND f.rule = ANY(:rules)"""
+)

@@ -30,4 +30,7 @@ class FraudSettings(ModuleSettings):
         le=240,
         description="Minutes before opening and after closing that are normal; -1: rule off.",
     )
+    days_kept: int = Field(
+        365, ge=30, le=1_825, description="Days after its last visit a finding is deleted, decided on or not."
+    )
     alert_mails: bool = Field(default=True, description="A mail on unusual speed, at most one an hour.")

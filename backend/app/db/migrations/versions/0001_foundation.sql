@@ -189,6 +189,22 @@ CREATE TABLE sign_up (
 
 CREATE INDEX ix_sign_up_expires_at ON sign_up (expires_at);;
 
+CREATE TABLE tier_level (
+	name TEXT NOT NULL, 
+	threshold BIGINT NOT NULL, 
+	multiplier NUMERIC(4, 2) DEFAULT '1' NOT NULL, 
+	perks TEXT DEFAULT '' NOT NULL, 
+	entry_points BIGINT DEFAULT '0' NOT NULL, 
+	entry_stamps BIGINT DEFAULT '0' NOT NULL, 
+	removed_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_tier_level PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT ck_tier_level_threshold CHECK (threshold >= 0)
+);;
+
+CREATE UNIQUE INDEX ix_tier_level_merchant_id_threshold ON tier_level (merchant_id, threshold) WHERE removed_at IS NULL;;
+
 CREATE TABLE update_counter (
 	name TEXT NOT NULL, 
 	value BIGINT NOT NULL, 
@@ -1184,6 +1200,46 @@ CREATE INDEX ix_stamp_event_merchant_id_pass_id_id ON stamp_event (merchant_id, 
 
 CREATE INDEX ix_stamp_event_merchant_id_store_id_id ON stamp_event (merchant_id, store_id, id);;
 
+CREATE TABLE tier_move (
+	pass_id UUID NOT NULL, 
+	before_id UUID, 
+	after_id UUID, 
+	why TEXT NOT NULL, 
+	on_day DATE NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_tier_move PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_tier_move_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_tier_move_merchant_id_before_id FOREIGN KEY(merchant_id, before_id) REFERENCES tier_level (merchant_id, id), 
+	CONSTRAINT fk_tier_move_merchant_id_after_id FOREIGN KEY(merchant_id, after_id) REFERENCES tier_level (merchant_id, id), 
+	CONSTRAINT ck_tier_move_why CHECK (why IN ('reached', 'lapsed', 'corrected'))
+);;
+
+CREATE INDEX ix_tier_move_merchant_id_on_day ON tier_move (merchant_id, on_day);;
+
+CREATE INDEX ix_tier_move_merchant_id_pass_id_id ON tier_move (merchant_id, pass_id, id);;
+
+CREATE TABLE tier_standing (
+	merchant_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	level_id UUID, 
+	since DATE, 
+	period_end DATE, 
+	held_until DATE, 
+	seen_on DATE NOT NULL, 
+	qualifying BIGINT DEFAULT '0' NOT NULL, 
+	before JSONB, 
+	moved_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_tier_standing PRIMARY KEY (merchant_id, pass_id), 
+	CONSTRAINT fk_tier_standing_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_tier_standing_merchant_id_level_id FOREIGN KEY(merchant_id, level_id) REFERENCES tier_level (merchant_id, id)
+);;
+
+CREATE INDEX ix_tier_standing_merchant_id_held_until ON tier_standing (merchant_id, held_until) WHERE held_until IS NOT NULL;;
+
+CREATE INDEX ix_tier_standing_merchant_id_level_id ON tier_standing (merchant_id, level_id);;
+
 CREATE TABLE visit (
 	store_id UUID NOT NULL, 
 	pass_id UUID NOT NULL, 
@@ -1419,6 +1475,16 @@ GRANT SELECT ON sign_up TO stempel_system;;
 CREATE POLICY system_delete ON sign_up FOR DELETE TO stempel_system USING (true);;
 
 GRANT DELETE ON sign_up TO stempel_system;;
+
+ALTER TABLE tier_level ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE tier_level FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON tier_level TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON tier_level TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tier_level TO stempel_app;;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON update_counter TO stempel_app;;
 
@@ -2057,6 +2123,26 @@ CREATE POLICY tenant ON stamp_event TO stempel_app USING (merchant_id = (SELECT 
 CREATE POLICY owner ON stamp_event TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT ON stamp_event TO stempel_app;;
+
+ALTER TABLE tier_move ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE tier_move FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON tier_move TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON tier_move TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tier_move TO stempel_app;;
+
+ALTER TABLE tier_standing ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE tier_standing FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON tier_standing TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON tier_standing TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tier_standing TO stempel_app;;
 
 ALTER TABLE visit ENABLE ROW LEVEL SECURITY;;
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from app.db.session import tenant_scope
 from app.kernel.jobs import JobContext
 from app.kernel.permissions import Principal
 from app.kernel.points import FRAUD_RULE, PERSONAL_DATA, SeenVisit, VisitScan
 from app.kernel.web.cookies import cookie_name
+from app.modules.accounts.tests.helpers import statements_of
 from app.modules.cards.factories import make_card
 from app.modules.fingerprints.jobs import sweep
 from app.modules.fingerprints.models import VisitTrace
+from app.modules.fraud.jobs import sweep as fraud_sweep
+from app.modules.fraud.service import scan_visits
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import switch_feature
 from app.modules.staff.factories import make_staff
@@ -159,6 +162,72 @@ async def test_hashes_are_deleted_after_their_time(place, database, clock, proce
     clock.advance(seconds=1)
     await sweep.run(context)
     assert await traces(database, merchant) == []
+
+
+async def shared_device(place, database, clock) -> str:
+    """Collect on four cards with one phone, look at it as the worker does, and return the finding's key."""
+    merchant, store, phone = place
+    await switch(database, merchant, is_on=True, now=clock.now())
+    cards = [await make_card(database, store) for _n in range(4)]
+    for number, card in enumerate(cards):
+        await phone.stamp(card, [card, *cards[:number]])
+    async with tenant_scope(database, merchant.id) as session:
+        await scan_visits(session, merchant.id, now=clock.now())
+    [key] = await keys_of(database, merchant)
+    [device] = {row.device_hash for row in await traces(database, merchant)}
+    assert key == device.hex()
+    return key
+
+
+async def keys_of(database, merchant) -> list[str]:
+    """Return the keys of the findings about phones."""
+    async with tenant_scope(database, merchant.id) as session:
+        rows = await session.execute(
+            text("SELECT key FROM fraud_finding WHERE rule = 'same_device' ORDER BY id")
+        )
+        return list(rows.scalars())
+
+
+async def test_a_finding_forgets_the_device_with_its_hash(place, database, clock, process):
+    """After the days that hashes are kept the finding stays, with its visits, and names no device any more."""
+    merchant, _store, _phone = place
+    key = await shared_device(place, database, clock)
+    context = JobContext(process.database, process.settings, clock, process.registry, process.resources)
+    clock.advance(days=30, seconds=-1)
+    await fraud_sweep.run(context)
+    assert await keys_of(database, merchant) == [key]
+    clock.advance(seconds=1)
+    for _run in range(2):
+        await fraud_sweep.run(context)
+    [forgotten] = await keys_of(database, merchant)
+    assert forgotten.startswith("forgotten:")
+
+
+async def test_erasing_one_person_takes_the_finding_about_the_phone(place, database, clock):
+    """The key was made from one of the cards: whoever holds one of them takes the finding along."""
+    merchant, _store, _phone = place
+    await shared_device(place, database, clock)
+    async with tenant_scope(database, merchant.id) as session:
+        customer_id = await session.scalar(text("SELECT customer_id FROM pass_object ORDER BY id LIMIT 1"))
+        await PERSONAL_DATA.get("fraud").erase(session, merchant.id, customer_id)
+    assert await keys_of(database, merchant) == []
+
+
+async def test_many_phones_are_looked_at_with_one_statement(place, database, clock):
+    """Twelve phones cost as many statements as one."""
+    merchant, store, phone = place
+    await switch(database, merchant, is_on=True, now=clock.now())
+    rule, counts = FRAUD_RULE.get("same_device"), []
+    for phones in (1, 11):
+        for _n in range(phones):
+            card = await make_card(database, store)
+            await phone.stamp(card, [card])
+        async with tenant_scope(database, merchant.id) as session:
+            scan = await scan_of(session, merchant, clock.now())
+            with statements_of(database) as sent:
+                await rule.find(scan)
+        counts.append(len(sent))
+    assert counts[0] == counts[1]
 
 
 async def test_shorter_time_counts_at_once_and_the_page_is_closed_while_off(place, database, clock, client):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
 
 from app.db.session import tenant_scope
 from app.kernel.jobs import JobContext
@@ -14,9 +15,9 @@ from app.kernel.permissions import Principal
 from app.kernel.points import PERSONAL_DATA
 from app.modules.accounts.factories import make_member
 from app.modules.cards.factories import make_card
-from app.modules.fraud.jobs import SCAN_EVERY, look_soon, scan
+from app.modules.fraud.jobs import SCAN_EVERY, look_soon, scan, sweep
 from app.modules.fraud.models import FraudFinding, FraudOwnCard
-from app.modules.fraud.queries import find_last_scan
+from app.modules.fraud.queries import find_last_scan, recent
 from app.modules.fraud.service import link_own_card, scan_visits
 from app.modules.fraud.settings import FraudSettings
 from app.modules.merchants.factories import make_merchant
@@ -372,6 +373,33 @@ async def test_personal_data_is_shown_and_erased(shop):
         assert (
             await session.scalars(select(FraudFinding).where(FraudFinding.pass_id == card.id))
         ).all() == []
+
+
+async def test_findings_are_deleted_after_their_time(shop, process):
+    """Kept for a year after the last visit, or as long as the merchant says, whatever was decided."""
+    await shop.set(card_visits=2, days_kept=60)
+    await shop.stamp(await shop.card(), 3)
+    await shop.scan()
+    [found] = await shop.findings("card_speed")
+    context = JobContext(process.database, process.settings, shop.clock, process.registry, process.resources)
+    shop.clock.at = found.last_at + timedelta(days=60, seconds=-1)
+    await sweep.run(context)
+    assert len(await shop.findings("card_speed")) == 1
+    shop.clock.at = found.last_at + timedelta(days=60)
+    await sweep.run(context)
+    assert await shop.findings("card_speed") == []
+
+
+async def test_newest_visits_are_read_by_their_moment(shop):
+    """The statement behind every look walks the index by moment, not a month of ids."""
+    sql = recent(shop.merchant.id, since=shop.clock.now()).compile(
+        dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}
+    )
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        await session.execute(text("SET LOCAL enable_sort = off"))
+        plan = "\n".join((await session.execute(text(f"EXPLAIN {sql}"))).scalars())
+    assert "merchant_id_at" in plan
 
 
 async def test_member_of_another_store_sees_and_changes_nothing_here(shop, database):
