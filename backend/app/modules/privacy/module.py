@@ -26,7 +26,7 @@ def nav_items(_page: PageContext) -> list[NavItem]:
 MODULE = Module(
     name="privacy",
     title=msg("Privacy"),
-    needs=("messaging", "merchants", "stores", "customers", "cards"),
+    needs=("messaging", "merchants", "stores", "customers", "cards", "wallets"),
     has_models=True,
     routers=(
         "pages.card_pages:router",

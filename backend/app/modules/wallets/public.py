@@ -17,6 +17,7 @@ from app.modules.wallets.logos import find_logo
 from app.modules.wallets.marks import MARK_SQL, mark_changed
 from app.modules.wallets.messages.rules import CardMessage
 from app.modules.wallets.messages.service import send_wallet_message
+from app.modules.wallets.overview.offered import offered_wallets
 from app.modules.wallets.overview.queries import CardCounts, count_cards
 from app.modules.wallets.own_icons import icon_url, own_icon, own_photo, owner_of
 from app.modules.wallets.rules import (
@@ -60,6 +61,7 @@ __all__ = [
     "icon_url",
     "mark_changed",
     "mark_program_changed",
+    "offered_wallets",
     "own_icon",
     "own_photo",
     "owner_of",

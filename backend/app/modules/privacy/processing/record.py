@@ -8,6 +8,7 @@ from app.db.base import Base
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
 from app.kernel.points import PERSONAL_DATA
+from app.modules.privacy.processing.words import describe
 
 _CONTRACT = msg("Contract: the loyalty card (Art. 6(1)(b) GDPR)")
 _CONSENT = msg("Consent (Art. 6(1)(a) GDPR)")
@@ -15,7 +16,7 @@ _INTEREST = msg("Legitimate interest: preventing misuse, counting (Art. 6(1)(f) 
 _DUTY = msg("Legal duty to prove consents (Art. 7(1) GDPR)")
 _UNTIL_ERASED = msg("until the customer is erased")
 
-# By module: why it is there, on what ground, how long. What is missing here stands with the words for a card.
+# By module: why it is there, on what ground, how long. A module that is missing here fails the build.
 PURPOSES: dict[str, tuple[str, str, str]] = {
     "customers": (msg("Knowing whom a card belongs to; proof of consents"), _CONTRACT, _UNTIL_ERASED),
     "cards": (msg("Running the card: stamps, points, rewards"), _CONTRACT, _UNTIL_ERASED),
@@ -45,12 +46,14 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """One activity. columns: table.column of what is personal or points at a person."""
+    """One activity. holds, points: in words; personal, pseudonyms: the same as table.column, for who looks it up."""
 
     module: str
     purpose: str
     ground: str
     kept: str
+    holds: tuple[str, ...]
+    points: tuple[str, ...]
     personal: tuple[str, ...]
     pseudonyms: tuple[str, ...]
 
@@ -61,18 +64,22 @@ def make_record() -> list[Processing]:
     for name, handler in PERSONAL_DATA.items():
         purpose, ground, kept = PURPOSES.get(name, PURPOSES["cards"])
         columns = [
-            (f"{table}.{column.name}", column.info.get("privacy"))
+            (table, column.name, column.info.get("privacy"))
             for table in handler.tables
             for column in Base.metadata.tables[table].columns
         ]
+        personal = [(table, column) for table, column, mark in columns if mark in {"personal", "sealed"}]
+        pseudonyms = [(table, column) for table, column, mark in columns if mark in {"pseudonym", "secret"}]
         record.append(
             Processing(
                 module=name,
                 purpose=_(purpose),
                 ground=_(ground),
                 kept=_(kept),
-                personal=tuple(column for column, mark in columns if mark in {"personal", "sealed"}),
-                pseudonyms=tuple(column for column, mark in columns if mark in {"pseudonym", "secret"}),
+                holds=describe(personal),
+                points=describe(pseudonyms),
+                personal=tuple(".".join(one) for one in personal),
+                pseudonyms=tuple(".".join(one) for one in pseudonyms),
             )
         )
     return record
