@@ -399,9 +399,9 @@ async def test_the_envelope_names_the_message(shop: Shop) -> None:
 
 
 async def test_an_outage_is_asked_about_once_a_minute(shop: Shop) -> None:
-    """Six mails and an hour without a server: one try a minute after the first three; then each arrives once."""
+    """Twelve mails and an hour without a server: one try a minute after the first three; then each arrives once."""
     shop.server.answer = MailDelayed("connection", about_server=True)
-    due = {await shop.queue(number=number): shop.clock.now() for number in range(6)}
+    due = {await shop.queue(number=number): shop.clock.now() for number in range(12)}
     waiting = dict(due)
     begun = shop.clock.now()
     recovered = None
@@ -420,8 +420,8 @@ async def test_an_outage_is_asked_about_once_a_minute(shop: Shop) -> None:
             waiting[message_id] = shop.clock.now() + max(after, timedelta(seconds=10))
     assert recovered is not None
     assert shop.clock.now() - recovered <= timedelta(minutes=5)
-    assert len(shop.server.mails) == 6
-    assert len({message_from_bytes(content)["Message-ID"] for _sender, content in shop.server.mails}) == 6
+    assert len(shop.server.mails) == 12
+    assert len({message_from_bytes(content)["Message-ID"] for _sender, content in shop.server.mails}) == 12
 
 
 async def test_control_without_the_shared_probe_every_mail_asks(

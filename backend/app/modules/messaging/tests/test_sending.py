@@ -56,6 +56,7 @@ class Inbox:
         self.recipient_answers: list[str] = []
         self.data_answers: list[str] = []
         self.wait = 0.0
+        self.is_silent = False
         self.hang_up = False
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
@@ -69,6 +70,9 @@ class Inbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.wait:
             await asyncio.sleep(self.wait)
+        if self.is_silent:
+            # Not a time that a busy machine may pass: the answer never comes, until the server is stopped.
+            await asyncio.Event().wait()
         if self.hang_up:
             assert server.transport is not None
             server.transport.close()
@@ -102,7 +106,7 @@ def job(process: Process, clock: FixedClock, server: SmtpServer) -> JobContext:
     """Return a job's job whose mails go to the server of the test."""
     resources = Resources()
     resources._objects.update(process.resources._objects)  # noqa: SLF001
-    resources.put(MailTransport, SmtpTransport(server, command_timeout=20, send_timeout=20))
+    resources.put(MailTransport, SmtpTransport(server, command_timeout=2, send_timeout=2))
     return JobContext(
         database=process.database,
         settings=process.settings,
@@ -241,12 +245,9 @@ async def test_5xx_is_given_up(job: JobContext, inbox: Inbox, step: str) -> None
     assert inbox.messages == []
 
 
-async def test_a_slow_server_is_left_and_tried_again(
-    job: JobContext, inbox: Inbox, server: SmtpServer
-) -> None:
+async def test_a_slow_server_is_left_and_tried_again(job: JobContext, inbox: Inbox) -> None:
     """A server that does not answer in time holds nobody up for longer than the limit."""
-    inbox.wait = 60
-    job.resources.put(MailTransport, SmtpTransport(server, command_timeout=2, send_timeout=2))
+    inbox.is_silent = True
     message_id = await queue(job)
     loop = asyncio.get_running_loop()
     begun = loop.time()
@@ -254,7 +255,7 @@ async def test_a_slow_server_is_left_and_tried_again(
     with pytest.raises(TryAgain, match="timeout"):
         await send_message(job, message_id=message_id)
 
-    assert loop.time() - begun < 30
+    assert loop.time() - begun < 4
     assert (await row_of(job, message_id)).status == "waiting"
 
 
