@@ -15,6 +15,7 @@ from app.kernel.audit import record_audit
 from app.kernel.errors import NotFound
 from app.kernel.i18n import current
 from app.kernel.jobs import enqueue
+from app.kernel.locks import lock_name
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.points import EXPORTER, Exporter
@@ -28,6 +29,8 @@ KEPT_FOR = timedelta(days=7)
 FILES_SHOWN = 20
 # So many files of one merchant may be waiting or under way; more would only take turns with each other.
 UNDER_WAY_MAX = 3
+# Orders of one merchant are counted one after the other, so that two at once do not both find the last place free.
+UNDER_WAY_LOCK = "exports.under_way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,8 @@ class OrderedFile:
 
 
 def may_download(principal: Principal, exporter: Exporter) -> bool:
-    """Tell whether a table is for this member: what tells stores apart is not for who is limited to some of them."""
-    is_of_stores = any(column.name == "store" for column in exporter.columns)
-    return principal.may(exporter.permission) and not (is_of_stores and principal.store_ids)
+    """Tell whether a table is for this member: each is of the whole business, and so for nobody limited to stores."""
+    return principal.may(exporter.permission) and not principal.store_ids
 
 
 def find_exporter(key: str, principal: Principal) -> Exporter:
@@ -78,6 +80,7 @@ async def order_file(
         await WRITERS[form](session, Order(exporter, merchant), take)
         await _record(session, principal, target_id=None, facts=facts, now=now)
         return MadeFile(b"".join(pieces))
+    await lock_name(session, UNDER_WAY_LOCK, principal.merchant_id)
     if await _under_way(session, principal.merchant_id) >= UNDER_WAY_MAX:
         return Refusal("rate_limited")
     export_id = new_id()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -19,12 +20,15 @@ from app.kernel.clock import FixedClock
 from app.kernel.jobs import JobContext
 from app.kernel.jobs.enqueue import connection_of
 from app.kernel.jobs.runner import JobRunner
+from app.kernel.permissions import Principal
 from app.kernel.points import EXPORTER, PERSONAL_DATA
 from app.kernel.web import csv as python_csv
 from app.modules.accounts.factories import make_member
 from app.modules.cards.factories import make_card
+from app.modules.exports import service as exports_service
 from app.modules.exports.jobs import forget_late
 from app.modules.exports.rules import FORMULA_STARTS, file_query, quoted_in_sql, sheet_name
+from app.modules.exports.service import OrderedFile, order_file
 from app.modules.exports.writing import WRITERS, Order
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import get_merchant
@@ -281,6 +285,62 @@ async def test_only_so_many_at_a_time(shop: Shop) -> None:
     assert len(await shop.files()) == 3
 
 
+async def order_at_once(shop: Shop, clock: FixedClock, *, count: int) -> int:
+    """Order so many large files in transactions that all begin before the first one ends; returns how many are kept.
+
+    Each waits, having ordered or been refused, until the others stand where it stood: in the worst place.
+    """
+    principal = Principal(
+        "member",
+        shop.merchant.id,
+        shop.merchant.owner_id,
+        role="owner",
+        scopes=frozenset({"customers.export"}),
+    )
+    ready = asyncio.Barrier(count)
+
+    async def one() -> object:
+        async with tenant_scope(shop.database, shop.merchant.id) as session:
+            await session.execute(text("SELECT 1"))
+            await ready.wait()
+            return await order_file(session, principal, key="customers", form="csv", now=clock.now())
+
+    outcomes = await asyncio.gather(*(one() for _ in range(count)))
+    ordered = sum(isinstance(outcome, OrderedFile) for outcome in outcomes)
+    assert len(await shop.files()) == ordered
+    return ordered
+
+
+async def test_orders_at_once_stop_at_the_limit(shop: Shop, clock: FixedClock) -> None:
+    """Of eight orders at the same moment three are taken."""
+    await shop.fill(MANY)
+
+    assert await order_at_once(shop, clock, count=8) == 3
+
+
+async def test_control_without_the_lock_more_are_taken(
+    shop: Shop, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody waits for the one before, all find a place free."""
+    waiting = asyncio.Barrier(8)
+
+    async def lock_nothing(*_values: Any) -> None:
+        return None
+
+    counted = exports_service._under_way
+
+    async def count_together(session: Any, merchant_id: Any) -> int:
+        found = await counted(session, merchant_id)
+        await waiting.wait()
+        return found
+
+    monkeypatch.setattr(exports_service, "lock_name", lock_nothing)
+    monkeypatch.setattr(exports_service, "_under_way", count_together)
+    await shop.fill(MANY)
+
+    assert await order_at_once(shop, clock, count=8) == 8
+
+
 async def test_an_export_is_on_the_record(shop: Shop) -> None:
     """Who took which table away stands in the audit, without what was in it."""
     await make_card(shop.database, shop.store, name="Anna")
@@ -374,7 +434,7 @@ async def test_memory_does_not_grow_with_the_rows(shop: Shop, form: str, first: 
 
 
 async def test_who_is_limited_to_a_store_gets_no_table_of_all_stores(shop: Shop, database: Database) -> None:
-    """Visits, entries, rewards and daily figures are neither offered nor given; customers belong to the business."""
+    """Every table is of the whole business: none is offered or given to who is limited to some stores."""
     own = await make_store(database, shop.merchant)
     manager = await make_member(database, shop.merchant.id, "manager", store_ids=(own.id,))
     answers = {
@@ -382,8 +442,6 @@ async def test_who_is_limited_to_a_store_gets_no_table_of_all_stores(shop: Shop,
         for table in TABLES
     }
 
-    of_stores = {"visits", "stamps", "points", "redemptions", "daily"}
-    assert {table for table, status in answers.items() if status == 404} == of_stores
+    assert answers == dict.fromkeys(TABLES, 404)
     page = (await shop.client.get("/dashboard/exports", headers=manager.headers)).text
-    assert "/dashboard/exports/customers" in page
-    assert "/dashboard/exports/visits" not in page
+    assert not [table for table in TABLES if f"/dashboard/exports/{table}" in page]
