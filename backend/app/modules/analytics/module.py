@@ -31,6 +31,7 @@ from app.modules.analytics.jobs import (
 )
 from app.modules.analytics.personal import PERSONAL
 from app.modules.analytics.profile import customer_panel
+from app.modules.analytics.reading import GLOSSARY
 from app.modules.analytics.settings import AnalyticsSettings
 from app.modules.analytics.tables import DAILY
 from app.modules.analytics.views.cohorts import load_cohorts
@@ -53,7 +54,7 @@ REPORTS = {
     "value": ReportView(msg("Value"), VIEW, load_value, "coins", 50, ranged=False),
     "places": ReportView(msg("Stores and staff"), VIEW, load_places, "building-store", 60),
     "liability": ReportView(msg("Open rewards"), VIEW, load_liability, "gift", 70, ranged=False),
-    "glossary": ReportView(msg("In words"), VIEW, load_glossary, "help", 200, ranged=False),
+    GLOSSARY: ReportView(msg("What the figures mean"), VIEW, load_glossary, "help", 200, ranged=False),
 }
 
 

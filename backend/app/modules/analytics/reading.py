@@ -27,6 +27,8 @@ from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import list_stores
 
 BASE = "/dashboard/analytics"
+# Beneath every page instead of among them.
+GLOSSARY = "glossary"
 _Blank = BeforeValidator(lambda value: None if value == "" else value)
 _FIRST, _LAST = date(2000, 1, 1), date(9000, 1, 1)
 
@@ -104,7 +106,7 @@ def tabs_of(page: PageContext, key: str, asked: Asked) -> list[dict[str, Any]]:
             "current": name == key,
         }
         for name, view in found
-        if page.principal.may(view.permission)
+        if name != GLOSSARY and page.principal.may(view.permission)
     ]
 
 

@@ -148,6 +148,20 @@ async def test_the_overview_adds_up(reader: Reader) -> None:
     assert sum(int(row["Visits"]) for row in rows) == 3
 
 
+async def test_each_picture_has_its_numbers(reader: Reader) -> None:
+    """Beneath the stamps stand the stamps, beside those of the same day of the week before."""
+    card = await reader.world.join(50)
+    for days_ago in (1, 8, 8.01):
+        await reader.visit(card, days_ago)
+    await reader.count()
+    rows = await reader.table("overview", "stamps", "days=7")
+
+    assert len(rows) == 7
+    assert [row for row in rows if row["Stamps"] != "0"] == [
+        {"Day": "2026-11-19", "Stamps": "1", "before": "2"}
+    ]
+
+
 async def test_the_home_says_the_same(reader: Reader) -> None:
     """Home and overview read one definition: this week's visits are those of the days since Monday."""
     card = await reader.world.join(50)

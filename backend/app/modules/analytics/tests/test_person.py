@@ -63,7 +63,8 @@ def test_one_person_and_all_customers_are_one_model(
     # At the pole itself, a = 1, both step aside by a millionth.
     assert one.visits == pytest.approx(visits, rel=1e-5)
     assert one.alive == pytest.approx(float(chance_alive(np.array(parameters), all_customers)[0]), rel=1e-9)
-    assert one.value_minor == pytest.approx(visits * worth * 0.8, rel=1e-5)
+    # Every day was paid: the shop's four of five weigh as two days beside them.
+    assert one.value_minor == pytest.approx(visits * worth * (x + 1.6) / (x + 2), rel=1e-5)
 
 
 def test_eight_of_ten_futures_lie_in_the_range() -> None:
@@ -87,6 +88,12 @@ def test_eight_of_ten_futures_lie_in_the_range() -> None:
 
     # Whole visits: the bounds themselves belong to the range, so it holds somewhat more than eight of ten.
     assert 0.78 <= inside / asked <= 0.95
+
+
+def test_without_amounts_no_money_is_expected() -> None:
+    """With whom no amount was ever typed in, visits are expected and money is not; the control: one amount is."""
+    assert ahead(History(6, 30.0, 38.0, 0, 0.0)).value_minor is None
+    assert ahead(History(6, 30.0, 38.0, 1, 35.0)).value_minor is not None
 
 
 def test_too_short_a_history_says_nothing() -> None:

@@ -18,6 +18,8 @@ LIKELY = (0.1, 0.9)
 # A person who was there on fewer days has told less about themselves than the shop's average has.
 DAYS_MIN = 3
 TERMS_MAX = 20_000
+# How many days with a visit the shop's share of paid ones weighs, beside the person's own.
+SHARE_WEIGHT = 2
 # A regular of every day, for a year; who would come more often is not drawn further.
 VISITS_DRAWN_MAX = 400
 
@@ -89,7 +91,7 @@ def look_ahead(habits: Habits, history: History, *, weeks: float) -> Outlook | N
     if not isfinite(visits):
         return None
     worth = _worth_of_a_day(habits, history)
-    value = None if worth is None else visits * habits.paid_share * worth
+    value = None if worth is None else visits * _paid_share(habits, history) * worth
     futures = _draw_futures(habits, history, weeks=weeks, alive=alive)
     return Outlook(
         alive=alive,
@@ -138,7 +140,16 @@ def _series(first: float, second: float, third: float, z: float) -> float:
     return total
 
 
+def _paid_share(habits: Habits, history: History) -> float:
+    """Return on what share of the days an amount is to be expected: the person's own, drawn towards the shop's."""
+    known = history.days - 1 + SHARE_WEIGHT
+    return (history.paid_days + SHARE_WEIGHT * habits.paid_share) / known
+
+
 def _worth_of_a_day(habits: Habits, history: History) -> float | None:
+    """Return what a paid day is worth; None for somebody with whom no amount was ever typed in."""
+    if history.paid_days == 0:
+        return None
     if habits.spending is None:
         return habits.flat_minor
     p, q, v = habits.spending
@@ -166,8 +177,9 @@ def _draw_futures(habits: Habits, history: History, *, weeks: float, alive: floa
 
 
 def _draw_spending(habits: Habits, history: History, made: Random, *, visits: int) -> float:
-    paid = sum(made.random() < habits.paid_share for _visit in range(visits))
-    if not paid:
+    share = _paid_share(habits, history)
+    paid = sum(made.random() < share for _visit in range(visits))
+    if not paid or not history.paid_days:
         return 0.0
     if habits.spending is None:
         return paid * (habits.flat_minor or 0.0)

@@ -15,14 +15,14 @@ async def load_glossary(_context: ReportContext) -> Report:
     return Report(
         blocks=[
             Block(
-                _("What the figures mean"),
+                _("Figures"),
                 _("A figure means the same on every page, in every file and on the home page."),
                 table=Table(
                     "figures", [Column(_("Figure"), "text"), Column(_("What it counts"), "text")], figures
                 ),
             ),
             Block(
-                _("What the segments mean"),
+                _("Segments"),
                 _("Everybody is in exactly one segment."),
                 table=Table(
                     "segments", [Column(_("Segment"), "text"), Column(_("Who they are"), "text")], segments

@@ -72,7 +72,12 @@ def _blocks(context: ReportContext, compared: Compared, keys: list[str]) -> list
     ]
     titles = {"stamps": _("Stamps"), "points": _("Points"), "rewards": _("Rewards"), "sales": _("Sales")}
     blocks += [
-        Block(title, "", chart(series(key, "1"), of=title, before_of=key))
+        Block(
+            title,
+            "",
+            chart(series(key, "1"), of=title, before_of=key),
+            _small_table(step, parts, rows, earlier, key=key),
+        )
         for key, title in titles.items()
         if key in keys
     ]
@@ -83,11 +88,31 @@ def _moved(part: Period, back: timedelta) -> Period:
     return Period(part.start - back, part.end - back)
 
 
-def _table(step: str, parts: list[Period], rows: list[dict[str, Value]], *, keys: list[str]) -> Table:
+def _first_column(step: str) -> Column:
     heading = {"day": _("Day"), "week": _("Week from"), "month": _("Month")}[step]
-    kind = "month" if step == "month" else "day"
+    return Column(heading, "month" if step == "month" else "day")
+
+
+def _small_table(
+    step: str,
+    parts: list[Period],
+    rows: list[dict[str, Value]],
+    earlier: list[dict[str, Value]] | None,
+    *,
+    key: str,
+) -> Table:
+    """Return the numbers of one picture, beside those of the period before where there is one."""
+    columns = [_first_column(step), column(key)]
+    cells: list[list[Value]] = [[part.start, row[key]] for part, row in zip(parts, rows, strict=True)]
+    if earlier is not None:
+        columns.append(Column(_("before"), FIGURES[key].kind))
+        cells = [[*line, then[key]] for line, then in zip(cells, earlier, strict=True)]
+    return Table(key, columns, cells)
+
+
+def _table(step: str, parts: list[Period], rows: list[dict[str, Value]], *, keys: list[str]) -> Table:
     return Table(
         "visits",
-        [Column(heading, kind), *(column(name) for name in keys)],
+        [_first_column(step), *(column(name) for name in keys)],
         [[part.start, *(row[name] for name in keys)] for part, row in zip(parts, rows, strict=True)],
     )

@@ -123,6 +123,8 @@ def _table(result: dict[str, Any], *, has_money: bool) -> Block:
     )
     if has_money:
         low, high = (in_major(bound) for bound in result["value_range_minor"])
-        rows.append([_("Spent per customer, so far"), in_major(result["past_minor"]), None, None])
-        rows.append([_("Worth per customer, next 12 months"), in_major(result["value_minor"]), low, high])
+        spent, worth = _("Spent per customer, so far"), _("Worth per customer, next 12 months")
+        # The column's other rows are visits, so the unit stands beside the name.
+        rows.append([f"{spent} ({result['currency']})", in_major(result["past_minor"]), None, None])
+        rows.append([f"{worth} ({result['currency']})", in_major(result["value_minor"]), low, high])
     return Block(_("The figures behind it"), text, table=Table("expected", columns, rows))
