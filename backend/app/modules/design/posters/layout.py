@@ -15,6 +15,9 @@ MEDIUM, BOLD = FONTS / "Inter_500Medium.ttf", FONTS / "Inter_800ExtraBold.ttf"
 MEASURED_AT = 1_000
 LINE = 1.18
 SMALLEST = 0.45
+# How much smaller a headline may become for the code to keep at least half of the width.
+HEADLINE_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)
+CODE_SHARE_MIN = 0.52
 # Width and height of a face in millimetres.
 SIZES = {"a4": (210, 297), "a5": (148, 210), "tent": (105, 148), "square": (100, 100), "round": (100, 100)}
 FORMATS = tuple(SIZES)
@@ -131,16 +134,13 @@ def _poster(
 ) -> Face:
     assert not is_round, "only stickers are round"
     unit = width / 100
-    column = _Column(width / 2, 9 * unit, width * 0.84)
-    ornament = _ornament(width, height, look)
-    if look.logo:
-        column.logo(look.logo, 13 * unit)
-        column.gap(3 * unit)
-    column.words(text.headline, 13 * unit, look.foreground, bold=True, lines_max=2)
-    column.gap(1.5 * unit)
-    column.words(text.offer, 6.2 * unit, look.accent, bold=True, lines_max=2)
     foot = height - (8 + 6.4 * len(text.steps)) * unit - 8 * unit
-    side = min(62 * unit, foot - column.y - 5 * unit)
+    # The code is what is looked for: words give way to it.
+    for share in HEADLINE_SHARES:
+        column = _head(width, text, look, share)
+        side = min(62 * unit, foot - column.y - 5 * unit)
+        if side >= CODE_SHARE_MIN * width:
+            break
     top = column.y + (foot - column.y - side) / 2 + 1 * unit
     code = Code((width - side) / 2, top, side, url)
     below = _Column(width / 2, foot, width * 0.84)
@@ -149,8 +149,21 @@ def _poster(
         below.gap(0.5 * unit)
     name = _Column(width / 2, height - 11 * unit, width * 0.84)
     name.words(text.shop, 4.6 * unit, look.foreground, bold=True)
-    shapes = (*ornament, *column.shapes, code, *below.shapes, *name.shapes)
+    shapes = (*_ornament(width, height, look), *column.shapes, code, *below.shapes, *name.shapes)
     return Face(width, height, look.background, shapes)
+
+
+def _head(width: float, text: PosterText, look: PosterLook, share: float) -> _Column:
+    """Return what stands above the code. share: of the largest headline."""
+    unit = width / 100
+    column = _Column(width / 2, 9 * unit, width * 0.84)
+    if look.logo:
+        column.logo(look.logo, 13 * share * unit)
+        column.gap(3 * share * unit)
+    column.words(text.headline, 13 * share * unit, look.foreground, bold=True, lines_max=2)
+    column.gap(1.5 * unit)
+    column.words(text.offer, max(4.6, 6.2 * share) * unit, look.accent, bold=True, lines_max=2)
+    return column
 
 
 def _ornament(width: float, height: float, look: PosterLook) -> list[Shape]:
@@ -166,9 +179,18 @@ def _sticker(
     top, foot = (10, 88) if is_round else (5, 95)
     column = _Column(width / 2, top * unit, width * (0.58 if is_round else 0.88))
     column.words(text.headline, (8 if is_round else 9.5) * unit, look.foreground, bold=True, lines_max=2)
-    name_size, lines = fit(text.shop, 5 * unit, width=width * (0.5 if is_round else 0.86), bold=True)
-    name = [Words(width / 2, foot * unit, name_size, line, look.accent, bold=True) for line in lines]
-    room = foot * unit - name_size * LINE - column.y
+    # A long name takes two lines rather than letters nobody can read.
+    size, lines = fit(text.shop, 5 * unit, width=width * (0.48 if is_round else 0.86), bold=True, lines_max=1)
+    if size < 3.5 * unit:
+        size, lines = fit(
+            text.shop, 3.5 * unit, width=width * (0.46 if is_round else 0.86), bold=True, lines_max=2
+        )
+    first = foot * unit - (len(lines) - 1) * size * LINE
+    name = [
+        Words(width / 2, first + place * size * LINE, size, line, look.accent, bold=True)
+        for place, line in enumerate(lines)
+    ]
+    room = first - size * LINE - column.y
     side = min((56 if is_round else 68) * unit, room - 3 * unit)
     ring = [Disc(width / 2, height / 2, 47.5 * unit, look.accent, 0.7 * unit)] if is_round else []
     code = Code((width - side) / 2, column.y + (room - side) / 2 + unit, side, url)

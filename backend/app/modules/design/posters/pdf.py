@@ -35,6 +35,7 @@ def draw_pdf(sheet: Sheet, *, title: str, for_printer: bool) -> bytes:
     pdf.add_font("inter", fname=MEDIUM)
     pdf.add_font("inter", "B", fname=BOLD)
     pdf.add_page()
+    _set_boxes(pdf, margin, bleed)
     pdf.set_fill_color(sheet.face.color)
     _draw_ground(pdf, sheet, margin, bleed)
     with pdf.local_context():
@@ -45,6 +46,16 @@ def draw_pdf(sheet: Sheet, *, title: str, for_printer: bool) -> bytes:
     elif sheet.is_folded:
         _draw_fold(pdf, sheet, margin, 2.0)
     return bytes(pdf.output())
+
+
+def _set_boxes(pdf: FPDF, margin: float, bleed: float) -> None:
+    """Tell the printer's programs where the knife goes and how far the colour reaches (ISO 32000-1, 14.11.2)."""
+    page = pdf.pages[1]
+    for name, edge in (("trim_box", margin), ("bleed_box", margin - bleed)):
+        far = (pdf.w - edge, pdf.h - edge)
+        points = " ".join(f"{side * POINTS_PER_MM:.3f}" for side in (edge, edge, *far))
+        # fpdf writes every attribute of a page into its dictionary, and has none of its own for these two.
+        setattr(page, name, f"[{points}]")
 
 
 def _draw_ground(pdf: FPDF, sheet: Sheet, margin: float, bleed: float) -> None:

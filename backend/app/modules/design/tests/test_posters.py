@@ -65,6 +65,44 @@ async def test_every_format_has_its_size_and_its_code(
         assert len(found) == (2 if name == "tent" else 1)
 
 
+def box_mm(box: tuple[float, ...] | None) -> tuple[float, ...]:
+    """Return a box of a page in millimetres."""
+    assert box is not None
+    return tuple(round(side / 72 * MM_PER_INCH, 1) for side in box)
+
+
+@pytest.mark.parametrize("name", ["a4", "tent", "round"])
+async def test_the_file_says_where_to_cut(client: httpx2.AsyncClient, database: Database, name: str) -> None:
+    """TrimBox is the format, BleedBox three millimetres more on each side, and both fonts are in the file."""
+    merchant = await make_merchant(database)
+    store = await make_store(database, merchant)
+    url = f"/dashboard/stores/{store.id}/posters/{name}.pdf?marks=true"
+
+    pdf = (await client.get(url, headers=merchant.headers)).content
+    page = pypdfium2.PdfDocument(pdf)[0]
+
+    width, height = TRIM[name]
+    near, far = MARGIN - 3, (MARGIN + width + 3, MARGIN + height + 3)
+    assert box_mm(page.get_trimbox(fallback_ok=False)) == (MARGIN, MARGIN, MARGIN + width, MARGIN + height)
+    assert box_mm(page.get_bleedbox(fallback_ok=False)) == (near, near, *far)
+    assert pdf.count(b"/FontFile2") == 2
+
+
+def test_a_code_with_a_logo_is_read_in_small_print_on_colour() -> None:
+    """Two centimetres wide at 300 dots an inch, on the card's green: the logo in the middle costs nothing."""
+    out = io.BytesIO()
+    Image.new("RGB", (300, 300), "#111111").save(out, "PNG")
+    text = "https://cards.example.com/join/0199d0c2-aaaa-7bbb-8ccc-1234567890ab"
+    code = Image.open(io.BytesIO(code_png(text, out.getvalue(), scale=8)))
+    side = round(20 / MM_PER_INCH * 300)
+    printed = Image.new("RGB", (3 * side, 3 * side), "#0b5c46")
+    printed.paste(code.convert("RGB").resize((side, side), Image.Resampling.LANCZOS), (side, side))
+
+    (found,) = zxingcpp.read_barcodes(printed)
+
+    assert (found.text, found.ec_level) == (text, "H")
+
+
 async def test_colour_reaches_three_millimetres_beyond_the_cut(
     client: httpx2.AsyncClient, database: Database
 ) -> None:
