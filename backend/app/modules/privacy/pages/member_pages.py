@@ -25,6 +25,7 @@ from app.kernel.web.present import json_response
 from app.kernel.web.shell import render_member_page
 from app.modules.customers.public import ConsentSettings
 from app.modules.merchants.public import get_merchant
+from app.modules.privacy.processing.keeping import list_keeping
 from app.modules.privacy.processing.record import make_record
 from app.modules.privacy.proofs import FIELDS, list_proofs, read_proofs
 from app.modules.privacy.rules import CHANGE_EMAIL, ERASE, MONTHS_CHOICES, MONTHS_SUGGESTED, REMOVE_EMAIL
@@ -109,6 +110,8 @@ async def _page(
         "requests": await list_requests(session, merchant_id),
         "request_words": {kind: _(words) for kind, words in REQUEST_WORDS.items()},
         "record": make_record(),
+        "keeping": list_keeping(),
+        "kept_customers": _months_text(settings.inactive_months),
         "notice_url": f"/privacy/{stores[0].id}" if stores else None,
     }
     return await render_member_page(

@@ -1,7 +1,9 @@
 """Nothing of a deleted customer is left: in any column of any table, in the queue, in files or in logs."""
 
 import json
+from datetime import timedelta
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -59,6 +61,44 @@ def in_files(folder, needles):
     ]
 
 
+# More places in which a person may stand: files that were read in, files that were written, messages in wallets.
+_COPIES = """
+WITH run AS (
+  INSERT INTO import_run (merchant_id, id, file_name, digest, status, header, locale, rows, created_at, finished_at)
+  VALUES (:m, gen_random_uuid(), 'people.csv', '', 'done', '["Name"]', 'en', 1, :now, :now) RETURNING id
+), line AS (
+  INSERT INTO import_row (merchant_id, run_id, number, cells, outcome, customer_id)
+  SELECT :m, id, 1, CAST(:cells AS jsonb), 'created', :c FROM run
+), file AS (
+  INSERT INTO export_file (merchant_id, id, member_id, exporter, form, locale, status, rows_expected, created_at,
+    expires_at)
+  VALUES (:m, gen_random_uuid(), :owner, 'customers', 'csv', 'en', 'done', 1, :now, :later) RETURNING id
+), piece AS (
+  INSERT INTO export_chunk (merchant_id, export_id, number, content)
+  SELECT :m, id, 0, convert_to(:text, 'UTF8') FROM file
+)
+INSERT INTO wallet_message (merchant_id, id, pass_id, once_key, header, body, created_at, expires_at)
+VALUES (:m, gen_random_uuid(), :p, 'planted', :text, :text, :now, :later)
+"""
+
+
+async def copy_around(session, merchant, *, customer_id, pass_id, text_planted, now):
+    """Let the person stand in an import, in a file that waits to be fetched, and in a wallet's message."""
+    await session.execute(
+        text(_COPIES),
+        {
+            "m": merchant.id,
+            "c": customer_id,
+            "p": pass_id,
+            "owner": merchant.owner_id,
+            "cells": json.dumps([text_planted]),
+            "text": text_planted,
+            "now": now,
+            "later": now + timedelta(days=7),
+        },
+    )
+
+
 async def sums(database, merchant):
     """Return what the books say: entries and balances of the merchant."""
     async with tenant_scope(database, merchant.id) as session:
@@ -111,8 +151,6 @@ async def test_none_of_twenty_planted_strings_is_left(
         customer_id = await session.scalar(
             text("SELECT customer_id FROM pass_object WHERE id = :id"), {"id": pass_id}
         )
-        from uuid import UUID
-
         await add_note(
             session,
             merchant.id,
@@ -148,11 +186,25 @@ async def test_none_of_twenty_planted_strings_is_left(
                 "mail": f"{PLANTED[18]}@{PLANTED[19]}.example",
             },
         )
+        await copy_around(
+            session,
+            merchant,
+            customer_id=customer_id,
+            pass_id=UUID(pass_id),
+            text_planted=f"{PLANTED[6]} {PLANTED[7]}",
+            now=clock.now(),
+        )
     needles = [TAG, "621908172", quote(PLANTED[2])]
     before = await everywhere(admin_url, needles)
     # The control: the search sees the strings where they are known to be.
     assert {"customer.name", "customer.email", "customer.phone", "customer_note.text"} <= before
     assert {"outbox_message.recipient", "privacy_request.new_email", "customer_search.term"} <= before
+    assert {
+        "import_row.cells",
+        "export_chunk.content",
+        "wallet_message.header",
+        "wallet_message.body",
+    } <= before
     books = await sums(database, merchant)
 
     done = await send_form(client, f"{card}/delete", f"{card}/delete")
