@@ -192,6 +192,7 @@ class Pictures:
             (f"/dashboard/stores/{store}", "store"),
             (f"/dashboard/stores/{store}/design", "card-design"),
             (f"/dashboard/stores/{store}/posters", "posters"),
+            ("/dashboard/start/design", "first-steps"),
             ("/dashboard/analytics", "analytics"),
             ("/dashboard/analytics/value", "value"),
             ("/dashboard/customers", "customers"),
