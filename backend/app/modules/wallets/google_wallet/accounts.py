@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from dataclasses import dataclass
@@ -67,6 +68,10 @@ class GoogleAccount:
         return urlsplit(self.api_url).hostname == GOOGLE_HOST
 
 
+# So many merchants' keys stay read in a process, as Apple's certificates do.
+ACCOUNTS_KEPT_MAX = 200
+
+
 def read_key(text: str | bytes) -> dict[str, Any]:
     """Return the parts of a service account's JSON key; raises UnusableKey."""
     try:
@@ -119,13 +124,20 @@ async def find_account(session: AsyncSession, merchant_id: UUID) -> GoogleAccoun
     base = rest_base(settings.google_api_url)
     if row is not None:
         plain = keyring.unseal(row.sealed, context=seal_context(merchant_id))
-        return GoogleAccount(issuer_id=row.issuer_id, api_url=base, source="merchant", **read_key(plain))
+        # OpenSSL tests the key's numbers for some milliseconds: once a process, and beside the event loop.
+        parts = await asyncio.to_thread(_read_stored, plain)
+        return GoogleAccount(issuer_id=row.issuer_id, api_url=base, source="merchant", **parts)
     if settings.google_service_account is not None and settings.google_issuer_id:
-        parts = _read_file(settings.google_service_account)
-        if parts is None:
+        given = await asyncio.to_thread(_read_file, settings.google_service_account)
+        if given is None:
             return None
-        return GoogleAccount(issuer_id=settings.google_issuer_id, api_url=base, source="operator", **parts)
+        return GoogleAccount(issuer_id=settings.google_issuer_id, api_url=base, source="operator", **given)
     return stand_in_account(settings.keys_dir) if settings.demo else None
+
+
+@lru_cache(maxsize=ACCOUNTS_KEPT_MAX)
+def _read_stored(plain: bytes) -> dict[str, Any]:
+    return read_key(plain)
 
 
 def seal_context(merchant_id: UUID) -> str:
