@@ -27,6 +27,7 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
         msg("texts for some weeks, then only that one was sent"),
     ),
     "crm": (msg("Serving customers: corrections, notes, imports"), _CONTRACT, _UNTIL_ERASED),
+    "tiers": (msg("Levels for those who come often"), _CONTRACT, _UNTIL_ERASED),
     "nudges": (msg("Reminders and promotions"), _CONSENT, _UNTIL_ERASED),
     "fraud": (msg("Finding misuse at the till"), _INTEREST, _UNTIL_ERASED),
     "fingerprints": (

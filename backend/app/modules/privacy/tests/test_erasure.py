@@ -72,7 +72,7 @@ WITH run AS (
 ), file AS (
   INSERT INTO export_file (merchant_id, id, member_id, exporter, form, locale, status, rows_expected, created_at,
     expires_at)
-  VALUES (:m, gen_random_uuid(), :owner, 'customers', 'csv', 'en', 'done', 1, :now, :later) RETURNING id
+  VALUES (:m, gen_random_uuid(), :owner, 'customers', 'csv', 'en', 'ready', 1, :now, :later) RETURNING id
 ), piece AS (
   INSERT INTO export_chunk (merchant_id, export_id, number, content)
   SELECT :m, id, 0, convert_to(:text, 'UTF8') FROM file
