@@ -17,6 +17,15 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(drop());
 });
 
+// How often a card left this device: what was asked for before must not be kept afterwards.
+let departures = 0;
+
+/** Drop every kept page. */
+async function forget() {
+  departures += 1;
+  await caches.delete(PAGES);
+}
+
 /** The kept page, with the line that says how old it is. */
 async function asKept(kept) {
   const html = (await kept.text()).replace("data-kept-page hidden", "data-kept-page");
@@ -25,9 +34,11 @@ async function asKept(kept) {
 
 async function fromNetwork(request, url) {
   const cache = await caches.open(PAGES);
+  const before = departures;
   try {
     const response = await fetch(request);
-    if (response.ok && !response.redirected && !url.search) await cache.put(url.pathname, response.clone());
+    const isCard = response.ok && !response.redirected && !url.search;
+    if (isCard && departures === before) await cache.put(url.pathname, response.clone());
     // The card was removed from this device or its links were ended: the copy goes, too.
     else if (response.status === 401) await cache.delete(url.pathname);
     return response;
@@ -41,8 +52,9 @@ async function fromNetwork(request, url) {
 
 /** Keep a card's page as it is now, with the files it needs. */
 async function keep(path) {
+  const before = departures;
   const response = await fetch(path, { credentials: "same-origin", cache: "no-store" });
-  if (!response.ok || response.redirected) return;
+  if (!response.ok || response.redirected || departures !== before) return;
   await (await caches.open(PAGES)).put(path, response.clone());
   const html = await response.text();
   for (const [, file] of html.matchAll(/(?:href|src)="(\/(?:static|theme)\/[^"#]+)/g)) {
@@ -68,7 +80,7 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (url.origin !== location.origin) return;
   // A card that leaves this device leaves its copies, too, at once and before the server has answered.
-  if (request.method === "POST" && LEAVING.test(url.pathname)) event.waitUntil(caches.delete(PAGES));
+  if (request.method === "POST" && LEAVING.test(url.pathname)) event.waitUntil(forget());
   if (request.method !== "GET") return;
   if (request.mode === "navigate" && CARD_PAGE.test(url.pathname)) {
     event.respondWith(fromNetwork(request, url));
@@ -77,6 +89,6 @@ self.addEventListener("fetch", (event) => {
 
 // The page says when a card leaves this device, and when it has changed.
 self.addEventListener("message", (event) => {
-  if (event.data?.forget) event.waitUntil(caches.delete(PAGES));
+  if (event.data?.forget) event.waitUntil(forget());
   if (CARD_PAGE.test(event.data?.keep)) event.waitUntil(keep(event.data.keep).catch(() => {}));
 });
