@@ -131,7 +131,7 @@ async def search(process: Process, merchant_id: UUID, customers: int) -> float:
                 taken.append((time.perf_counter() - begin) * 1000)
         median = statistics.median(taken)
         slowest = max(slowest, median)
-        print(f"{name:22} {median:7.1f} ms  (slowest {max(taken):.1f})")
+        print(f"{name:22} {median:7.1f} ms  ({min(taken):.1f} to {max(taken):.1f})")
     async with tenant_scope(process.database, merchant_id) as session:
         begin = time.perf_counter()
         await session.execute(
