@@ -24,6 +24,7 @@ from app.modules.second_factor.module import MODULE as SECOND_FACTOR
 from app.modules.staff.module import MODULE as STAFF
 from app.modules.stamps.module import MODULE as STAMPS
 from app.modules.stores.module import MODULE as STORES
+from app.modules.tiers.module import MODULE as TIERS
 from app.modules.till.module import MODULE as TILL
 from app.modules.visits.module import MODULE as VISITS
 from app.modules.wallets.module import MODULE as WALLETS
@@ -52,6 +53,7 @@ INSTALLED: tuple[Module, ...] = (
     EXPORTS,
     FRAUD,
     FINGERPRINTS,
+    TIERS,
     DASHBOARD,
     PORTAL,
     TILL,
