@@ -199,6 +199,7 @@ class Pictures:
             ("/dashboard/messages/automatic/reward_ready", "messages"),
             ("/dashboard/privacy", "privacy"),
             ("/dashboard/visits", "visits"),
+            ("/dashboard/tiers", "tiers"),
             (f"/dashboard/staff/{store}", "team"),
         ):
             page.goto(path)
