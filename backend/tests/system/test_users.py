@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -22,18 +23,40 @@ from tests.runner.helpers import BACKEND, ROOT, clean_environment, run
 
 pytestmark = pytest.mark.system
 
-USER = "stempel-test"
+NAME_LENGTH_MAX = 32  # of useradd
 INSTALL_AND_START_SECONDS_MAX = 240.0
 LEFT_OUT = shutil.ignore_patterns(".venv", ".venv.lock", ".git", "__pycache__", ".*_cache", "node_modules")
 
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[pwd.struct_passwd]:
-    """A fresh ordinary user with a home; removed afterwards."""
-    made = run(["useradd", "--create-home", "--shell", "/bin/sh", USER])
-    assert made.returncode == 0, made.stderr
-    yield pwd.getpwnam(USER)
-    run(["userdel", "--remove", USER])
+    """A fresh ordinary user with a home, named for this run: what a killed run left is in nobody's way."""
+    name = f"stempel-{uuid4().hex[:16]}"
+    assert len(name) <= NAME_LENGTH_MAX
+    try:
+        made = run(["useradd", "--create-home", "--shell", "/bin/sh", name])
+        assert made.returncode == 0, made.stderr
+        yield pwd.getpwnam(name)
+    finally:
+        remove_user(name)
+
+
+def remove_user(name: str) -> None:
+    """Take the user away with everything of its own: what still runs, the home, the mails; none is left."""
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        return
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if process.stat().st_uid == found.pw_uid:
+                os.kill(int(process.name), signal.SIGKILL)
+    # Ours, not userdel's: two environments of many files take their time, and a command has a limit. useradd makes
+    # the home last: a user that was made halfway has none.
+    shutil.rmtree(found.pw_dir, ignore_errors=True)
+    removed = run(["userdel", "--force", "--remove", name])
+    assert name not in {one.pw_name for one in pwd.getpwall()}, removed.stderr
+    assert not Path(found.pw_dir).exists(), removed.stderr
 
 
 @pytest.fixture
@@ -89,7 +112,7 @@ def test_an_ordinary_user_runs_the_demo(user, place, owner):
     """In the user's own checkout, and in one of root's that the user can only read."""
     checkout = Path(shutil.copytree(ROOT, place / "the checkout", ignore=LEFT_OUT))
     if owner == "user":
-        run(["chown", "-R", f"{USER}:", str(checkout)])
+        run(["chown", "-R", f"{user.pw_name}:", str(checkout)])
     data = Path(user.pw_dir) / ".local" / "share" / "stempel"
     shutil.rmtree(data, ignore_errors=True)
     process = start_demo(user, checkout)
