@@ -52,7 +52,8 @@ SELECT :m, {_ID}, {_STORE}, {_CARD}, 'pin', {_STAFF}, 'staff_device', 300 + (n %
 FROM ({_AT}) AS made"""
 REWARDS = f"""
 INSERT INTO redemption (merchant_id, id, reward_id, pass_id, store_id, staff_id, given_by, kind, cost, redeemed_at)
-SELECT :m, {_ID}, CAST(:program AS uuid), {_CARD}, {_STORE}, {_STAFF}, 'pin', 'stamps', 10, at
+SELECT :m, {_ID}, (SELECT id FROM reward WHERE merchant_id = :m AND program_id = CAST(:program AS uuid) LIMIT 1),
+    {_CARD}, {_STORE}, {_STAFF}, 'pin', 'stamps', 10, at
 FROM ({_AT}) AS made"""
 TABLES = ("customer", "pass_object", "visit", "redemption")
 
