@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from app.db.session import Database, tenant_scope
+from app.modules.customers import service
 from app.modules.customers.public import (
     CustomerDetails,
     CustomerView,
@@ -28,3 +30,23 @@ async def make_customer(
             await session.flush()
             made = await get_customer(session, merchant.id, made.id)
     return made
+
+
+async def make_agreed_crowd(database: Database, merchant: Any, count: int, *, now: datetime) -> list[UUID]:
+    """Add so many people who agreed to mails and confirmed their address; all of them in few statements."""
+    people = [
+        service.new_customer(
+            merchant.id, CustomerDetails(name=f"Guest {n}", email=f"guest{n}@example.com"), now=now
+        )
+        for n in range(count)
+    ]
+    async with tenant_scope(database, merchant.id) as session:
+        session.add_all(people)
+        await session.flush()  # the consents point at these rows
+        for person in people:
+            await service._write_consent(
+                session, person, given=True, locale=person.locale, source="join_page", now=now
+            )
+            person.email_verified_at = person.consent_confirmed_at = now
+        await session.flush()
+    return [person.id for person in people]
