@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from copy import copy
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,7 +26,6 @@ from app.config import Settings
 from app.db.session import tenant_scope
 from app.dependencies import StoreRef
 from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext
 from app.kernel.jobs.runner import JobRunner
 from app.kernel.ledger import INVARIANT
 from app.kernel.outcomes import Refusal
@@ -33,7 +33,6 @@ from app.modules.cards.factories import make_card
 from app.modules.cards.models import PassObject
 from app.modules.merchants.factories import make_merchant
 from app.modules.points.rules import add_months
-from app.modules.rewards.jobs import EXPIRY
 from app.modules.rewards.public import (
     RedeemCommand,
     VoidCommand,
@@ -46,7 +45,7 @@ from app.modules.stores.factories import make_store
 from app.modules.visits.public import AwardCommand, award_visit, void_visit
 from app.process import Process, build_process
 from app.utils.security import Keyring
-from tests.fixtures import START
+from tests.fixtures import START, cloned_database, database_urls
 
 NEEDED = 4
 POINTS_REWARD = 100
@@ -96,14 +95,31 @@ class Model:
 
 
 class World:
-    """A process of its own on a loop of its own, so that Hypothesis can call it from its own thread."""
+    """A process and a database of its own on a loop of its own, so that Hypothesis can call it from its own thread.
 
-    def __init__(self, base: Settings) -> None:
+    The worker does all of its nightly work for every merchant there is: here that is one.
+    """
+
+    def __init__(self, base: Settings, database_name: str) -> None:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.clock = FixedClock(START)
-        self.process: Process = build_process(base, clock=self.clock, keyring=Keyring.for_tests())
+        settings = base.model_copy(update=database_urls(database_name))
+        self.process: Process = build_process(settings, clock=self.clock, keyring=Keyring.for_tests())
+        self._owners_url = settings.database_admin_url
+
+    def begin_anew(self) -> None:
+        """Put the clock back and forget the shop before, with what its worker has done and has still to do."""
+        self.clock.at = START
+        self.run(self._empty())
+
+    async def _empty(self) -> None:
+        connection = await asyncpg.connect(self._owners_url)
+        await connection.execute(
+            "TRUNCATE merchant, job_schedule, pgqueuer, card_refresh, rollup_pending CASCADE"
+        )
+        await connection.close()
 
     def run(self, work: Any) -> Any:
         """Run a coroutine on the world's loop and return what it returns."""
@@ -131,7 +147,7 @@ class CardMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """Open a shop with one card."""
-        self.world.clock.at = START
+        self.world.begin_anew()
         self.world.run(self._open())
 
     async def _open(self) -> None:
@@ -240,16 +256,17 @@ class CardMachine(RuleBasedStateMachine):
         """The worker takes off what has run out."""
         self.world.clock.at += timedelta(days=days)
         self.model.expire(self.world.clock.now())
-        self.world.run(self._expire())
+        self.world.run(self._work())
 
-    async def _expire(self) -> None:
-        """Do what the worker does for expiry, and nothing of its other nightly work, which costs a minute."""
+    async def _work(self) -> None:
+        """Do all that the worker does: what is due of every module, and the jobs that come of it."""
         process, clock = self.world.process, self.world.clock
-        only = copy(process.registry)
-        only.modules = (process.registry.by_name["rewards"],)
-        context = JobContext(process.database, process.settings, clock, only, process.resources)
-        await EXPIRY.run(context)
-        await JobRunner(process.database, only, process.settings, clock, resources=process.resources).drain()
+        runner = JobRunner(
+            process.database, process.registry, process.settings, clock, resources=process.resources
+        )
+        assert await runner.schedule_due() > 0
+        drained = await runner.drain()
+        assert (drained.tried_again, drained.dead) == (0, 0)
 
     @invariant()
     def totals_are_the_models(self) -> None:
@@ -280,13 +297,14 @@ def VoidCommand_of(target: str, *, force: bool = False) -> VoidCommand:  # noqa:
 
 
 @pytest.fixture
-def world(settings: Settings) -> Any:
+def world(settings: Settings, worker_id: str) -> Any:
     """Return a world that ends with the test."""
-    made = World(settings)
-    WORLD.append(made)
-    yield made
-    WORLD.clear()
-    made.close()
+    with cloned_database(f"ledger_{worker_id}_{os.getpid()}") as name:
+        made = World(settings, name)
+        WORLD.append(made)
+        yield made
+        WORLD.clear()
+        made.close()
 
 
 def test_any_day_at_the_till_leaves_the_ledgers_true(world: World) -> None:
