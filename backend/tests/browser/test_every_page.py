@@ -177,9 +177,6 @@ async def test_customer_and_public_pages(demo: Demo, open_context: OpenContext) 
     points = demo.store("Mode Avenue")
     card = await take_card(page, points)
     await walk.look(page, f"/points/{points['id']}")
-    await page.goto("/demo/mailbox")
-    mail = await page.locator('main a[href^="/demo/mailbox/"]').first.get_attribute("href")
-    await walk.look(page, f"{mail}/mail")
     stranger = await (await open_context(expected=("/card/",))).page()
     for looking, path, status in (
         (page, f"/card/{card}", 200),

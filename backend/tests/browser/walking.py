@@ -22,6 +22,7 @@ SIDE_BY_SIDE = 3
 # Addresses outside the API's description that show no page of their own, each with its reason.
 FILE, PART, LEADS_ON = "a file", "a part of a page", "leads on to another page"
 MACHINES = "for machines"
+MAIL = "a mail as its reader gets it, in a frame where no script may run, axe's neither"
 NO_PAGES: dict[str, str] = {
     "/.well-known/security.txt": FILE,
     "/card/{pass_id}/data.json": FILE,
@@ -29,20 +30,25 @@ NO_PAGES: dict[str, str] = {
     "/card/{pass_id}/manifest.webmanifest": FILE,
     "/card/{pass_id}/state": PART,
     "/colors/{background}-{foreground}-{accent}.css": FILE,
+    "/dashboard/analytics": LEADS_ON,
     "/dashboard/analytics/{report}/{table}.{form}": FILE,
     "/dashboard/audit.csv": FILE,
     "/dashboard/customers/{customer_id}/data.json": FILE,
     "/dashboard/devices": LEADS_ON,
     "/dashboard/feed": PART,
     "/dashboard/fraud/news": PART,
+    "/dashboard/messages/automatic/{kind}/mail": MAIL,
+    "/dashboard/messages/news/{news_id}/mail": MAIL,
     "/dashboard/privacy/record.json": FILE,
     "/dashboard/staff": LEADS_ON,
+    "/dashboard/stores/{store_id}/design/pictures/{kind}": LEADS_ON,
     "/dashboard/stores/{store_id}/design/preview": LEADS_ON,
     "/dashboard/stores/{store_id}/design/save": LEADS_ON,
     "/dashboard/stores/{store_id}/posters/code.{what}": FILE,
     "/dashboard/stores/{store_id}/posters/{name}.{what}": FILE,
     "/dashboard/wallets/apple/check": PART,
     "/dashboard/wallets/apple/request": FILE,
+    "/demo/mailbox/{message_id}/mail": MAIL,
     "/healthz": MACHINES,
     "/invitation/link/{token}": LEADS_ON,
     "/metrics": MACHINES,
@@ -60,6 +66,8 @@ NO_PAGES: dict[str, str] = {
     "/wallet-pictures/{token}.png": FILE,
     "/wallets/apple-badge/{language}.svg": FILE,
 }
+# Where a page leads; the same page in another language or order is the same page.
+LINKS = "[...document.querySelectorAll('a[href]')].map(to => to.href.split(/[?#]/)[0])"
 # Where a word in the address names another page, each is looked at; of the others one stands for all.
 NAMED_PAGES = {"/dashboard/analytics/{report}", "/dashboard/messages/automatic/{kind}"}
 
@@ -114,9 +122,9 @@ class Walk:
         """Look at one page, and note where it leads."""
         self.problems += await look_at(page, address)
         self.note(page)
-        hrefs: list[str] = await page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)")
+        hrefs: list[str] = await page.evaluate(LINKS)
         own = urlsplit(page.url).netloc
-        self.add(*(urlsplit(href).path for href in hrefs if urlsplit(href).netloc == own))
+        self.add(*(href for href in hrefs if urlsplit(href).netloc == own))
 
     def note(self, page: Page) -> None:
         """Count the open page as reached."""
