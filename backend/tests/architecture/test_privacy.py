@@ -35,6 +35,7 @@ NOT_ABOUT_CUSTOMERS = {
     "store": "no person: the id of a store",
     "design_picture": "no person: the id of a logo or a stamp picture",
     "tag": "no person: the id of a word the shop sorts by; who carries it is customer_tag, which has a handler",
+    "tier_level": "no person: the id of a level",
     "lookup": "leads to stores and members by id",
     "rollup_day": "sums by store and by who gave at the till",
 }
