@@ -5,12 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from sqlalchemy import func, select
-from sqlalchemy import update as change
 
 from app.kernel.permissions import Principal
 from app.kernel.points import DemoShop
 from app.kernel.settings import save_settings
-from app.modules.merchants.models import Merchant
+from app.modules.merchants.public import switch_feature
 from app.modules.tiers.config import LevelDraft, add_level
 from app.modules.tiers.service import FEATURE, weigh_cards
 from app.modules.tiers.settings import TierSettings
@@ -26,13 +25,9 @@ async def add_levels(shop: DemoShop) -> None:
         select(func.count(Visit.amount_minor)).where(Visit.merchant_id == merchant_id)
     )
     steps = (0, 15_000, 60_000) if spends else (0, 12, 40)
-    await session.execute(
-        change(Merchant)
-        .where(Merchant.id == merchant_id, ~Merchant.modules_on.any(FEATURE))  # type: ignore[arg-type]
-        .values(modules_on=func.array_append(Merchant.modules_on, FEATURE))
-    )
     await save_settings(session, TierSettings(basis="spend" if spends else "visits"), merchant_id=merchant_id)
     owner = Principal("system", merchant_id, None)
+    await switch_feature(session, owner, FEATURE, is_on=True, now=shop.now)
     perk = "A biscuit with every coffee"
     drafts = (
         LevelDraft("Bronze", steps[0]),

@@ -62,7 +62,7 @@ def factor_text(ladder: Ladder, level_id: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A level on the ladder as a page draws it. at: its threshold in words."""
+    """A level on the ladder as a page draws it. at: its threshold in words, empty for everybody's."""
 
     name: str
     at: str
@@ -79,7 +79,9 @@ def rungs(found: CardStanding) -> list[Rung]:
     return [
         Rung(
             row.name,
-            counted_text(ladder.settings.basis, row.threshold, currency=ladder.currency),
+            counted_text(ladder.settings.basis, row.threshold, currency=ladder.currency)
+            if row.threshold
+            else "",
             held is not None and row.id == held.id,
             row.threshold <= top,
             tuple(part for part in (factor_text(ladder, row.id), *row.perks.splitlines()) if part.strip()),
