@@ -194,7 +194,8 @@ async def _level_page(
     form: FormInput[LevelForm] | None = None,
 ) -> Response:
     ladder = await load_ladder(session, principal.merchant_id)
-    stored: dict[str, Any] = {"multiplier": "1", "entry_points": 0, "entry_stamps": 0}
+    stored: dict[str, Any] = {"name": "", "threshold": "", "multiplier": "1", "perks": ""}
+    stored |= {"entry_points": 0, "entry_stamps": 0}
     if level is not None:
         stored = {name: getattr(level, name) for name in LevelForm.model_fields}
         stored["threshold"] = write_threshold(level, ladder)
