@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -87,6 +87,15 @@ MAIL_WAIT: Keyed[Callable[[MailTurn], Awaitable[datetime | None]]] = Keyed(
 UNSUBSCRIBE: Keyed[Callable[[AsyncSession, UUID, UUID], Awaitable[Unsubscribe | None]]] = Keyed(
     "UNSUBSCRIBE", about="The addresses by which a customer ends marketing mail, for every such mail."
 )
+# Called with a mail about to be written by itself; False: this person had their message of the week. True takes it.
+MAIL_SLOT: Keyed[Callable[[MailTurn], Awaitable[bool]]] = Keyed(
+    "MAIL_SLOT", about="Whether a customer may be written to this week by something that goes by itself."
+)
+# Offered under the kind of a message that goes by itself: the name of the feature that writes it, while it is on.
+MAIL_INSTEAD: Keyed[str] = Keyed(
+    "MAIL_INSTEAD",
+    about="The feature that writes a kind of message in place of the plain one, while it is on.",
+)
 # The first words that are not None count; the sender has its own where nobody offers any.
 MAIL_WORDING: Keyed[Callable[[WordingAsk], Awaitable[OwnWords | None]]] = Keyed(
     "MAIL_WORDING", about="A shop's own words for a service mail, in its reader's language."
@@ -100,3 +109,23 @@ async def find_own_words(ask: WordingAsk) -> OwnWords | None:
         if (words := await offer(ask)) is not None:
             return words
     return None
+
+
+async def quiet_until(turn: MailTurn) -> datetime | None:
+    """Return until when a customer is to be left in peace, or None: now is as good as any moment."""
+    moments = [await keeper(turn) for _name, keeper in MAIL_WAIT.items()]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+async def take_slot(turn: MailTurn) -> bool:
+    """Take a customer's message of the week for one that goes by itself; False where it is taken."""
+    for _name, offer in MAIL_SLOT.items():
+        if not await offer(turn):
+            return False
+    return True
+
+
+def written_instead(kind: str, modules_on: Collection[str]) -> str | None:
+    """Return the feature that writes this kind of message for a merchant with these features, or None."""
+    feature = dict(MAIL_INSTEAD.items()).get(kind)
+    return feature if feature in modules_on else None

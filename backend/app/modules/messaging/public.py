@@ -8,6 +8,8 @@ from app.modules.messaging.framing import mail_frame
 from app.modules.messaging.hooks import (
     MAIL_COMPLAINED,
     MAIL_GUARD,
+    MAIL_INSTEAD,
+    MAIL_SLOT,
     MAIL_WAIT,
     MAIL_WORDING,
     UNSUBSCRIBE,
@@ -18,6 +20,9 @@ from app.modules.messaging.hooks import (
     Unsubscribe,
     WordingAsk,
     find_own_words,
+    quiet_until,
+    take_slot,
+    written_instead,
 )
 from app.modules.messaging.layout import find_brand, render_html
 from app.modules.messaging.rules import MARKETING, SERVICE, split_text
@@ -48,11 +53,16 @@ SERVICE_KINDS = (
 __all__ = [
     "MAIL_COMPLAINED",
     "MAIL_GUARD",
+    "MAIL_INSTEAD",
+    "MAIL_SLOT",
     "MAIL_WAIT",
     "MAIL_WORDING",
     "OwnWords",
     "WordingAsk",
     "find_own_words",
+    "quiet_until",
+    "take_slot",
+    "written_instead",
     "mail_frame",
     "with_goodbye",
     "MARKETING",

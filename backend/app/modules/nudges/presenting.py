@@ -15,7 +15,7 @@ from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings
 from app.modules.customers.public import list_tags
 from app.modules.merchants.public import MerchantView, get_merchant
-from app.modules.messaging.public import count_suppressed
+from app.modules.messaging.public import count_suppressed, written_instead
 from app.modules.nudges.broadcasts.service import count_reach, get_news, list_news
 from app.modules.nudges.letters import make_sample
 from app.modules.nudges.models import News
@@ -122,6 +122,7 @@ async def overview(session: AsyncSession, principal: Principal, *, ready: bool) 
                 "icon": kind.icon,
                 "is_on": settings.is_on(name),
                 "is_own": any(key[0] == name for key in own),
+                "instead": written_instead(name, merchant.modules_on),
             }
             for name, kind in KINDS.items()
         ],

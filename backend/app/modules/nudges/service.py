@@ -23,7 +23,14 @@ from app.modules.accounts.public import find_member
 from app.modules.cards.public import card_token, get_card, list_cards_of_customer
 from app.modules.customers.public import CustomerView, get_customer, purpose_of, wants
 from app.modules.merchants.public import MerchantView, get_merchant
-from app.modules.messaging.public import MARKETING, MailTurn, OwnWords, WordingAsk, queue_mail
+from app.modules.messaging.public import (
+    MARKETING,
+    MailTurn,
+    OwnWords,
+    WordingAsk,
+    queue_mail,
+    written_instead,
+)
 from app.modules.nudges.models import NudgeSlot
 from app.modules.nudges.queries import Due, find_home_zone, list_due, list_zones
 from app.modules.nudges.rules import ALL_KINDS, KINDS, REST
@@ -66,7 +73,9 @@ async def write_due(session: AsyncSession, merchant_id: UUID, *, now: datetime) 
     if MODULE_NAME not in merchant.modules_on:
         return 0
     settings = await get_settings(session, NudgeSettings, merchant_id=merchant_id)
-    on = frozenset(kind for kind in KINDS if settings.is_on(kind))
+    on = frozenset(
+        kind for kind in KINDS if settings.is_on(kind) and not written_instead(kind, merchant.modules_on)
+    )
     own = await find_wordings(session, merchant_id)
     zones = await list_zones(session, merchant)
     written = 0
@@ -130,6 +139,11 @@ async def take_slot(session: AsyncSession, merchant_id: UUID, customer_id: UUID,
         where=NudgeSlot.last_at <= now - REST,
     )
     return (await session.execute(taken.returning(NudgeSlot.customer_id))).one_or_none() is not None
+
+
+async def slot_of(turn: MailTurn) -> bool:
+    """Take the customer's message of the week for a message that another feature writes."""
+    return await take_slot(turn.session, turn.merchant_id, turn.customer_id, now=turn.now)
 
 
 async def send_letter(

@@ -36,7 +36,7 @@ WORDS: Mapping[str, str] = {
     **_all(NAME, "name sort_name"),
     **_all(EMAIL, "email recipient new_email"),
     "phone": PHONE,
-    **_all(BIRTHDAY, "birthday_day birthday_month birthday_year"),
+    **_all(BIRTHDAY, "birthday_day birthday_month birthday_year celebrated_on good_until"),
     "locale": LANGUAGE,
     "term": SEARCH,
     **_all(CONSENT, "email_consent email_consent_at email_consent_source consent_confirmed_at"),
