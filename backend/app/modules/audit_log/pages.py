@@ -115,7 +115,11 @@ async def get_audit_file(principal: MerchantDep, session: SessionDep, wish: Wish
     people = await people_of(session, principal.merchant_id, viewer_id=None)
     database, zone = resources_of(session).get(Database), ZoneInfo(merchant.time_zone)
     rows = _file_rows(database, principal.merchant_id, wish.to_filter(merchant.time_zone), people, zone)
-    header = [
+    return csv_response(FILE_NAME, _file_header(), rows)
+
+
+def _file_header() -> list[str]:
+    return [
         _("When"),
         _("Who"),
         _("Kind"),
@@ -125,7 +129,6 @@ async def get_audit_file(principal: MerchantDep, session: SessionDep, wish: Wish
         _("Target id"),
         _("Details"),
     ]
-    return csv_response(FILE_NAME, header, rows)
 
 
 async def _file_rows(

@@ -30,7 +30,7 @@ FILES_SHOWN = 20
 # So many files of one merchant may be waiting or under way; more would only take turns with each other.
 UNDER_WAY_MAX = 3
 # Orders of one merchant are counted one after the other, so that two at once do not both find the last place free.
-UNDER_WAY_LOCK = "exports.under_way"
+UNDER_WAY_LOCK = "exports under way"
 
 
 @dataclass(frozen=True, slots=True)
