@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Uuid, column, exists, select, table
+from sqlalchemy import ARRAY, Integer, Uuid, cast, column, exists, func, select, table, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app.modules.cards.models import PassObject
 from app.modules.customers.models import Customer
@@ -87,26 +89,44 @@ def _reach(session: AsyncSession, store_id: Any) -> list[Any]:
     return [store_id.in_(limited_to)] if limited_to else []
 
 
-def _visit_rows() -> Any:
+def _newest(session: AsyncSession, kind: Any, conditions: Sequence[Any], *, limit: int) -> Any:
+    """Return the newest rows of a kind as something to select from: so many are read, however many there are.
+
+    The limit is inside and names are joined afterwards: a row without its like would be looked for to the end.
+    A member who is limited to some stores gets the newest of each by its own index, and the newest of these.
+    """
+    limited_to: frozenset[UUID] = session.info.get("store_ids", frozenset())
+    rows = select(kind).where(*conditions).order_by(kind.id.desc()).limit(limit)
+    if not limited_to:
+        return aliased(kind, rows.subquery("newest"))
+    stores = (
+        func.unnest(cast(sorted(limited_to), ARRAY(Uuid))).table_valued("id", name="stores").render_derived()
+    )
+    of_each = rows.where(kind.store_id == stores.c.id).lateral("of_each")
+    together = select(of_each).select_from(stores).join(of_each, true()).order_by(of_each.c.id.desc())
+    return aliased(kind, together.limit(limit).subquery("newest"), adapt_on_names=True)
+
+
+def _visit_rows(visit: Any) -> Any:
     return (
         select(
-            Visit.id,
-            Visit.store_id,
-            Visit.at,
-            Visit.pass_id,
+            visit.id,
+            visit.store_id,
+            visit.at,
+            visit.pass_id,
             PassObject.customer_id,
             Customer.name.label("customer_name"),
-            Visit.given_by,
-            Visit.staff_id,
-            Visit.source,
-            Visit.stamps,
-            Visit.points,
-            Visit.amount_minor,
-            Visit.currency,
-            Visit.voided_at,
-            Visit.void_reason,
+            visit.given_by,
+            visit.staff_id,
+            visit.source,
+            visit.stamps,
+            visit.points,
+            visit.amount_minor,
+            visit.currency,
+            visit.voided_at,
+            visit.void_reason,
         )
-        .join(PassObject, (PassObject.merchant_id == Visit.merchant_id) & (PassObject.id == Visit.pass_id))
+        .join(PassObject, (PassObject.merchant_id == visit.merchant_id) & (PassObject.id == visit.pass_id))
         .join(
             Customer,
             (Customer.merchant_id == PassObject.merchant_id) & (Customer.id == PassObject.customer_id),
@@ -114,11 +134,9 @@ def _visit_rows() -> Any:
     )
 
 
-async def list_visits(
-    session: AsyncSession, merchant_id: UUID, wanted: VisitFilter, *, limit: int = VISITS_SHOWN
-) -> list[VisitRow]:
-    """Return visits, newest first, by their ids."""
-    conditions = [Visit.merchant_id == merchant_id, *_reach(session, Visit.store_id)]
+def visits_statement(session: AsyncSession, merchant_id: UUID, wanted: VisitFilter, *, limit: int) -> Any:
+    """Return the statement of a list of visits."""
+    conditions = [Visit.merchant_id == merchant_id]
     if wanted.store_id is not None:
         conditions.append(Visit.store_id == wanted.store_id)
     if wanted.staff_id is not None:
@@ -131,14 +149,22 @@ async def list_visits(
             Visit.at >= wanted.day.start,
             Visit.at < wanted.day.end,
         ]
-    rows = await session.execute(_visit_rows().where(*conditions).order_by(Visit.id.desc()).limit(limit))
+    newest = _newest(session, Visit, conditions, limit=limit)
+    return _visit_rows(newest).order_by(newest.id.desc())
+
+
+async def list_visits(
+    session: AsyncSession, merchant_id: UUID, wanted: VisitFilter, *, limit: int = VISITS_SHOWN
+) -> list[VisitRow]:
+    """Return visits, newest first, by their ids."""
+    rows = await session.execute(visits_statement(session, merchant_id, wanted, limit=limit))
     return [VisitRow(*row) for row in rows]
 
 
 async def find_visit(session: AsyncSession, merchant_id: UUID, visit_id: UUID) -> VisitRow | None:
     """Return one visit of the merchant within the member's reach, or None."""
     own = (Visit.merchant_id == merchant_id, Visit.id == visit_id, *_reach(session, Visit.store_id))
-    row = (await session.execute(_visit_rows().where(*own))).one_or_none()
+    row = (await session.execute(_visit_rows(Visit).where(*own))).one_or_none()
     return VisitRow(*row) if row else None
 
 
@@ -156,34 +182,35 @@ class RedemptionRow:
     voided_at: datetime | None
 
 
-async def list_redemptions(
-    session: AsyncSession, merchant_id: UUID, *, limit: int = FEED_SHOWN
-) -> list[RedemptionRow]:
-    """Return the newest redemptions."""
-    rows = await session.execute(
+def redemptions_statement(session: AsyncSession, merchant_id: UUID, *, limit: int) -> Any:
+    """Return the statement of the newest redemptions."""
+    given = _newest(session, Redemption, [Redemption.merchant_id == merchant_id], limit=limit)
+    return (
         select(
-            Redemption.id,
-            Redemption.store_id,
-            Redemption.redeemed_at,
+            given.id,
+            given.store_id,
+            given.redeemed_at,
             Customer.name,
-            Redemption.given_by,
-            Redemption.staff_id,
+            given.given_by,
+            given.staff_id,
             Reward.title,
-            Redemption.voided_at,
+            given.voided_at,
         )
-        .join(Reward, (Reward.merchant_id == Redemption.merchant_id) & (Reward.id == Redemption.reward_id))
-        .join(
-            PassObject,
-            (PassObject.merchant_id == Redemption.merchant_id) & (PassObject.id == Redemption.pass_id),
-        )
+        .join(Reward, (Reward.merchant_id == given.merchant_id) & (Reward.id == given.reward_id))
+        .join(PassObject, (PassObject.merchant_id == given.merchant_id) & (PassObject.id == given.pass_id))
         .join(
             Customer,
             (Customer.merchant_id == PassObject.merchant_id) & (Customer.id == PassObject.customer_id),
         )
-        .where(Redemption.merchant_id == merchant_id, *_reach(session, Redemption.store_id))
-        .order_by(Redemption.id.desc())
-        .limit(limit)
+        .order_by(given.id.desc())
     )
+
+
+async def list_redemptions(
+    session: AsyncSession, merchant_id: UUID, *, limit: int = FEED_SHOWN
+) -> list[RedemptionRow]:
+    """Return the newest redemptions."""
+    rows = await session.execute(redemptions_statement(session, merchant_id, limit=limit))
     return [RedemptionRow(*row) for row in rows]
 
 
