@@ -19,6 +19,8 @@ _EMAIL = re.compile(
     r"[^\s@<>()\[\]\\,;:\"]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}", re.UNICODE
 )
 _PHONE = re.compile(r"\+?[0-9]{5,15}")
+# What holds an address together; names of hosts may have the full stops of other scripts (RFC 3490, section 3.1).
+_LINK_JOINTS = re.compile("(?<=\\S)([.:/@\u3002\uff0e\uff61])(?=\\S)")
 
 
 def clean_text(value: str) -> str:
@@ -42,6 +44,14 @@ _DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u
 def clean_line(value: str) -> str:
     """Return the text as one line."""
     return " ".join(clean_text(value).split())
+
+
+def without_links(text: str) -> str:
+    """Return the text so that no mail programme makes a link of it: invisible breaks in what could be an address.
+
+    For words that a stranger chose and a mail of ours repeats, to whoever the stranger named.
+    """
+    return _LINK_JOINTS.sub("\\1\u200b", text)
 
 
 def clean_email(value: str) -> str:

@@ -56,14 +56,6 @@ def is_session_over(
     return revoked_at is not None or now >= expires_at or now - last_seen_at >= SESSION_IDLE_MAX
 
 
-def without_links(text: str) -> str:
-    """Return the text so that no mail programme makes a link of it: invisible breaks in what could be an address.
-
-    A sign-up is mailed to whoever it names, in words that a stranger chose.
-    """
-    return re.sub(r"(?<=\S)([.:/@])(?=\S)", "\\1\u200b", text)
-
-
 def split_token(token: str) -> tuple[UUID | None, str]:
     """Return (the id at its head, the rest) of a link's token; the id is None where the token cannot be one."""
     head, _dot, rest = token.partition(".")

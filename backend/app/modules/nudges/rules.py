@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from app.kernel.i18n import msg
+from app.utils.validators import without_links
 
 SUBJECT_MAX = 120
 TEXT_MAX = 4_000
@@ -106,14 +107,18 @@ def unknown_places(text: str, allowed: tuple[str, ...]) -> list[str]:
 def fill(text: str, facts: Mapping[str, str]) -> str:
     """Put facts in the places of a text, once: what a fact says is never read again, and is one line.
 
-    A greeting without a name loses the blank before the place and the comma after it.
+    A greeting without a name loses the blank before the place and the comma after it. Anybody can give any name, and
+    any mailbox with it: no mail programme makes a link of one.
     """
     if not facts.get("name"):
         text = re.sub(r",? ?\{name\}", "", text)
 
     def fact(match: re.Match[str]) -> str:
         known = facts.get(match.group(1))
-        return match.group() if known is None else " ".join(known.split())[:FACT_MAX]
+        if known is None:
+            return match.group()
+        line = " ".join(known.split())[:FACT_MAX]
+        return without_links(line) if match.group(1) == "name" else line
 
     return _PLACE.sub(fact, text)
 

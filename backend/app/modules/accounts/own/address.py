@@ -14,13 +14,13 @@ from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.modules.accounts.members import MemberView, find_member, store_sign_in
 from app.modules.accounts.own.service import confirm_password
-from app.modules.accounts.rules import without_links
 from app.modules.accounts.signing_in.limits import count_attempt
 from app.modules.accounts.signing_in.links import LinkWish, lock_link, make_link, use_links
 from app.modules.accounts.signing_in.mails import MailText, alarm_path, alarm_text, send_security_mail
 from app.modules.accounts.signing_in.sessions import principal_of
 from app.modules.merchants.public import EMAIL_LOOKUP, email_key
 from app.utils.security import Keyring
+from app.utils.validators import without_links
 
 ADDRESS_PATH = "/new-address/link"
 ADDRESS_MAILS_MAX = 3

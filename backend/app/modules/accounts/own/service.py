@@ -15,12 +15,12 @@ from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.modules.accounts.members import MemberView, find_member, hold_sign_in, store_sign_in
 from app.modules.accounts.passwords import hash_new_password, in_hash_thread
-from app.modules.accounts.rules import without_links
 from app.modules.accounts.signing_in.limits import refund_attempt, reserve_attempt
 from app.modules.accounts.signing_in.links import use_links
 from app.modules.accounts.signing_in.mails import MailText, alarm_path, alarm_text, send_security_mail
 from app.modules.accounts.signing_in.sessions import revoke_sessions
 from app.utils.security import Keyring, verify_password
+from app.utils.validators import without_links
 
 CONFIRMATIONS_MAX = 10
 

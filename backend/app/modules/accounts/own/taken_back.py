@@ -16,10 +16,10 @@ from app.kernel.i18n import gettext as _
 from app.modules.accounts.hooks import ACCOUNT_TAKEN_BACK, TakenBack, Undone
 from app.modules.accounts.members import MemberView, get_owner, swap_owner
 from app.modules.accounts.models import ApiKey, Member, MemberInvitation
-from app.modules.accounts.rules import without_links
 from app.modules.accounts.signing_in.mails import MailText, send_security_mail
 from app.modules.accounts.signing_in.sessions import principal_of
 from app.modules.accounts.team.service import end_sign_ins
+from app.utils.validators import without_links
 
 ACCOUNT_PATH = "/dashboard/account"
 # So many are named in the mail; the list of changes has them all.

@@ -15,11 +15,11 @@ from app.kernel.adapters import resources_of
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
 from app.modules.accounts.members import MemberView
-from app.modules.accounts.rules import without_links
 from app.modules.accounts.signing_in.browser import Browser
 from app.modules.accounts.signing_in.links import LinkWish, make_link
 from app.modules.accounts.signing_in.sessions import SignedIn
 from app.modules.messaging.public import queue_mail
+from app.utils.validators import without_links
 
 RESET_PATH = "/password-reset/link"
 ALARM_PATH = "/not-me/link"

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
-from app.modules.accounts.rules import without_links
 from app.modules.accounts.signing_in.mails import absolute_url
 from app.modules.messaging.public import queue_mail
+from app.utils.validators import without_links
 
 CONFIRM_PATH = "/sign-up/confirm"
 

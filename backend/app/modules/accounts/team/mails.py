@@ -10,7 +10,6 @@ from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
 from app.modules.accounts.members import MemberView
 from app.modules.accounts.models import MemberInvitation
-from app.modules.accounts.rules import without_links
 from app.modules.accounts.signing_in.mails import (
     MailText,
     absolute_url,
@@ -20,6 +19,7 @@ from app.modules.accounts.signing_in.mails import (
 )
 from app.modules.merchants.public import MerchantView
 from app.modules.messaging.public import queue_mail
+from app.utils.validators import without_links
 
 INVITATION_PATH = "/invitation/link"
 TEAM_PATH = "/dashboard/team"

@@ -17,7 +17,9 @@ from app.modules.cards.factories import make_card
 from app.modules.cards.public import send_my_card
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import switch_feature
+from app.modules.messaging.layout import Brand, render_html
 from app.modules.messaging.models import OutboxMessage
+from app.modules.messaging.rules import Part, split_text
 from app.modules.messaging.service import unseal_mail
 from app.modules.nudges.rules import ALL_KINDS, ASKED_KINDS
 from app.modules.nudges.tests.test_messages import Shop
@@ -129,6 +131,32 @@ async def test_a_shops_words_stand_before_the_link_and_cannot_take_it_away(shop:
         await switch_feature(session, owner, "nudges", is_on=False, now=shop.clock.now())
     await make_card(shop.database, shop.store, name="Léa", email="lea@example.com", locale="fr")
     assert (await last_mail(shop, "card_link")).subject != "Bienvenue Léa"
+
+
+async def test_a_name_is_never_a_link_in_a_mail(shop: Shop) -> None:
+    """Whoever types an address of the web as a name and a stranger's mailbox makes no link and no button of ours."""
+    form = {
+        "locale": "en",
+        "subject": "Welcome {name}",
+        "text": "Hello\n\n{name}\n\nOne click:",
+        "wish": "save",
+    }
+    assert (await shop.page("/automatic/verify_address", form)).status_code == 303
+    name = "http://evil.example/win"
+    await make_card(shop.database, shop.store, name=name, email="victim@example.com", locale="en")
+    mail = await last_mail(shop, "card_link")
+    assert name not in mail.text
+    assert name in mail.text.replace("\u200b", ""), "it is still read as it was typed"
+    assert [part.url for part in links(mail.text)] == [mail.text.split("\n\n")[3]]
+    assert mail.text.split("\n\n")[3].startswith("http://testserver/card/link/")
+    html = render_html(mail, Brand("Kaffi", is_merchant=True), locale="en")
+    assert "evil" in html
+    assert not re.search(r'href="[^"]*evil', html)
+
+
+def links(text: str) -> list[Part]:
+    """Return what the HTML of a mail makes a link of."""
+    return [part for para in split_text(text) for line in para.lines for part in line if part.url]
 
 
 @pytest.mark.parametrize("kind", sorted(ASKED_KINDS))

@@ -18,7 +18,13 @@ from app.modules.nudges.rules import KINDS, birthdays_on, fill, quiet_until, unk
         ("Happy birthday, {name}!", {"name": ""}, "Happy birthday!"),
         ("{{name}}", {"name": "A"}, "{A}"),
         ("{other} {0} {} {name.__class__}", {"name": "A"}, "{other} {0} {} {name.__class__}"),
-        ("{name}", {"name": "A\r\nBcc: x@example.com"}, "A Bcc: x@example.com"),
+        ("{name}", {"name": "A\r\nBcc: x@example.com"}, "A Bcc: x@\u200bexample.\u200bcom"),
+        (
+            "{name}",
+            {"name": "https://evil.example/win"},
+            "https:\u200b/\u200b/\u200bevil.\u200bexample/\u200bwin",
+        ),
+        ("{shop}", {"shop": "kaffi.example"}, "kaffi.example"),
     ],
 )
 def test_a_text_is_filled_once(text: str, facts: dict[str, str], filled: str) -> None:
