@@ -230,7 +230,8 @@ def render_permissions(app: FastAPI) -> str:
         MADE,
         "Every route carries exactly one access row; a route without one fails the build. A *dashboard member*\n",
         "needs the permission through a role; where an API-key scope is named, a key with it may call, too.\n",
-        "Another merchant's id and an unknown one get the same `404 not_found`.\n",
+        "Another merchant's id and an unknown one get the same `404 not_found`. Whoever is limited to some stores\n",
+        "holds no permission marked *of all stores*: what it changes holds for the others, too.\n",
         "\n## Permissions\n\n",
         f"The owner has all of them.\n\n| permission | what it allows | {' | '.join(ROLES[1:])} | API-key scope |\n",
         "|---|---|" + "---|" * len(ROLES) + "\n",
@@ -238,7 +239,8 @@ def render_permissions(app: FastAPI) -> str:
     for permission in app.state.registry.permissions().values():
         held = " | ".join("yes" if role in permission.roles else "" for role in ROLES[1:])
         scope = "yes" if permission.api_scope else ""
-        lines.append(f"| `{permission.name}` | {permission.title} | {held} | {scope} |\n")
+        title = permission.title + (" (of all stores)" if permission.of_all_stores else "")
+        lines.append(f"| `{permission.name}` | {title} | {held} | {scope} |\n")
     lines += ["\n## Routes\n\n", "A role is named where it may call a dashboard member's route.\n\n"]
     lines += [f"| method | path | who | permission | {' | '.join(ROLES)} | API-key scope |\n"]
     lines += ["|---|---|---|---|" + "---|" * (len(ROLES) + 1) + "\n"]

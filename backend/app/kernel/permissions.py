@@ -21,12 +21,22 @@ ROLES = ("owner", "manager", "cashier", "analyst")
 
 @dataclass(frozen=True)
 class Permission:
-    """A named right. roles: who has it besides the owner; also the scope name of an API key when api_scope."""
+    """A named right. roles: who has it besides the owner; also the scope name of an API key when api_scope.
+
+    of_all_stores: what it changes holds for every store, so that nobody limited to some of them has it.
+    """
 
     name: str
     title: str
     roles: frozenset[str] = frozenset()
     api_scope: bool = False
+    of_all_stores: bool = False
+
+    def is_held_by(self, role: str, *, store_ids: frozenset[UUID]) -> bool:
+        """Tell whether a member has it, by their role and the stores they are limited to."""
+        if role == "owner":
+            return True
+        return role in self.roles and not (self.of_all_stores and store_ids)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,9 @@ MODULE = Module(
     ),
     permissions=(
         Permission(VIEW, msg("See the figures"), roles=frozenset({"manager", "analyst"})),
-        Permission("analytics.edit", msg("Say what a reward costs"), roles=frozenset({"manager"})),
+        Permission(
+            "analytics.edit", msg("Say what a reward costs"), roles=frozenset({"manager"}), of_all_stores=True
+        ),
     ),
     settings=(AnalyticsSettings,),
     jobs=(count_anew, fit_customers),

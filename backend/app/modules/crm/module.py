@@ -62,7 +62,7 @@ MODULE = Module(
     permissions=(
         Permission("customers.adjust", msg("Correct balances by hand"), MANAGERS),
         Permission("customers.erase", msg("Delete customers"), MANAGERS),
-        Permission("customers.import", msg("Bring customers from a file"), MANAGERS),
+        Permission("customers.import", msg("Bring customers from a file"), MANAGERS, of_all_stores=True),
     ),
     list_pages=("/dashboard/customers", "/dashboard/customers/imports"),
 )

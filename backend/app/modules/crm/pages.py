@@ -102,6 +102,7 @@ async def _frame(session: AsyncSession, principal: Principal, query: ListQuery) 
         "tags": tags,
         "tag_options": [("", _("any tag")), *((tag.id, tag.name) for tag in tags)],
         "tag_length": TAG_LENGTH_MAX,
+        "may_remove_tags": principal.may("customers.edit") and not principal.store_ids,
         "may_import": principal.may("customers.import"),
     }
 

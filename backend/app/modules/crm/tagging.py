@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.audit import record_audit
+from app.kernel.errors import Forbidden
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.modules.customers.public import (
@@ -86,6 +87,8 @@ async def untag(
 
 
 async def remove_tag(session: AsyncSession, principal: Principal, tag_id: UUID, *, now: datetime) -> None:
-    """Remove a tag from everybody; raises NotFound."""
+    """Remove a tag from everybody; raises NotFound, and Forbidden for who does not reach everybody."""
+    if principal.store_ids:
+        raise Forbidden
     await delete_tag(session, principal.merchant_id, tag_id)
     await record_audit(session, principal, action="tag.deleted", target_kind="tag", target_id=tag_id, now=now)

@@ -26,7 +26,10 @@ MODULE = Module(
     offers=(Offer(FRAUD_RULE, "same_device", RULE), Offer(PERSONAL_DATA, "fingerprints", PERSONAL_TRACES)),
     permissions=(
         Permission(
-            "fingerprints.edit", msg("Set how long device fingerprints are kept"), frozenset({"manager"})
+            "fingerprints.edit",
+            msg("Set how long device fingerprints are kept"),
+            frozenset({"manager"}),
+            of_all_stores=True,
         ),
     ),
     settings=(FingerprintSettings,),

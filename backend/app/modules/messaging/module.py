@@ -20,7 +20,12 @@ MODULE = Module(
     has_models=True,
     routers=("pages:router", "bounces.api:router", "bounces.pages:router"),
     permissions=(
-        Permission("messages.edit", msg("Write messages and see what came back"), frozenset({"manager"})),
+        Permission(
+            "messages.edit",
+            msg("Write messages and see what came back"),
+            frozenset({"manager"}),
+            of_all_stores=True,
+        ),
     ),
     offers=(
         Offer(PERSONAL_DATA, "messaging", PERSONAL),

@@ -47,7 +47,12 @@ MODULE = Module(
         Offer(MAIL_WORDING, "nudges", own_words),
         *(Offer(AUDIT_ACTION, name, words) for name, words in ACTIONS.items()),
     ),
-    permissions=(Permission("nudges.edit", msg("Write to customers"), frozenset({"manager"})),),
+    permissions=(
+        Permission("nudges.edit", msg("Write to customers"), frozenset({"manager"})),
+        Permission(
+            "nudges.set", msg("Set which messages go by themselves"), frozenset({"manager"}), of_all_stores=True
+        ),
+    ),
     settings=(NudgeSettings,),
     jobs=(write_messages, send_news),
     periodic=(go_round,),

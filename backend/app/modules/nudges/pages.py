@@ -40,6 +40,7 @@ from app.modules.nudges.wording import Wording
 
 router = APIRouter(prefix=URL, include_in_schema=False)
 EDIT = member("nudges.edit", api_key=False)
+SET = member("nudges.set", api_key=False)
 FRAMES = {"frame-src": "'self'"}
 Locale = Annotated[str, Query(max_length=2)]
 
@@ -51,7 +52,7 @@ async def get_messages(request: Request, session: SessionDep, principal: Merchan
     return await render_member_page(request, session, "nudges/overview.html", values)
 
 
-@router.post("/quiet", dependencies=[EDIT])
+@router.post("/quiet", dependencies=[SET])
 async def post_quiet(
     request: Request,
     session: SessionDep,
@@ -68,7 +69,7 @@ async def post_quiet(
     return redirect(request, URL, flash=_("Saved."))
 
 
-@router.post("/automatic/{kind}/{wish}", dependencies=[EDIT])
+@router.post("/automatic/{kind}/{wish}", dependencies=[SET])
 async def post_switch(
     request: Request,
     kind: str,
@@ -83,7 +84,7 @@ async def post_switch(
     return redirect(request, URL, flash=_("Switched on.") if wish == "on" else _("Switched off."))
 
 
-@router.get("/automatic/{kind}", dependencies=[EDIT])
+@router.get("/automatic/{kind}", dependencies=[SET])
 async def get_text(
     request: Request, kind: str, session: SessionDep, principal: MerchantDep, locale: Locale = ""
 ) -> Response:
@@ -93,7 +94,7 @@ async def get_text(
     return await render_member_page(request, session, "nudges/text.html", values)
 
 
-@router.get("/automatic/{kind}/mail", dependencies=[EDIT])
+@router.get("/automatic/{kind}/mail", dependencies=[SET])
 async def get_text_mail(
     kind: str, session: SessionDep, principal: MerchantDep, locale: Locale = ""
 ) -> Response:
@@ -105,7 +106,7 @@ async def get_text_mail(
     return mail_frame(sample.html)
 
 
-@router.post("/automatic/{kind}", dependencies=[EDIT])
+@router.post("/automatic/{kind}", dependencies=[SET])
 async def post_text(
     request: Request, kind: str, session: SessionDep, principal: MerchantDep, clock: ClockDep
 ) -> Response:

@@ -77,7 +77,7 @@ MODULE = Module(
         Permission(
             "tiers.view", msg("See levels and who has reached them"), frozenset({"manager", "analyst"})
         ),
-        Permission("tiers.edit", msg("Set levels up"), MANAGERS),
+        Permission("tiers.edit", msg("Set levels up"), MANAGERS, of_all_stores=True),
     ),
     settings=(TierSettings,),
     jobs=(weigh_card, weigh_all, weigh_due),

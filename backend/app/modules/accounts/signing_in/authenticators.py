@@ -18,7 +18,7 @@ from app.kernel.web.cookies import read_cookie
 from app.kernel.web.limits import limiter_of
 from app.kernel.web.proxies import address_key, client_address
 from app.modules.accounts.keys.service import find_usable_key, parse_key
-from app.modules.accounts.members import find_member
+from app.modules.accounts.members import MemberView, find_member
 from app.modules.accounts.signing_in.sessions import SESSION_COOKIE, find_session, parse_session_token
 from app.modules.merchants.public import get_merchant
 
@@ -49,7 +49,7 @@ async def authenticate_session(request: Request, session: AsyncSession) -> Princ
         merchant_id,
         member.id,
         role=member.role,
-        scopes=permissions_of(session, member.role, modules_on=member.modules_on),
+        scopes=permissions_of(session, member),
         store_ids=member.store_ids,
         extra={
             "modules_on": member.modules_on,
@@ -85,10 +85,10 @@ async def authenticate_api_key(request: Request, session: AsyncSession) -> Princ
     return Principal("api_key", key.merchant_id, key.id, scopes=scopes, extra=extra)
 
 
-def permissions_of(session: AsyncSession, role: str, *, modules_on: frozenset[str]) -> frozenset[str]:
-    """Return the permissions a role holds in the modules that are on; the owner holds all of them."""
-    declared = resources_of(session).get(Registry).permissions(modules_on=modules_on).values()
-    return frozenset(p.name for p in declared if role == "owner" or role in p.roles)
+def permissions_of(session: AsyncSession, member: MemberView) -> frozenset[str]:
+    """Return the permissions a member holds in the modules that are on; the owner holds all of them."""
+    declared = resources_of(session).get(Registry).permissions(modules_on=member.modules_on).values()
+    return frozenset(p.name for p in declared if p.is_held_by(member.role, store_ids=member.store_ids))
 
 
 async def _bind(session: AsyncSession, merchant_id: UUID) -> bool:

@@ -78,9 +78,16 @@ async def get_news(session: AsyncSession, merchant_id: UUID, news_id: UUID, *, l
     """Return a shop's news; raises NotFound."""
     statement = select(News).where(News.merchant_id == merchant_id, News.id == news_id)
     row = await session.scalar(statement.with_for_update() if lock else statement)
-    if row is None:
+    if row is None or not _is_in_reach(session, row):
         raise NotFound("message")
     return row
+
+
+def _is_in_reach(session: AsyncSession, news: News) -> bool:
+    """Tell whether a news goes to customers of the signed-in member's stores only; always, where there is no limit."""
+    limited_to: frozenset[UUID] = session.info.get("store_ids", frozenset())
+    within = _within(news.meant)
+    return not limited_to or bool(within and within <= limited_to)
 
 
 async def list_news(session: AsyncSession, merchant_id: UUID) -> list[News]:
@@ -91,7 +98,7 @@ async def list_news(session: AsyncSession, merchant_id: UUID) -> list[News]:
         .order_by(News.created_at.desc())
         .limit(NEWS_SHOWN_MAX)
     )
-    return list(rows)
+    return [row for row in rows if _is_in_reach(session, row)]
 
 
 def _within(meant: dict[str, Any]) -> frozenset[UUID]:
