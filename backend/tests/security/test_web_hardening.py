@@ -214,6 +214,23 @@ def test_safe_targets_are_kept() -> None:
         assert safe_next(target, default="/home") == target
 
 
+@pytest.mark.parametrize("is_htmx", [False, True])
+async def test_found_by_hand_letters_of_any_script_in_an_address_are_written_in_ascii(
+    app: FastAPI, client: httpx2.AsyncClient, *, is_htmx: bool
+) -> None:
+    """Going on to such a path answers with a header that is ASCII, for htmx as for a browser; % stays as it is."""
+    client.cookies.clear()
+    shown = await client.get("/sign-in")
+    token = re.search(r'name="csrf" value="([^"]+)"', shown.text)
+    assert token is not None
+    data = {"csrf": token[1], "language": "fr", "next": "/é€/%C3%A9?a=b&c=1#d"}
+
+    answer = await client.post("/language", data=data, headers={"HX-Request": "true"} if is_htmx else {})
+
+    name, status = ("hx-redirect", 204) if is_htmx else ("location", 303)
+    assert (answer.status_code, answer.headers[name]) == (status, "/%C3%A9%E2%82%AC/%C3%A9?a=b&c=1#d")
+
+
 async def test_a_handler_cannot_redirect_elsewhere() -> None:
     """A redirect to another site is a bug that stops the request, not a header."""
     with pytest.raises(AssertionError, match="stay on this site"):

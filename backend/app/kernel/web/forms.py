@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,6 +11,8 @@ from app.kernel.web.flash import add_flash
 from app.kernel.web.templates import is_htmx
 
 NEXT_LENGTH_MAX = 500
+# What an address holds as it is, "%" included: what was written as %C3%A9 before stays so.
+_URL_SAFE = ":/%#?=@[]!$&'()*+,;"
 
 
 def safe_next(target: str | None, *, default: str = "/") -> str:
@@ -33,7 +35,8 @@ def redirect(request: Request, target: str, *, flash: str | None = None, kind: s
     assert safe_next(target, default="") == target, "redirects stay on this site"
     response: Response
     if is_htmx(request):
-        response = Response(status_code=204, headers={"hx-redirect": target})
+        # Headers are latin-1: letters of other scripts are written as RedirectResponse writes them.
+        response = Response(status_code=204, headers={"hx-redirect": quote(target, safe=_URL_SAFE)})
     else:
         response = RedirectResponse(target, status_code=303)
     if flash is not None:
