@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from app.kernel import i18n
 from app.kernel.web.csrf import CsrfToken, keep_csrf_cookie
 from app.kernel.web.flash import take_flashes
+from app.kernel.web.packing import html_response
 from app.kernel.web.static import StaticFiles
 
 TEMPLATE_FOLDER = Path(__file__).parents[2] / "templates"
@@ -99,8 +100,7 @@ def render(
     """Answer with a page; waiting flash messages are shown once, in `flashes`."""
     flashes = take_flashes(request)
     text = render_text(request, template, {"flashes": flashes.messages, **(context or {})})
-    response = HTMLResponse(text, status_code=status_code, headers=dict(headers or {}))
-    response.headers["vary"] = "accept-language, cookie, hx-request"
+    response = html_response(request, text, status_code=status_code, headers=headers)
     flashes.clear(response)
     keep_csrf_cookie(request, response)
     return response
@@ -116,7 +116,6 @@ def render_fragment(
 ) -> HTMLResponse:
     """Answer with a piece of a page (`_like_this.html`); flash messages wait for the next whole page."""
     text = render_text(request, template, {"flashes": [], **(context or {})})
-    response = HTMLResponse(text, status_code=status_code, headers=dict(headers or {}))
-    response.headers["vary"] = "accept-language, cookie, hx-request"
+    response = html_response(request, text, status_code=status_code, headers=headers)
     keep_csrf_cookie(request, response)
     return response

@@ -14,7 +14,7 @@ from app.kernel.i18n import current
 from app.kernel.permissions import card_holder, public
 from app.kernel.web.cookies import keyring_of
 from app.kernel.web.present import json_response
-from app.kernel.web.static import FOREVER, StaticFiles
+from app.kernel.web.static import FOREVER, StaticFiles, static_response
 from app.modules.cards.public import CardHolderDep, card_token
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import get_program
@@ -82,7 +82,4 @@ def card_manifest(view: CardView, static: StaticFiles, *, start_url: str) -> dic
 @router.get("/sw.js", dependencies=[public("The service worker that shows a card without a network.")])
 async def get_service_worker(request: Request) -> Response:
     """Return the worker from the root, so that its scope is the whole site."""
-    static: StaticFiles = request.app.state.static
-    file = static.find("js/card-worker.js")
-    assert file is not None
-    return Response(file.content, media_type="text/javascript", headers={"cache-control": "no-cache"})
+    return static_response(request, "js/card-worker.js", cache="no-cache")
