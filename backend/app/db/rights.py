@@ -17,6 +17,7 @@ APPEND_ONLY = "SELECT, INSERT"
 APP_GRANTS: Mapping[str, str] = {
     "stamp_event": APPEND_ONLY,
     "points_event": APPEND_ONLY,
+    "credit_entry": APPEND_ONLY,
     "consent_record": APPEND_ONLY,
     "audit_entry": APPEND_ONLY,
     "visit": "SELECT, INSERT, UPDATE (voided_at, voided_by, void_reason)",
