@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx2
-import jwt
 
 from app.config import Settings
 from app.kernel.adapters import Resources
 from app.kernel.observability import get_logger
-from app.modules.wallets.google_wallet.accounts import GoogleAccount
+from app.modules.wallets.google_wallet.accounts import GoogleAccount, sign_jwt
 from app.modules.wallets.google_wallet.stand_in import StandIn, make_stand_in_app
 
 SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
@@ -135,8 +134,7 @@ class GoogleClient:
             "iat": int(now.timestamp()),
             "exp": int((now + ASSERTION_AGE).timestamp()),
         }
-        headers = {"kid": account.key_id} if account.key_id else None
-        assertion = jwt.encode(claims, account.private_key, algorithm="RS256", headers=headers)
+        assertion = sign_jwt(account, claims)
         form = {"grant_type": GRANT, "assertion": assertion}
         answer = await self._request(account, "POST", account.token_uri, data=form)
         token = answer.body.get("access_token")

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import jwt
-
-from app.modules.wallets.google_wallet.accounts import GoogleAccount
+from app.modules.wallets.google_wallet.accounts import GoogleAccount, sign_jwt
 
 SAVE_URL = "https://pay.google.com/gp/v/save/"
 JWT_LENGTH_MAX = 1_800
@@ -32,8 +30,7 @@ def make_jwt(account: GoogleAccount, loyalty_object: Mapping[str, Any], *, now: 
         "origins": [],
         "payload": {"loyaltyObjects": [dict(loyalty_object)]},
     }
-    headers = {"kid": account.key_id} if account.key_id else None
-    text = jwt.encode(claims, account.private_key, algorithm="RS256", headers=headers)
+    text = sign_jwt(account, claims)
     if len(text) > JWT_LENGTH_MAX:
         raise LinkTooLong
     return text

@@ -6,9 +6,11 @@ import itertools
 import re
 from dataclasses import replace
 from io import BytesIO
+from typing import NoReturn
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from PIL import Image
 
@@ -135,6 +137,28 @@ def test_google_gets_a_callback_address_only_when_it_is_https() -> None:
         "url": "https://cards.example.com/google/callbacks"
     }
     assert "callbackOptions" not in plain.class_body(make_view())
+
+
+def _refuse_to_read(*_values: object, **_options: object) -> NoReturn:
+    raise AssertionError("a key's text is read and tested again")
+
+
+def test_a_key_is_read_once_however_many_links_it_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading and testing a key's text takes a hundred times as long as a signature, which is what a link costs."""
+    account = make_account()
+    skinny_jwt(account, object_id="1.a", class_id="1.b", now=NOW)
+    monkeypatch.setattr(serialization, "load_pem_private_key", _refuse_to_read)
+    monkeypatch.setattr(jwt.algorithms, "load_pem_private_key", _refuse_to_read)
+
+    assert skinny_jwt(account, object_id="1.c", class_id="1.b", now=NOW).count(".") == 2
+
+
+def test_control_signing_with_the_text_reads_it_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: given the text, the library reads it at the signature, on the event loop."""
+    monkeypatch.setattr(jwt.algorithms, "load_pem_private_key", _refuse_to_read)
+
+    with pytest.raises(AssertionError, match="read and tested again"):
+        jwt.encode({}, make_account().private_key, algorithm="RS256")
 
 
 def test_the_save_link_is_signed_and_short() -> None:
