@@ -11,17 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.session import system_scope
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.modules.analytics.counting.service import (
+    CARDS_A_TURN,
     continue_counting,
     count_pending,
     forget_old_countings,
     leave_pending,
     lock_countings,
+    take_countings,
 )
 from app.modules.analytics.value.service import fit_value
 from app.modules.cards.public import CardJoined
 from app.modules.wallets.public import CardsChanged
 
 MERCHANTS_A_TURN = 50
+# Between two batches of a counting, so that a burst is caught up with and the counting still goes on.
+TURNS_BETWEEN = 5
 KEEP_EVERY = timedelta(minutes=10)
 
 _WAITING = text(
@@ -45,12 +49,17 @@ async def poll_pending(context: JobContext) -> int:
     """Count what waits, merchant by merchant in short transactions; returns how many cards there were."""
     async with system_scope(context.database) as session:
         merchants = list(await session.scalars(_WAITING, {"most": MERCHANTS_A_TURN}))
-    counted = 0
-    for merchant_id in merchants:
-        async with context.tenant(merchant_id) as session:
-            counted += await count_pending(session, merchant_id, now=context.clock.now())
-            await _go_on_later(session, merchant_id)
-    return counted
+    return sum([await _count_one(context, merchant_id) for merchant_id in merchants])
+
+
+async def _count_one(context: JobContext, merchant_id: UUID) -> int:
+    """Count what waits of a merchant; nothing where it is being counted, which counts that, too, and soon."""
+    async with context.tenant(merchant_id) as session:
+        if not await take_countings(session, merchant_id):
+            return 0
+        counted = await count_pending(session, merchant_id, now=context.clock.now())
+        await _go_on_later(session, merchant_id)
+        return counted
 
 
 async def _go_on_later(session: AsyncSession, merchant_id: UUID) -> None:
@@ -58,6 +67,14 @@ async def _go_on_later(session: AsyncSession, merchant_id: UUID) -> None:
     countings = await lock_countings(session, merchant_id)
     if not all(counting.live and counting.complete for counting in countings):
         await enqueue(session, count_anew, merchant_id=merchant_id, key="count")
+
+
+async def _count_meanwhile(context: JobContext, merchant_id: UUID) -> None:
+    """Count what changed during a batch: the pollers pass by while the merchant is being counted."""
+    for _turn in range(TURNS_BETWEEN):
+        async with context.session() as session:
+            if await count_pending(session, merchant_id, now=context.clock.now()) < CARDS_A_TURN:
+                return
 
 
 @job("analytics.count_anew", timeout=timedelta(minutes=20), priority=-10)
@@ -68,6 +85,7 @@ async def count_anew(context: JobContext) -> None:
     while more:
         async with context.session() as session:
             more = await continue_counting(session, context.merchant_id, now=context.clock.now())
+        await _count_meanwhile(context, context.merchant_id)
     more = True
     while more:
         async with context.session() as session:
@@ -79,9 +97,7 @@ async def keep_countings(context: JobContext) -> None:
     async with system_scope(context.database) as session:
         merchants = list(await session.scalars(_MERCHANTS))
     for merchant_id in merchants:
-        async with context.tenant(merchant_id) as session:
-            await count_pending(session, merchant_id, now=context.clock.now())
-            await _go_on_later(session, merchant_id)
+        await _count_one(context, merchant_id)
 
 
 KEEP = Periodic("analytics.keep", every=KEEP_EVERY, run=keep_countings, timeout=timedelta(minutes=9))

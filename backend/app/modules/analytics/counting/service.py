@@ -27,10 +27,13 @@ from app.modules.analytics.counting.statements import (
 )
 
 CARDS_A_TURN = 200
-# Short enough that a change that waits for the same merchant's lock gets its turn (lock_timeout).
-CUSTOMERS_A_BATCH = 1_000
+# A batch changes nearly every cell of a large merchant: the more are counted at once, the fewer times that is. What
+# changes meanwhile is counted between two batches (count_anew), a few seconds later.
+CUSTOMERS_A_BATCH = 5_000
 FEW_CUSTOMERS = 300
 COUNT_SECONDS_MAX = 300
+# For the sorts of a batch's events, which would go to the disk with what a page's statements have.
+COUNT_MEMORY = "64MB"
 ROWS_DELETED_AT_ONCE = 50_000
 # Raised when the same tables would be counted to other figures: everything is counted anew then.
 COUNTING_VERSION = 1
@@ -55,6 +58,8 @@ class Counting:
 
 _STATES = """SELECT build, live, complete, cursor, basis FROM rollup_state WHERE merchant_id = $1
 ORDER BY build FOR UPDATE"""
+_FREE = """SELECT count(*) = (SELECT count(*) FROM rollup_state WHERE merchant_id = $1)
+FROM (SELECT 1 FROM rollup_state WHERE merchant_id = $1 ORDER BY build FOR UPDATE SKIP LOCKED) AS unlocked"""
 _BASIS = """SELECT 'currency' AS name, currency AS value FROM merchant WHERE id = $1
 UNION ALL SELECT id::text, time_zone FROM store WHERE merchant_id = $1"""
 _BEGIN = """INSERT INTO rollup_state (merchant_id, build, basis, started_at)
@@ -80,6 +85,12 @@ async def lock_countings(session: AsyncSession, merchant_id: UUID) -> list[Count
         Counting(row["build"], row["live"], row["complete"], row["cursor"], json.loads(row["basis"]))
         for row in rows
     ]
+
+
+async def take_countings(session: AsyncSession, merchant_id: UUID) -> bool:
+    """Lock the merchant's countings without waiting; False where another worker is counting for it."""
+    raw = await connection_of(session)
+    return bool(await raw.fetchval(_FREE, merchant_id))
 
 
 async def read_basis(session: AsyncSession, merchant_id: UUID) -> dict[str, str]:
@@ -186,6 +197,7 @@ async def _count(
     if len(customers) > FEW_CUSTOMERS:
         # One plan for all is made for a handful; many customers are joined better by a plan of their own.
         await raw.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        await raw.execute(f"SET LOCAL work_mem = '{COUNT_MEMORY}'")
     await raw.fetchval(
         COUNT, merchant_id, counting.build, customers, currency, reached, timeout=COUNT_SECONDS_MAX
     )

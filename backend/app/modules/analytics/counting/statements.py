@@ -47,6 +47,8 @@ rooted AS (
     FROM is_card now FULL JOIN was_card was ON was.pass_id = now.pass_id
 )"""
 
+# Cards are read as sorted and distinct: neighbours in the index follow one another, and no plan hashes all visits
+# because it takes the few cards for one and the same (their number is not known before they are there).
 _EVENTS = f"""
 told AS MATERIALIZED (
     SELECT visit.id, visit.pass_id, visit.at, visit.store_id, visit.voided_at IS NOT NULL AS voided,
@@ -55,7 +57,7 @@ told AS MATERIALIZED (
            visit.at AT TIME ZONE store.time_zone AS local, card.person, card.old_person,
            card.person IS NOT NULL AND visit.voided_at IS NULL AS is_in,
            coalesce(visit.id <= card.seen_visit AND visit.id <> ALL (card.voided_visits), false) AS was_in
-    FROM both_cards card
+    FROM (SELECT DISTINCT ON (pass_id) * FROM both_cards) AS card
     JOIN visit ON visit.merchant_id = $1 AND visit.pass_id = card.pass_id
     JOIN store ON store.merchant_id = $1 AND store.id = visit.store_id
 ), visits AS MATERIALIZED (
@@ -70,7 +72,7 @@ told AS MATERIALIZED (
            given.redeemed_at AT TIME ZONE store.time_zone AS local, card.person,
            card.person IS NOT NULL AND given.voided_at IS NULL AS is_in,
            coalesce(given.id <= card.seen_redemption AND given.id <> ALL (card.voided_redemptions), false) AS was_in
-    FROM both_cards card
+    FROM (SELECT DISTINCT ON (pass_id) * FROM both_cards) AS card
     JOIN redemption given ON given.merchant_id = $1 AND given.pass_id = card.pass_id
     JOIN store ON store.merchant_id = $1 AND store.id = given.store_id
 )"""

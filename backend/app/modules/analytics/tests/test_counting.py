@@ -103,6 +103,29 @@ async def test_a_changed_time_zone_counts_anew(process: Process) -> None:
     assert (await world.counted())["day"] != before["day"]
 
 
+async def test_changes_during_a_long_counting_wait_for_nobody(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one worker counts a merchant anew, the pollers pass by; what changed is counted by that worker's job."""
+    world = await World(process.database, 17).open()
+    await world.live(60)
+    await count(process)
+    monkeypatch.setattr(service, "CUSTOMERS_A_BATCH", 4)
+    async with tenant_scope(process.database, world.merchant.id) as session:
+        await begin_counting(session, world.merchant.id, now=START)
+        await world.live(30)
+        while await poll_marks(context_of(process)):
+            pass
+        waiting = "SELECT count(*) FROM rollup_pending WHERE merchant_id = :m"
+        before = (await world.rows(waiting))[0][0]
+        assert await poll_pending(context_of(process)) == 0
+        assert (await world.rows(waiting))[0][0] == before > 0
+
+    await runner_of(process).drain()
+    assert (await world.rows(waiting))[0][0] == 0
+    assert await world.counted() == await world.expected()
+
+
 def _with_zone(store: object, zone: str) -> object:
     from dataclasses import replace
 
