@@ -1,9 +1,10 @@
 """Figures of one merchant with many events: database time of the home and of each page of figures, from roll-ups.
 
-Run: ./stempel bench analytics [--events 10000000] [--pages-only]. The events of two years are made in SQL in a database
+Run: ./stempel bench analytics [--events 10000000] [--pages-only] [--keep FOLDER]. The events of two years are made in SQL in a database
 of the moment, after a look at the disk; the roll-ups are counted as the worker does; then whole pages are asked for
 over HTTP in process, and the time of all their statements is added up. Beside them each figure from the raw rows and
-from the roll-ups, with the ratio, and how soon a change is shown. Nothing is kept.
+from the roll-ups, with the ratio, and how soon a change is shown. Nothing is kept, unless a folder is named: what
+was made there is used again by the next run, which counts it anew.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from app.kernel.points import REPORT_VIEW
 from app.main import create_app
 from app.modules.accounts.factories import make_member
 from app.modules.analytics.counting import service
-from app.modules.analytics.counting.service import begin_counting, continue_counting
+from app.modules.analytics.counting.service import begin_counting, continue_counting, forget_old_countings
 from app.modules.analytics.jobs import poll_pending
 from app.modules.analytics.queries import Books, find_progress
 from app.modules.analytics.value.service import fit_value
@@ -114,7 +115,11 @@ async def count_all(database: Database, merchant_id: UUID) -> None:
     while more:
         async with tenant_scope(database, merchant_id) as session:
             more = await continue_counting(session, merchant_id, now=NOW)
-    print(f"counted them from nothing in {time.perf_counter() - begun:.0f} s", flush=True)
+    print(f"counted them from nothing in {time.perf_counter() - begun:.0f} s, load {os.getloadavg()[0]:.1f}", flush=True)
+    more = True
+    while more:  # what an earlier run with the same folder counted
+        async with tenant_scope(database, merchant_id) as session:
+            more = await forget_old_countings(session, merchant_id)
 
 
 async def mark(database: Database, merchant_id: UUID, *, cards: int, after: int) -> None:
@@ -185,7 +190,7 @@ async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -
     process = build_process(settings, clock=FixedClock(NOW), keyring=Keyring.for_tests())
     await process.open()
     database = process.database
-    merchant_id = await fill(database, admin_url, options.events)
+    merchant_id = await world_of(database, options, admin_url)
     await count_all(database, merchant_id)
     await analyze(admin_url)
     begun = time.perf_counter()
@@ -202,6 +207,18 @@ async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -
         await compare(database, merchant_id, rounds=options.rounds)
     await process.aclose()
     return all(statistics.median(values) < GOAL_MS for values in found.values())
+
+
+async def world_of(database: Database, options: argparse.Namespace, admin_url: str) -> UUID:
+    """Return the merchant with its events: made now, or by an earlier run with the same folder."""
+    made = options.keep / f"{options.events}.merchant" if options.keep else None
+    if made is not None and made.exists():
+        print("the events are those of an earlier run", flush=True)
+        return UUID(made.read_text())
+    merchant_id = await fill(database, admin_url, options.events)
+    if made is not None:
+        made.write_text(str(merchant_id))
+    return merchant_id
 
 
 async def analyze(admin_url: str) -> None:
@@ -225,9 +242,11 @@ def main() -> None:
         "--pages-only", action="store_true", help="leave the raw rows out, which take minutes"
     )
     parser.add_argument("--at-most-goal", action="store_true")
+    parser.add_argument("--keep", type=Path, help="a folder that the database stays in, for further runs")
     options = parser.parse_args()
     service.CUSTOMERS_A_BATCH = options.customers_a_batch
-    folder = Path(tempfile.mkdtemp(prefix="stempel-bench-"))
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="stempel-bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
     needed, free = options.events * BYTES_AN_EVENT, shutil.disk_usage(folder).free
     if free < needed * 1.5:
         raise SystemExit(f"{needed / 1e9:.0f} GB are needed, {free / 1e9:.0f} GB are free.")
@@ -256,7 +275,8 @@ def main() -> None:
         met = asyncio.run(run(settings, options, server.admin_url))
     finally:
         server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        if options.keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
     print(f"goal of {GOAL_MS} ms {'met' if met else 'not met'} on every page")
     if options.at_most_goal and not met:
         raise SystemExit(1)
