@@ -24,9 +24,11 @@ from app.kernel.web.proxies import address_key, client_address
 from app.modules.cards.public import PassObject, cookie_tokens, read_token
 from app.modules.fingerprints.models import VisitTrace
 from app.modules.fingerprints.settings import FingerprintSettings
+from app.modules.merchants.public import get_merchant
 from app.modules.visits.public import EarnedContext, Visit
 from app.utils.security import Keyring
 
+FEATURE = "fingerprints"
 HASH_BYTES = 16
 AGENT_LENGTH_MAX = 400
 ON_A_PHONE = "customer_phone"
@@ -111,6 +113,23 @@ def _visits_of_devices(scan: VisitScan, fresh: list[UUID], *, since: datetime) -
         )
         .order_by(Visit.at, Visit.id)
     )
+
+
+async def is_same_device(session: AsyncSession, merchant_id: UUID, one: UUID, other: UUID) -> bool:
+    """Tell whether two cards were stamped on one phone, as far as it is kept; never while this is switched off."""
+    if FEATURE not in (await get_merchant(session, merchant_id)).modules_on:
+        return False
+    twin = aliased(VisitTrace)
+    found = await session.scalar(
+        select(VisitTrace.visit_id)
+        .join(
+            twin,
+            (twin.merchant_id == VisitTrace.merchant_id) & (twin.device_hash == VisitTrace.device_hash),
+        )
+        .where(VisitTrace.merchant_id == merchant_id, VisitTrace.pass_id == one, twin.pass_id == other)
+        .limit(1)
+    )
+    return found is not None
 
 
 async def _days_kept(session: AsyncSession, merchant_id: UUID) -> int:
