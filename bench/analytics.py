@@ -187,7 +187,7 @@ async def compare(database: Database, merchant_id: UUID, *, rounds: int) -> None
 
 async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -> bool:
     """Fill, count, ask, print; tell whether every page stays below the goal."""
-    process = build_process(settings, clock=FixedClock(NOW), keyring=Keyring.for_tests())
+    process = build_process(settings, clock=FixedClock(NOW), keyring=Keyring.load_or_create(settings.data_dir))
     await process.open()
     database = process.database
     merchant_id = await world_of(database, options, admin_url)
