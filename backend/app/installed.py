@@ -4,7 +4,9 @@ from app.kernel.module import Module
 from app.modules.accounts.module import MODULE as ACCOUNTS
 from app.modules.analytics.module import MODULE as ANALYTICS
 from app.modules.audit_log.module import MODULE as AUDIT_LOG
+from app.modules.birthdays.module import MODULE as BIRTHDAYS
 from app.modules.cards.module import MODULE as CARDS
+from app.modules.cashback.module import MODULE as CASHBACK
 from app.modules.crm.module import MODULE as CRM
 from app.modules.customers.module import MODULE as CUSTOMERS
 from app.modules.dashboard.module import MODULE as DASHBOARD
@@ -19,6 +21,7 @@ from app.modules.points.module import MODULE as POINTS
 from app.modules.portal.module import MODULE as PORTAL
 from app.modules.privacy.module import MODULE as PRIVACY
 from app.modules.qr.module import MODULE as QR
+from app.modules.referrals.module import MODULE as REFERRALS
 from app.modules.rewards.module import MODULE as REWARDS
 from app.modules.second_factor.module import MODULE as SECOND_FACTOR
 from app.modules.staff.module import MODULE as STAFF
@@ -54,6 +57,9 @@ INSTALLED: tuple[Module, ...] = (
     FRAUD,
     FINGERPRINTS,
     TIERS,
+    REFERRALS,
+    CASHBACK,
+    BIRTHDAYS,
     DASHBOARD,
     PORTAL,
     TILL,

@@ -8,11 +8,11 @@ from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import DEMO_DATA, NAV_ITEM, PERSONAL_DATA, NavItem, PageContext
-from app.modules.messaging.public import MAIL_WAIT, MAIL_WORDING
+from app.modules.messaging.public import MAIL_SLOT, MAIL_WAIT, MAIL_WORDING
 from app.modules.nudges.demo import add_messages
 from app.modules.nudges.jobs import go_round, send_news, write_messages
 from app.modules.nudges.personal import PERSONAL
-from app.modules.nudges.service import own_words, quiet_end
+from app.modules.nudges.service import own_words, quiet_end, slot_of
 from app.modules.nudges.settings import NudgeSettings
 
 ACTIONS = {
@@ -43,6 +43,7 @@ MODULE = Module(
     offers=(
         Offer(PERSONAL_DATA, "nudges", PERSONAL),
         Offer(DEMO_DATA, "nudges", add_messages),
+        Offer(MAIL_SLOT, "week", slot_of),
         Offer(MAIL_WAIT, "quiet_hours", quiet_end),
         Offer(MAIL_WORDING, "nudges", own_words),
         *(Offer(AUDIT_ACTION, name, words) for name, words in ACTIONS.items()),

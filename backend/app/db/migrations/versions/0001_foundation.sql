@@ -1011,6 +1011,36 @@ CREATE TABLE staff_pin (
 
 CREATE INDEX ix_staff_pin_merchant_id_staff_id ON staff_pin (merchant_id, staff_id);;
 
+CREATE TABLE birthday_gift (
+	customer_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	year BIGINT NOT NULL, 
+	celebrated_on DATE, 
+	good_until DATE, 
+	kind TEXT NOT NULL, 
+	amount BIGINT DEFAULT '0' NOT NULL, 
+	reward_id UUID, 
+	title TEXT DEFAULT '' NOT NULL, 
+	given_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	told_at TIMESTAMP WITH TIME ZONE, 
+	outcome TEXT, 
+	ended_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_birthday_gift PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_birthday_gift_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id), 
+	CONSTRAINT fk_birthday_gift_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT uq_birthday_gift_merchant_id_customer_id_year UNIQUE (merchant_id, customer_id, year), 
+	CONSTRAINT ck_birthday_gift_kind CHECK (kind IN ('points', 'stamps', 'reward')), 
+	CONSTRAINT ck_birthday_gift_outcome CHECK (outcome IN ('redeemed', 'lapsed'))
+);;
+
+CREATE INDEX ix_birthday_gift_merchant_id_given_at ON birthday_gift (merchant_id, given_at);;
+
+CREATE INDEX ix_birthday_gift_merchant_id_good_until ON birthday_gift (merchant_id, good_until) WHERE kind = 'reward' AND outcome IS NULL;;
+
+CREATE INDEX ix_birthday_gift_merchant_id_pass_id ON birthday_gift (merchant_id, pass_id);;
+
 CREATE TABLE card_link (
 	pass_id UUID NOT NULL, 
 	purpose TEXT NOT NULL, 
@@ -1025,6 +1055,62 @@ CREATE TABLE card_link (
 );;
 
 CREATE INDEX ix_card_link_merchant_id_pass_id ON card_link (merchant_id, pass_id);;
+
+CREATE TABLE credit_account (
+	merchant_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	balance_minor BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_credit_account PRIMARY KEY (merchant_id, pass_id), 
+	CONSTRAINT fk_credit_account_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id)
+);;
+
+CREATE TABLE credit_entry (
+	pass_id UUID NOT NULL, 
+	store_id UUID, 
+	visit_id UUID, 
+	staff_id UUID, 
+	kind TEXT NOT NULL, 
+	amount_minor BIGINT NOT NULL, 
+	balance_after BIGINT NOT NULL, 
+	currency TEXT NOT NULL, 
+	rule JSONB DEFAULT '{}' NOT NULL, 
+	lots JSONB DEFAULT '[]' NOT NULL, 
+	voids UUID, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_credit_entry PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_credit_entry_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_credit_entry_merchant_id_store_id FOREIGN KEY(merchant_id, store_id) REFERENCES store (merchant_id, id), 
+	CONSTRAINT ck_credit_entry_kind CHECK (kind IN ('earn', 'spend', 'void', 'expire', 'adjust', 'transfer', 'erase')), 
+	CONSTRAINT ck_credit_entry_amount CHECK (amount_minor <> 0)
+);;
+
+CREATE INDEX ix_credit_entry_merchant_id_at ON credit_entry (merchant_id, at);;
+
+CREATE INDEX ix_credit_entry_merchant_id_pass_id_id ON credit_entry (merchant_id, pass_id, id);;
+
+CREATE UNIQUE INDEX uq_credit_entry_visit ON credit_entry (merchant_id, visit_id, kind) WHERE kind IN ('earn', 'spend');;
+
+CREATE UNIQUE INDEX uq_credit_entry_voids ON credit_entry (merchant_id, voids) WHERE voids IS NOT NULL;;
+
+CREATE TABLE credit_lot (
+	pass_id UUID NOT NULL, 
+	remaining_minor BIGINT NOT NULL, 
+	expired_minor BIGINT DEFAULT '0' NOT NULL, 
+	earned_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_credit_lot PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_credit_lot_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT ck_credit_lot_remaining CHECK (remaining_minor >= 0), 
+	CONSTRAINT ck_credit_lot_expired CHECK (expired_minor >= 0)
+);;
+
+CREATE INDEX ix_credit_lot_due ON credit_lot (merchant_id, expires_at) WHERE remaining_minor > 0 AND expires_at IS NOT NULL;;
+
+CREATE INDEX ix_credit_lot_merchant_id_pass_id ON credit_lot (merchant_id, pass_id);;
 
 CREATE TABLE fraud_finding (
 	rule TEXT NOT NULL, 
@@ -1174,6 +1260,52 @@ CREATE TABLE redemption (
 CREATE INDEX ix_redemption_merchant_id_pass_id_id ON redemption (merchant_id, pass_id, id);;
 
 CREATE INDEX ix_redemption_merchant_id_store_id_id ON redemption (merchant_id, store_id, id);;
+
+CREATE TABLE referral (
+	inviter_pass_id UUID NOT NULL, 
+	friend_pass_id UUID NOT NULL, 
+	friend_id UUID NOT NULL, 
+	status TEXT DEFAULT 'joined' NOT NULL, 
+	promise JSONB DEFAULT '{}' NOT NULL, 
+	visits_needed BIGINT DEFAULT '1' NOT NULL, 
+	reasons JSONB DEFAULT '[]' NOT NULL, 
+	visit_id UUID, 
+	attempt BIGINT DEFAULT '1' NOT NULL, 
+	inviter_outcome TEXT DEFAULT '' NOT NULL, 
+	friend_outcome TEXT DEFAULT '' NOT NULL, 
+	joined_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	look_at TIMESTAMP WITH TIME ZONE, 
+	approved_at TIMESTAMP WITH TIME ZONE, 
+	decided_by UUID, 
+	given_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_referral PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_referral_merchant_id_inviter_pass_id FOREIGN KEY(merchant_id, inviter_pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT fk_referral_merchant_id_friend_pass_id FOREIGN KEY(merchant_id, friend_pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT uq_referral_merchant_id_friend_id UNIQUE (merchant_id, friend_id), 
+	CONSTRAINT ck_referral_two CHECK (inviter_pass_id <> friend_pass_id), 
+	CONSTRAINT ck_referral_status CHECK (status IN ('joined', 'review', 'due', 'given', 'declined', 'ended'))
+);;
+
+CREATE INDEX ix_referral_merchant_id_friend_pass_id ON referral (merchant_id, friend_pass_id);;
+
+CREATE INDEX ix_referral_merchant_id_inviter_pass_id_id ON referral (merchant_id, inviter_pass_id, id);;
+
+CREATE INDEX ix_referral_merchant_id_look_at ON referral (merchant_id, look_at) WHERE look_at IS NOT NULL;;
+
+CREATE INDEX ix_referral_merchant_id_status_id ON referral (merchant_id, status, id);;
+
+CREATE TABLE referral_link (
+	merchant_id UUID NOT NULL, 
+	pass_id UUID NOT NULL, 
+	code TEXT NOT NULL, 
+	invited BIGINT DEFAULT '0' NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_referral_link PRIMARY KEY (merchant_id, pass_id), 
+	CONSTRAINT fk_referral_link_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
+	CONSTRAINT uq_referral_link_merchant_id_code UNIQUE (merchant_id, code)
+);;
 
 CREATE TABLE stamp_event (
 	pass_id UUID NOT NULL, 
@@ -2022,6 +2154,16 @@ CREATE POLICY owner ON staff_pin TO CURRENT_USER USING (true) WITH CHECK (true);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON staff_pin TO stempel_app;;
 
+ALTER TABLE birthday_gift ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE birthday_gift FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON birthday_gift TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON birthday_gift TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON birthday_gift TO stempel_app;;
+
 ALTER TABLE card_link ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE card_link FORCE ROW LEVEL SECURITY;;
@@ -2039,6 +2181,36 @@ GRANT SELECT ON card_link TO stempel_system;;
 CREATE POLICY system_delete ON card_link FOR DELETE TO stempel_system USING (true);;
 
 GRANT DELETE ON card_link TO stempel_system;;
+
+ALTER TABLE credit_account ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE credit_account FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON credit_account TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON credit_account TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON credit_account TO stempel_app;;
+
+ALTER TABLE credit_entry ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE credit_entry FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON credit_entry TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON credit_entry TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT ON credit_entry TO stempel_app;;
+
+ALTER TABLE credit_lot ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE credit_lot FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON credit_lot TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON credit_lot TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON credit_lot TO stempel_app;;
 
 ALTER TABLE fraud_finding ENABLE ROW LEVEL SECURITY;;
 
@@ -2113,6 +2285,26 @@ CREATE POLICY tenant ON redemption TO stempel_app USING (merchant_id = (SELECT n
 CREATE POLICY owner ON redemption TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON redemption TO stempel_app;;
+
+ALTER TABLE referral ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE referral FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON referral TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON referral TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON referral TO stempel_app;;
+
+ALTER TABLE referral_link ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE referral_link FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON referral_link TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON referral_link TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON referral_link TO stempel_app;;
 
 ALTER TABLE stamp_event ENABLE ROW LEVEL SECURITY;;
 

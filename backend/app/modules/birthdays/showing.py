@@ -1,0 +1,108 @@
+"""What cards, passes, profiles and the till show of a birthday gift."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kernel.i18n import current
+from app.kernel.i18n import gettext as _
+from app.kernel.points import CardContext, PageContext, Panel, TillContext
+from app.modules.birthdays.models import BirthdayGift
+from app.modules.birthdays.queries import find_gift_on, list_gifts_of
+from app.modules.birthdays.service import zone_of
+from app.modules.birthdays.telling import day_text, gift_text, greeting, offer_text
+from app.modules.cards.public import PassObject
+from app.modules.merchants.public import get_merchant
+from app.modules.wallets.public import PassField
+
+GIFTS_SHOWN = 5
+
+
+async def shown_gift(
+    session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime
+) -> tuple[BirthdayGift, date] | None:
+    """Return the gift that a card shows now, with the day it is at its store; None without one."""
+    merchant = await get_merchant(session, merchant_id)
+    card = await session.get(PassObject, (merchant_id, pass_id))
+    if card is None or card.status != "active":
+        return None
+    today = now.astimezone(ZoneInfo(await zone_of(session, merchant, card))).date()
+    gift = await find_gift_on(session, merchant_id, pass_id, today=today)
+    return (gift, today) if gift else None
+
+
+def drawn(gift: BirthdayGift) -> dict[str, Any]:
+    """Return what the blocks draw."""
+    is_reward = gift.kind == "reward" and gift.good_until is not None
+    assert gift.good_until is not None
+    return {
+        "what": gift_text(gift),
+        "note": _("On us until %(day)s. Show this card at the till.", day=day_text(gift.good_until))
+        if is_reward
+        else _("Already on your card."),
+    }
+
+
+async def card_block(context: CardContext) -> list[Panel]:
+    """Wish the holder a happy birthday, with what they get."""
+    found = await shown_gift(context.session, context.merchant_id, context.pass_id, now=context.now)
+    if found is None:
+        return []
+    gift, today = found
+    return [Panel(greeting(gift, today=today), "birthdays/_card.html", drawn(gift), order=10)]
+
+
+async def pass_fields(context: CardContext) -> list[PassField]:
+    """Return the gift for the front of a pass, and until when on its back; it says nothing by itself."""
+    found = await shown_gift(context.session, context.merchant_id, context.pass_id, now=context.now)
+    if found is None:
+        return []
+    gift, today = found
+    return [
+        PassField("birthday", _("Birthday gift"), gift_text(gift), place="auxiliary", order=45),
+        PassField("birthday_gift", greeting(gift, today=today), offer_text(gift), place="back", order=46),
+    ]
+
+
+async def till_panel(context: TillContext) -> list[Panel]:
+    """Let staff wish a happy birthday, and know of the gift."""
+    found = await shown_gift(context.session, context.merchant_id, context.pass_id, now=context.now)
+    if found is None:
+        return []
+    gift, _today = found
+    return [Panel(_("Birthday"), "birthdays/_till.html", {"what": offer_text(gift)}, order=15)]
+
+
+def state_text(gift: BirthdayGift, *, is_redeemed: bool) -> str:
+    """Return what became of a gift."""
+    if is_redeemed or gift.outcome == "redeemed":
+        return _("Redeemed")
+    if gift.outcome == "lapsed":
+        return _("Not redeemed in time")
+    if gift.kind == "reward" and gift.good_until is not None:
+        return _("Waits until %(day)s", day=day_text(gift.good_until))
+    return _("On the card")
+
+
+async def customer_panel(page: PageContext) -> list[Panel]:
+    """Show a customer's birthday gifts on their profile."""
+    if page.subject_id is None or not page.principal.may("birthdays.view"):
+        return []
+    rows = await list_gifts_of(page.session, page.principal.merchant_id, page.subject_id)
+    if not rows:
+        return []
+    zone = (await get_merchant(page.session, page.principal.merchant_id)).time_zone
+    gifts = [
+        {
+            "what": gift_text(gift),
+            "day": current().format_date(gift.given_at, zone=zone),
+            "state": state_text(gift, is_redeemed=redeemed),
+        }
+        for gift, redeemed in reversed(rows[-GIFTS_SHOWN:])
+    ]
+    return [Panel(_("Birthday gifts"), "birthdays/_customer.html", {"gifts": gifts}, order=25)]
