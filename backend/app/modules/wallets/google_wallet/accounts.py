@@ -126,7 +126,8 @@ def is_google_token_uri(token_uri: str) -> bool:
     A merchant's upload must not choose where the server sends requests; the operator's file may.
     """
     parts = urlsplit(token_uri)
-    return parts.scheme == "https" and parts.hostname in {"oauth2.googleapis.com", "accounts.google.com"}
+    # The bare name: what stands before an "@" or behind a ":" is read by one program so and by another otherwise.
+    return parts.scheme == "https" and parts.netloc in {"oauth2.googleapis.com", "accounts.google.com"}
 
 
 def rest_base(url: str) -> str:

@@ -71,6 +71,8 @@ async def test_an_uploaded_key_is_sealed_and_used(shop: Shop, client: httpx2.Asy
         json.dumps({"type": "authorized_user"}),
         json.dumps({"type": "service_account", "client_email": "a@b", "private_key": "x"}),
         json.dumps(make_key_file("a@b", token_uri="http://169.254.169.254/token")),
+        json.dumps(make_key_file("a@b", token_uri="https://evil.example\\@oauth2.googleapis.com/token")),
+        json.dumps(make_key_file("a@b", token_uri="https://oauth2.googleapis.com:8443/token")),
     ],
 )
 async def test_an_unusable_key_is_refused(shop: Shop, client: httpx2.AsyncClient, content: str) -> None:
