@@ -95,7 +95,7 @@ async def _voided_visits(session: AsyncSession, merchant_id: UUID) -> list[tuple
     )
     return [
         (visit_id, pass_id)
-        for visit_id, pass_id in rows.tuples()
+        for visit_id, pass_id in rows
         if await list_visit_entries(session, merchant_id, visit_id)
     ]
 

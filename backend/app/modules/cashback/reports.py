@@ -51,11 +51,11 @@ async def _moved(context: ReportContext, period: Period) -> dict[date, Sums]:
         select(
             month,
             CreditEntry.kind,
-            (CreditEntry.amount_minor > 0).label("is_gain"),
+            func.sign(CreditEntry.amount_minor).label("sign"),
             func.sum(CreditEntry.amount_minor).label("total"),
         )
         .where(CreditEntry.merchant_id == context.merchant_id, CreditEntry.at >= begin, CreditEntry.at < end)
-        .group_by(month, CreditEntry.kind, CreditEntry.amount_minor > 0)
+        .group_by(month, CreditEntry.kind, func.sign(CreditEntry.amount_minor))
     )
     if context.store_id is not None:
         statement = statement.where(CreditEntry.store_id == context.store_id)
@@ -156,7 +156,7 @@ def _by_month(months: dict[date, Sums]) -> Block:
         rows,
         total=[_("Total"), *(_total(months, side) for side in (GIVEN, SPENT, EXPIRED))],
     )
-    chart = Chart("lines", labels, series, about=_("Credit given, spent and expired in each month."))
+    chart = Chart("bars", labels, series, about=_("Credit given, spent and expired in each month."))
     return Block(_("By month"), chart=chart if ordered else None, table=table)
 
 
