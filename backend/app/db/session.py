@@ -19,6 +19,9 @@ CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 5
 COMMAND_TIMEOUT_SECONDS = 20
 
+# In a session's info: each statement is a transaction of its own.
+SINGLE_STATEMENTS = "single_statements"
+
 _SET_TENANT = text("SELECT set_config('stempel.merchant_id', :merchant_id, true)")
 
 
@@ -111,6 +114,9 @@ class Database:
             autoflush=False,
         )
         self.system_sessions = async_sessionmaker(self.system_engine, expire_on_commit=False, autoflush=False)
+        self.system_single_sessions = async_sessionmaker(
+            self.system_engine.execution_options(isolation_level="AUTOCOMMIT"), info={SINGLE_STATEMENTS: True}
+        )
 
     def _make_engine(self, url: str, size: int) -> AsyncEngine:
         connect: dict[str, Any] = {
@@ -214,4 +220,14 @@ async def let_go(session: AsyncSession) -> AsyncIterator[None]:
 async def system_scope(database: Database) -> AsyncIterator[AsyncSession]:
     """Open a transaction of the system role: only the tables with a policy for it, listed in a test."""
     async with database.system_sessions() as session, session.begin():
+        yield session
+
+
+@asynccontextmanager
+async def system_statements(database: Database) -> AsyncIterator[AsyncSession]:
+    """Give the system role a session whose statements each commit by themselves.
+
+    For the queue, which asks for one statement at a time, several a job: it saves the round trips of BEGIN and COMMIT.
+    """
+    async with database.system_single_sessions() as session:
         yield session

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from app.db.session import system_scope, tenant_scope
+from app.db.session import system_scope, system_statements, tenant_scope
 from app.kernel.adapters import Resources
 from app.kernel.jobs import Backoff, GiveUp, Periodic, TryAgain, enqueue, job, list_dead_jobs, retry_dead_job
 from app.kernel.jobs import queue as queue_module
@@ -230,7 +230,7 @@ async def test_a_retry_keeps_its_time_and_yields_to_a_newer_wish(bench):
     async with system_scope(bench.database) as session:
         await begin_job(session, taken.id, worker_id=worker, now=bench.clock.now())
     await bench.add(uuid4(), key="card")
-    async with system_scope(bench.database) as session:
+    async with system_statements(bench.database) as session:
         kept = await queue_module.try_job_again(
             session, taken, worker_id=worker, run_at=bench.clock.now(), reason="down"
         )

@@ -16,6 +16,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.session import SINGLE_STATEMENTS
 from app.kernel.jobs.definition import Job, encode_arguments
 
 DEAD_PAGE_SIZE_MAX = 200
@@ -51,12 +52,12 @@ async def connection_of(session: AsyncSession) -> asyncpg.Connection[Any]:
     """Return the asyncpg connection of the session, with the session's transaction begun on it.
 
     SQLAlchemy sends BEGIN (and the SAVEPOINT of a nested block) with its own first statement only; without
-    one, what is sent here directly would be committed at once.
+    one, what is sent here directly would be committed at once, which only a session of single statements wants.
     """
     connection = await session.connection()
     raw = (await connection.get_raw_connection()).driver_connection
     assert raw is not None
-    if not raw.is_in_transaction():
+    if not raw.is_in_transaction() and SINGLE_STATEMENTS not in session.info:
         await session.execute(text("SELECT 1"))
     return raw
 

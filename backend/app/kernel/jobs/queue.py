@@ -116,11 +116,14 @@ async def finish_job(session: AsyncSession, queued: QueuedJob) -> None:
 async def try_job_again(
     session: AsyncSession, queued: QueuedJob, *, worker_id: UUID, run_at: datetime, reason: str
 ) -> bool:
-    """Put a failed job back for later; False when a newer job with its key waits already."""
+    """Put a failed job back for later; False when a newer job with its key waits already.
+
+    session: one of single statements; in a transaction the collision would end all of it.
+    """
+    raw = await connection_of(session)
+    assert not raw.is_in_transaction(), "ask in a session of single statements"
     try:
-        async with session.begin_nested():
-            raw = await connection_of(session)
-            await raw.execute(_TRY_AGAIN, queued.id, worker_id, run_at, reason[:REASON_LENGTH_MAX])
+        await raw.execute(_TRY_AGAIN, queued.id, worker_id, run_at, reason[:REASON_LENGTH_MAX])
     except asyncpg.UniqueViolationError:
         await (await queries_of(session)).log_jobs([(queued, "deleted", None)])
         return False

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import structlog
 from pgqueuer.models import Job as QueuedJob
 
-from app.db.session import system_scope
+from app.db.session import system_scope, system_statements
 from app.kernel.jobs import queue
 from app.kernel.jobs.definition import (
     ATTEMPTS_MAX,
@@ -174,7 +174,7 @@ class JobRunner:
             log.error("job_outcome_lost", job_id=job_id, reason=describe_exception(error))
 
     async def _take(self, batch: int) -> list[QueuedJob]:
-        async with system_scope(self._database) as session:
+        async with system_statements(self._database) as session:
             taken = await queue.take_jobs(
                 session, names=list(self._jobs), worker_id=self._worker_id, batch=batch, now=self._clock.now()
             )
@@ -184,7 +184,7 @@ class JobRunner:
     async def _run_one(self, queued: QueuedJob) -> str:
         """Run one claimed job to its outcome; returns done, tried_again, dead or gone."""
         definition = self._jobs[queued.entrypoint]
-        async with system_scope(self._database) as session:
+        async with system_statements(self._database) as session:
             begun = await queue.begin_job(
                 session, queued.id, worker_id=self._worker_id, now=self._clock.now()
             )
@@ -208,7 +208,7 @@ class JobRunner:
             except Exception as error:  # noqa: BLE001 (whatever a job raises becomes an outcome)
                 result = await self._fail(queued, definition, begun, error)
             else:
-                async with system_scope(self._database) as session:
+                async with system_statements(self._database) as session:
                     await queue.finish_job(session, queued)
                 result = "done"
             seconds = perf_counter() - started
@@ -232,19 +232,20 @@ class JobRunner:
         if isinstance(error, TryAgain) and error.after is not None:
             wait = error.after
         too_late = now + wait - begun.first_started_at > definition.retry.give_up_after
-        async with system_scope(self._database) as session:
-            if isinstance(error, GiveUp) or too_late or attempt >= ATTEMPTS_MAX:
+        if isinstance(error, GiveUp) or too_late or attempt >= ATTEMPTS_MAX:
+            async with system_scope(self._database) as session:
                 await queue.bury_job(session, queued, reason=reason)
-                log.error("job_given_up", reason=reason)
-                return "dead"
+            log.error("job_given_up", reason=reason)
+            return "dead"
+        async with system_statements(self._database) as session:
             await queue.try_job_again(
                 session, queued, worker_id=self._worker_id, run_at=now + wait, reason=reason
             )
-            log.warning("job_tries_again", reason=reason, after_seconds=round(wait.total_seconds()))
-            return "tried_again"
+        log.warning("job_tries_again", reason=reason, after_seconds=round(wait.total_seconds()))
+        return "tried_again"
 
     async def _hand_back(self, queued: QueuedJob) -> None:
-        async with system_scope(self._database) as session:
+        async with system_statements(self._database) as session:
             await queue.hand_job_back(session, queued.id, worker_id=self._worker_id)
 
     async def _wind_down(self) -> None:
@@ -259,11 +260,11 @@ class JobRunner:
 
     async def _beat(self) -> None:
         if self._running:
-            async with system_scope(self._database) as session:
+            async with system_statements(self._database) as session:
                 await queue.beat_heart(session, list(self._running))
 
     async def _measure(self) -> None:
-        async with system_scope(self._database) as session:
+        async with system_statements(self._database) as session:
             counts = await queue.count_queue(session)
         QUEUE_DEPTH.clear()
         for (name, status), jobs in counts.items():
@@ -287,7 +288,7 @@ class JobRunner:
         while sum(counts.values()) <= limit:
             found = sum([await poller(self._context) for poller in self._pollers])
             polled += found
-            taken = await self._take(1)
+            taken = await self._take(JOBS_AT_ONCE_MAX)
             for queued in taken:
                 counts[await self._run_one(queued)] += 1
             if not taken and not found:
