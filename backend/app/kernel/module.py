@@ -25,7 +25,7 @@ class Module:
     routers: "file:attribute" inside the module's folder, imported by the web process only.
     hot_routers: the same, matched before all others: the routes of the till, asked far more often than any page.
     models: tables are imported from models.py when has_models. jobs and pollers run in the worker.
-    uploads: paths that take larger files than pictures, with the bytes of the whole request.
+    uploads: paths ({…}: any one part) that take more than small pictures, with the bytes of the whole request.
     resources: functions that put long-lived objects (a mail transport, a PIN cache) into the process.
     """
 

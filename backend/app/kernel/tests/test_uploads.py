@@ -16,6 +16,9 @@ from app.kernel.web import uploads
 from app.kernel.web.uploads import clean_image
 
 TOO_LARGE = "This picture is too large: at most 2 MB and 10 million pixels."
+NO_SVG = "An SVG drawing cannot be taken. Save it as PNG, 1000 pixels wide, and upload that."
+NO_HEIC = "A photo in HEIC or AVIF cannot be taken. Save it as JPEG, and upload that."
+PHOTO_TOO_LARGE = "This picture is too large: at most 12 MB and 10 million pixels, a JPEG photo 50 million."
 NO_PICTURE = "Please choose a picture: PNG, JPEG or WebP."
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 
@@ -30,9 +33,9 @@ def opened(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png), formats=("PNG",))
 
 
-def refusal_of(data: bytes) -> str:
+def refusal_of(data: bytes, *, is_photo: bool = False) -> str:
     with pytest.raises(Invalid) as raised:
-        clean_image(data, max_side=64, field="logo")
+        clean_image(data, max_side=64, field="logo", is_photo=is_photo)
     return raised.value.extra["fields"]["logo"]
 
 
@@ -130,7 +133,6 @@ def test_a_jpeg_may_not_go_over_the_picture_for_ever(monkeypatch):
     [
         b"",
         b"hello",
-        b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
         b"\x89PNG\r\n\x1a\n",
         b"\x89PNG\r\n\x1a\n" + bytes(100),
         b"\xff\xd8\xff\xe0" + bytes(100),
@@ -140,11 +142,72 @@ def test_a_jpeg_may_not_go_over_the_picture_for_ever(monkeypatch):
         encoded(Image.new("RGB", (20, 20)), "BMP"),
         encoded(Image.effect_noise((200, 200), 90), "PNG")[:2000],
     ],
-    ids=["empty", "text", "svg", "png-head", "png", "jpeg", "webp", "gif", "tiff", "bmp", "half-a-png"],
+    ids=["empty", "text", "png-head", "png", "jpeg", "webp", "gif", "tiff", "bmp", "half-a-png"],
 )
 def test_what_is_no_such_picture_is_refused(data):
     """Other kinds, scripts and broken files get one plain sentence."""
     assert refusal_of(data) == NO_PICTURE
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', NO_SVG),
+        (b'\n<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', NO_SVG),
+        (b"\x00\x00\x00\x24ftypheic" + bytes(40), NO_HEIC),
+        (b"\x00\x00\x00\x20ftypavif" + bytes(40), NO_HEIC),
+    ],
+    ids=["svg", "svg-xml", "heic", "avif"],
+)
+def test_whoever_has_another_kind_is_told_what_to_do(data, text):
+    """A drawing and an iPhone's own kind are refused like the others, with the way out in the sentence."""
+    assert refusal_of(data) == text
+
+
+def photo(size: tuple[int, int], **options) -> bytes:
+    """Return a JPEG of a phone's size: red above, green below."""
+    picture = Image.new("RGB", size, GREEN)
+    picture.paste(RED, (0, 0, size[0], size[1] // 2))
+    return encoded(picture, "JPEG", quality=60, **options)
+
+
+@pytest.mark.parametrize("size", [(4032, 3024), (8064, 6048)], ids=["12-megapixels", "48-megapixels"])
+def test_a_phones_photo_is_taken_and_never_decoded_whole(size, monkeypatch):
+    """Twelve and forty-eight megapixels arrive, twelve megabytes at most; only every so many dots are decoded."""
+    drawn = []
+    plain = uploads._plain_pixels
+    monkeypatch.setattr(uploads, "_plain_pixels", lambda source: drawn.append(source.size) or plain(source))
+    data = photo(size)
+    data += bytes(12_000_000 - len(data))
+
+    clean = clean_image(data, max_side=2_048, is_photo=True)
+
+    assert (clean.width, clean.height) == (2_016, 1_512)
+    assert [opened(clean.png).getpixel((900, y))[0] > 250 for y in (100, 1_400)] == [True, False]
+    assert all(width * height <= 10_000_000 for width, height in drawn)
+    assert refusal_of(data) == TOO_LARGE
+    assert refusal_of(data + b"\0", is_photo=True) == PHOTO_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        photo((8_000, 6_501)),
+        photo((4_032, 3_024), progressive=True),
+        encoded(Image.new("L", (4_000, 2_501)), "PNG"),
+        encoded(Image.new("RGB", (4_000, 2_501)), "WEBP", lossless=True),
+    ],
+    ids=["pixels", "progressive", "png", "webp"],
+)
+def test_what_would_fill_the_memory_is_no_photo(data):
+    """More dots, a JPEG that is kept whole until its last scan, and kinds that are decoded whole are refused."""
+    tracemalloc.start()
+    text = refusal_of(data, is_photo=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert text == PHOTO_TOO_LARGE
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])

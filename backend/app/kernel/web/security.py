@@ -106,13 +106,19 @@ def names_odd_charset(content_type: bytes) -> bool:
     return kind.startswith(b"multipart/") and b"charset" in kind and not _UTF_8_ONLY.search(kind)
 
 
+def _pattern_of(path: str) -> re.Pattern[str]:
+    """Return what matches a path of a manifest, in which {…} is any one part."""
+    parts = re.split(r"\{[a-z_]+\}", path)
+    return re.compile("[^/]+".join(map(re.escape, parts)))
+
+
 class SecurityMiddleware:
     """Pure ASGI. A page widens its policy by `request.state.csp_extra = {directive: sources}`."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings, uploads: Mapping[str, int] | None = None) -> None:
         self.app = app
         self._settings = settings
-        self._uploads = dict(uploads or {})
+        self._uploads = [(_pattern_of(path), limit) for path, limit in (uploads or {}).items()]
         self._trusted = parse_networks(settings.trusted_proxies)
         self._hosts = {
             str(urlsplit(settings.public_url).hostname).lower(),
@@ -174,11 +180,10 @@ class SecurityMiddleware:
     def _body_limit(self, scope: Scope) -> int:
         kinds = [value for name, value in scope["headers"] if name == b"content-type"]
         is_upload = bool(kinds) and kinds[0].lower().startswith(b"multipart/form-data")
-        return (
-            max(self._uploads.get(scope["path"], UPLOAD_BYTES_MAX), self._settings.body_limit_bytes)
-            if is_upload
-            else self._settings.body_limit_bytes
-        )
+        if not is_upload:
+            return self._settings.body_limit_bytes
+        own = [limit for pattern, limit in self._uploads if pattern.fullmatch(scope["path"])]
+        return max(own[0] if own else UPLOAD_BYTES_MAX, self._settings.body_limit_bytes)
 
     def _finish_headers(self, scope: Scope, message: Message) -> None:
         headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))

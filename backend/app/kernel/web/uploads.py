@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import struct
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ IMAGE_PIXELS_MAX = 10_000_000
 IMAGE_SIDE_MAX = 4_096
 # A progressive JPEG may go over the picture as often as it likes, at thirty bytes a time; cameras write about ten.
 JPEG_SCANS_MAX = 100
+# A photo as phones take it; of a larger JPEG only every second, fourth or eighth dot is decoded.
+PHOTO_BYTES_MAX = 12_000_000
+PHOTO_PIXELS_MAX = 52_000_000
+JPEG_STEPS = (1, 2, 4, 8)
 # A decoded picture takes up to 40 MB; more at once would let a few uploads fill the memory.
 DECODED_AT_ONCE_MAX = 2
 DECODE_WAIT_SECONDS = 10.0
@@ -42,6 +47,12 @@ _TURNS = {
     8: (Image.Transpose.ROTATE_90,),
 }
 
+# Huffman-coded in one go: the others keep all of a picture in memory until the last scan is read.
+_PLAIN_FRAMES = (0xC0, 0xC1)
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SVG_HEAD = re.compile(rb"\s*(?:<\?xml|<!DOCTYPE svg|<!--|<svg)", re.IGNORECASE)
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")
+
 log = get_logger("stempel.uploads")
 _decoding = asyncio.Semaphore(DECODED_AT_ONCE_MAX)
 
@@ -55,30 +66,37 @@ class CleanImage:
     height: int
 
 
-async def read_image(upload: UploadFile, *, max_side: int, field: str = "image") -> CleanImage:
+async def read_image(
+    upload: UploadFile, *, max_side: int, field: str = "image", is_photo: bool = False
+) -> CleanImage:
     """Read an uploaded file and clean it off the event loop; raises Invalid with the words for the field."""
-    data = await upload.read(UPLOAD_IMAGE_BYTES_MAX + 1)
     async with asyncio.timeout(DECODE_WAIT_SECONDS), _decoding:
-        return await asyncio.to_thread(clean_image, data, max_side=max_side, field=field)
+        # Read within the bound: a few people's twelve megabytes would otherwise wait in memory together.
+        data = await upload.read((PHOTO_BYTES_MAX if is_photo else UPLOAD_IMAGE_BYTES_MAX) + 1)
+        return await asyncio.to_thread(clean_image, data, max_side=max_side, field=field, is_photo=is_photo)
 
 
-def clean_image(data: bytes, *, max_side: int, field: str = "image") -> CleanImage:
+def clean_image(data: bytes, *, max_side: int, field: str = "image", is_photo: bool = False) -> CleanImage:
     """Return the picture as a fresh PNG of at most max_side pixels a side; an animation becomes its first frame.
+
+    is_photo: take what phones take, too, a JPEG of PHOTO_BYTES_MAX and PHOTO_PIXELS_MAX. No more than
+    IMAGE_PIXELS_MAX of it are ever decoded, so that it needs no more memory than a small picture does.
 
     Takes up to half a second for ten megapixels: call it in a thread (read_image does).
     Raises Invalid, whose extra["fields"] has the words for the field.
     """
     assert 1 <= max_side <= IMAGE_SIDE_MAX, "a picture has a bound"
     try:
-        picture = _draw_anew(data, max_side=max_side)
+        picture = _draw_anew(data, max_side=max_side, is_photo=is_photo)
     except (_TooLarge, Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise _refused(field, _("This picture is too large: at most 2 MB and 10 million pixels.")) from None
+        raise _refused(field, _too_large_text(is_photo=is_photo)) from None
     except Exception as error:  # noqa: BLE001 (a dozen kinds, see below)
         # The decoders raise a dozen kinds of errors on broken files; for the visitor they all mean the same.
         log.info("picture_refused", reason=type(error).__name__)
-        raise _refused(field, _("Please choose a picture: PNG, JPEG or WebP.")) from None
+        raise _refused(field, _other_kind_text(data)) from None
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    # Quickly: whoever keeps it cuts it to size first, and packs it tightly then.
+    picture.save(buffer, "PNG", compress_level=1)
     return CleanImage(buffer.getvalue(), picture.width, picture.height)
 
 
@@ -88,6 +106,49 @@ class _TooLarge(Exception):
 
 def _refused(field: str, text: str) -> Invalid:
     return Invalid(extra={"fields": {field: text}})
+
+
+def _too_large_text(*, is_photo: bool) -> str:
+    if is_photo:
+        return _("This picture is too large: at most 12 MB and 10 million pixels, a JPEG photo 50 million.")
+    return _("This picture is too large: at most 2 MB and 10 million pixels.")
+
+
+def _other_kind_text(data: bytes) -> str:
+    """Say what to do, where the file is of a kind that people have for good reasons."""
+    if _SVG_HEAD.match(data):
+        return _("An SVG drawing cannot be taken. Save it as PNG, 1000 pixels wide, and upload that.")
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+        return _("A photo in HEIC or AVIF cannot be taken. Save it as JPEG, and upload that.")
+    return _("Please choose a picture: PNG, JPEG or WebP.")
+
+
+def _is_plain_jpeg(data: bytes) -> bool:
+    """Tell whether a JPEG has all its colours in one scan, so that it can be made smaller while it is read."""
+    place, components = 2, 0
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
+        body = data[place + 4 : place + 2 + length]
+        if marker in _FRAMES:
+            if marker not in _PLAIN_FRAMES or len(body) < 6:
+                return False
+            components = body[5]
+        if marker == _START_OF_SCAN[1]:
+            return bool(body) and body[0] == components
+        place += 2 + length
+    return False
+
+
+def _shrink_while_reading(source: Image.Image, data: bytes, *, max_side: int) -> None:
+    """Let the decoder leave dots out, so that no more than IMAGE_PIXELS_MAX are made. Raises _TooLarge."""
+    width, height = source.size
+    if width * height > IMAGE_PIXELS_MAX and not _is_plain_jpeg(data):
+        raise _TooLarge
+    step = next((step for step in JPEG_STEPS if width * height <= IMAGE_PIXELS_MAX * step**2), JPEG_STEPS[-1])
+    # Asked for once: a second wish is not heard.
+    source.draft("RGB", (min(max_side, max(1, width // step)), min(max_side, max(1, height // step))))
+    if source.width * source.height > IMAGE_PIXELS_MAX:
+        raise _TooLarge
 
 
 def _size_in_header(data: bytes) -> tuple[int, int]:
@@ -110,17 +171,19 @@ def _size_in_header(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def _draw_anew(data: bytes, *, max_side: int) -> Image.Image:
+def _draw_anew(data: bytes, *, max_side: int, is_photo: bool) -> Image.Image:
     width, height = _size_in_header(data)
-    if len(data) > UPLOAD_IMAGE_BYTES_MAX or width * height > IMAGE_PIXELS_MAX:
+    most_bytes = PHOTO_BYTES_MAX if is_photo else UPLOAD_IMAGE_BYTES_MAX
+    if len(data) > most_bytes or width * height > IMAGE_PIXELS_MAX:
         raise _TooLarge
     if data.startswith(_JPEG_HEAD) and data.count(_START_OF_SCAN) > JPEG_SCANS_MAX:
         raise ValueError("too many scans")
     with Image.open(io.BytesIO(data), formats=FORMATS) as source:
-        if source.width * source.height > IMAGE_PIXELS_MAX:
+        is_jpeg_photo = is_photo and source.format in {"JPEG", "MPO"}
+        if source.width * source.height > (PHOTO_PIXELS_MAX if is_jpeg_photo else IMAGE_PIXELS_MAX):
             raise _TooLarge
         turns = _TURNS.get(source.getexif().get(_EXIF_ORIENTATION, 1), ())
-        source.draft("RGB", (max_side, max_side))
+        _shrink_while_reading(source, data, max_side=max_side)
         pixels = _plain_pixels(source)
     pixels.thumbnail((max_side, max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     for turn in turns:

@@ -5,6 +5,7 @@ from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
 from app.kernel.points import LOGO, STORE_SETTINGS
+from app.kernel.web.uploads import PHOTO_BYTES_MAX
 from app.modules.design.cards.pictures import logo_bytes
 from app.modules.design.contributions import store_panel
 
@@ -15,6 +16,8 @@ MODULE = Module(
     needs=("merchants", "stores", "qr", "wallets", "rewards"),
     has_models=True,
     routers=("cards.picture_pages:router", "cards.pages:router", "posters.pages:router"),
+    # A photo as phones take it, with the form around it.
+    uploads=(("/dashboard/stores/{store_id}/design/pictures/{kind}", PHOTO_BYTES_MAX + 200_000),),
     hooks=(On(STORE_SETTINGS, store_panel),),
     offers=(
         Offer(LOGO, "design", logo_bytes),

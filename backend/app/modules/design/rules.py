@@ -53,14 +53,19 @@ def _hex(channels: tuple[float, float, float]) -> str:
 class Crop:
     """Which part of a picture is wanted, in percent of its sides."""
 
-    left: int = 0
-    top: int = 0
-    width: int = 100
-    height: int = 100
+    left: float = 0
+    top: float = 0
+    width: float = 100
+    height: float = 100
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether nothing is cut off."""
+        return self.width >= 100 and self.height >= 100
 
     def box(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Return the part in pixels: inside the picture, at least one pixel a side."""
-        left, top = min(self.left, 99) * width // 100, min(self.top, 99) * height // 100
+        left, top = int(min(self.left, 99) * width / 100), int(min(self.top, 99) * height / 100)
         right = min(width, max(left + 1, left + round(self.width * width / 100)))
         bottom = min(height, max(top + 1, top + round(self.height * height / 100)))
         return left, top, right, bottom

@@ -55,6 +55,8 @@ Terms = Annotated[
 ]
 Icon = Annotated[str, Field(max_length=80), AfterValidator(_icon)]
 Ground = Annotated[str, Field(max_length=80), AfterValidator(_ground)]
+Start = Annotated[float, Field(ge=0, le=99, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
 Digest = Annotated[str, Field(pattern="^([0-9a-f]{32})?$")]
 
 
@@ -125,7 +127,7 @@ class CropForm(BaseModel):
     """Which part of an uploaded picture is wanted, in percent."""
 
     model_config = ConfigDict(extra="ignore")
-    crop_left: Annotated[int, Field(ge=0, le=99)] = 0
-    crop_top: Annotated[int, Field(ge=0, le=99)] = 0
-    crop_width: Annotated[int, Field(ge=1, le=100)] = 100
-    crop_height: Annotated[int, Field(ge=1, le=100)] = 100
+    crop_left: Start = 0
+    crop_top: Start = 0
+    crop_width: Share = 100
+    crop_height: Share = 100

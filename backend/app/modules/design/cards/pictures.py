@@ -30,12 +30,16 @@ READ_SIDE_MAX = 2_048
 LOGO_SIDE_MAX = 660
 PHOTO_SIDE_MAX = 900
 MASK_SIDE = 192
+MASK_SHARE = 10 / 12
 PICTURES_MAX = 40
 DIGEST_LENGTH = 32
 # Google masks a logo to a circle: it is put into the middle of a square, with room around it.
 ROUND_SIDE = 660
 ROUND_SHARE = 0.68
 LIGHT = 128
+# What is hardly there, or hardly darker than white, counts as air: a JPEG's white is not quite white.
+_IS_SOMETHING = [0] * 16 + [255] * 240
+AIR_SHARE = 0.04
 _OWN_URL = re.compile(r"/pictures/([0-9a-f]{32})/([0-9a-f]{32})\.png")
 
 
@@ -48,7 +52,7 @@ async def keep_picture(
     session: AsyncSession, principal: Principal, upload: UploadFile, *, kind: Kind, crop: Crop, now: datetime
 ) -> DesignPicture:
     """Cut an uploaded picture, draw it anew and keep it; the same picture again is the same row. Raises Invalid."""
-    clean = await read_image(upload, max_side=READ_SIDE_MAX, field=kind)
+    clean = await read_image(upload, max_side=READ_SIDE_MAX, field=kind, is_photo=True)
     png, (width, height) = await asyncio.to_thread(_PREPARE[kind], clean.png, crop)
     digest = hashlib.sha256(png).hexdigest()[:DIGEST_LENGTH]
     merchant_id = principal.merchant_id
@@ -112,6 +116,22 @@ def _cut(png: bytes, crop: Crop) -> Image.Image:
     return picture.crop(crop.box(picture.width, picture.height))
 
 
+def _without_margin(picture: Image.Image) -> Image.Image:
+    """Return the part that has something on it, with a little air: a logo with much of it is tiny on a card.
+
+    Air is what is see-through or white. A tile of another colour belongs to the logo and stays whole.
+    """
+    there = picture.getchannel("A")
+    if there.getextrema() == (255, 255):
+        there = ImageChops.invert(picture.convert("RGB").convert("L"))
+    box = there.point(_IS_SOMETHING).getbbox()
+    if box is None:
+        return picture
+    air = round(max(box[2] - box[0], box[3] - box[1]) * AIR_SHARE)
+    left, top = max(0, box[0] - air), max(0, box[1] - air)
+    return picture.crop((left, top, min(picture.width, box[2] + air), min(picture.height, box[3] + air)))
+
+
 def _png(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=True)
@@ -119,8 +139,8 @@ def _png(picture: Image.Image) -> bytes:
 
 
 def draw_logo(png: bytes, crop: Crop) -> tuple[bytes, tuple[int, int]]:
-    """Return the cut logo, at most as large as any wallet shows it."""
-    picture = _cut(png, crop)
+    """Return the cut logo, at most as large as any wallet shows it; one that nobody cut loses the air around it."""
+    picture = _without_margin(_cut(png, crop)) if crop.is_whole else _cut(png, crop)
     picture.thumbnail((LOGO_SIDE_MAX, LOGO_SIDE_MAX), Image.Resampling.LANCZOS)
     return _png(picture), picture.size
 
@@ -137,7 +157,13 @@ def draw_mask(png: bytes, crop: Crop) -> tuple[bytes, tuple[int, int]]:
         corners = [grey.getpixel(at) for at in ((0, 0), (grey.width - 1, 0), (0, grey.height - 1))]
         ground = sorted(int(value) for value in corners if isinstance(value, int | float))[1]
         alpha = ImageChops.invert(grey) if ground >= LIGHT else grey
-    fitted = ImageOps.contain(alpha, (MASK_SIDE, MASK_SIDE), Image.Resampling.LANCZOS)
+    if crop.is_whole:
+        # As large as the pictures of the set: those leave a twelfth free on each side.
+        alpha = alpha.crop(alpha.point(_IS_SOMETHING).getbbox())
+        side = round(MASK_SIDE * MASK_SHARE)
+    else:
+        side = MASK_SIDE
+    fitted = ImageOps.contain(alpha, (side, side), Image.Resampling.LANCZOS)
     square = Image.new("L", (MASK_SIDE, MASK_SIDE), 0)
     square.paste(fitted, ((MASK_SIDE - fitted.width) // 2, (MASK_SIDE - fitted.height) // 2))
     mask = Image.new("RGBA", square.size, (255, 255, 255, 0))
