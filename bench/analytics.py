@@ -1,10 +1,10 @@
 """Figures of one merchant with many events: database time of the home and of each page of figures, from roll-ups.
 
-Run: ./stempel bench analytics [--events 10000000] [--pages-only] [--keep FOLDER]. The events of two years are made in SQL in a database
-of the moment, after a look at the disk; the roll-ups are counted as the worker does; then whole pages are asked for
-over HTTP in process, and the time of all their statements is added up. Beside them each figure from the raw rows and
-from the roll-ups, with the ratio, and how soon a change is shown. Nothing is kept, unless a folder is named: what
-was made there is used again by the next run, which counts it anew.
+Run: ./stempel bench analytics [--events 10000000] [--pages-only] [--keep FOLDER]. The events of two years are made in
+SQL in a database of the moment, after a look at the disk; the roll-ups are counted as the worker does; then whole pages
+are asked for over HTTP in process, and the time of all their statements is added up. Beside them each figure from the
+raw rows and from the roll-ups, with the ratio, and how soon a change is shown. Nothing is kept, unless a folder is
+named: what was made there is used again by the next run, which counts it anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import asyncio
 import os
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -22,9 +21,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "backend"), str(ROOT / "bench")]
 
 import httpx2
 from sqlalchemy import event, text
@@ -115,7 +111,10 @@ async def count_all(database: Database, merchant_id: UUID) -> None:
     while more:
         async with tenant_scope(database, merchant_id) as session:
             more = await continue_counting(session, merchant_id, now=NOW)
-    print(f"counted them from nothing in {time.perf_counter() - begun:.0f} s, load {os.getloadavg()[0]:.1f}", flush=True)
+    print(
+        f"counted them from nothing in {time.perf_counter() - begun:.0f} s, load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
     more = True
     while more:  # what an earlier run with the same folder counted
         async with tenant_scope(database, merchant_id) as session:
@@ -187,7 +186,9 @@ async def compare(database: Database, merchant_id: UUID, *, rounds: int) -> None
 
 async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -> bool:
     """Fill, count, ask, print; tell whether every page stays below the goal."""
-    process = build_process(settings, clock=FixedClock(NOW), keyring=Keyring.load_or_create(settings.data_dir))
+    process = build_process(
+        settings, clock=FixedClock(NOW), keyring=Keyring.load_or_create(settings.data_dir)
+    )
     await process.open()
     database = process.database
     merchant_id = await world_of(database, options, admin_url)
@@ -231,7 +232,9 @@ def main() -> None:
     """Measure and print; with --at-most-goal, exit 1 where a page is above it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--rounds", type=int, default=2, help="how often each figure is taken from the raw rows")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="how often each figure is taken from the raw rows"
+    )
     parser.add_argument(
         "--customers-a-batch",
         type=int,

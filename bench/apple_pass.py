@@ -27,27 +27,26 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "backend"))
-
-from cryptography.hazmat.backends.openssl.backend import backend  # noqa: E402 - the path comes first
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: E402 - the path comes first
-from cryptography.hazmat.primitives.hashes import SHA256  # noqa: E402 - the path comes first
-from cryptography.hazmat.primitives.serialization import (  # noqa: E402 - the path comes first
+from cryptography.hazmat.backends.openssl.backend import backend
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     PrivateFormat,
 )
 
-from app.kernel.i18n import LANGUAGES, install_catalogues, translator  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.demo import make_chain  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.generator import PassOrder, build_pass  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.identity import Identity  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.pictures import Look  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.strips import StripState, strip_parts  # noqa: E402 - the path comes first
-from app.modules.wallets.hooks import PassField  # noqa: E402 - the path comes first
-from app.modules.wallets.rules import CardColors, CardReward  # noqa: E402 - the path comes first
-from app.modules.wallets.view import CardView, NextReward  # noqa: E402 - the path comes first
+from app.kernel.i18n import LANGUAGES, install_catalogues, translator
+from app.modules.wallets.apple_wallet.demo import make_chain
+from app.modules.wallets.apple_wallet.generator import PassOrder, build_pass
+from app.modules.wallets.apple_wallet.identity import Identity
+from app.modules.wallets.apple_wallet.pictures import Look
+from app.modules.wallets.apple_wallet.strips import StripState, strip_parts
+from app.modules.wallets.hooks import PassField
+from app.modules.wallets.rules import CardColors, CardReward
+from app.modules.wallets.view import CardView, NextReward
+
+ROOT = Path(__file__).resolve().parent.parent
 
 ID = UUID(int=7)
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)

@@ -9,34 +9,35 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "backend"), str(ROOT / "bench")]
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from sqlalchemy import text  # noqa: E402 - the path comes first
-from sqlalchemy.engine import make_url  # noqa: E402 - the path comes first
+from app.config import Settings
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrate import upgrade_async
+from app.db.session import tenant_scope
+from app.kernel.clock import SystemClock
+from app.kernel.jobs.enqueue import connection_of
+from app.modules.crm.listing import list_people
+from app.modules.customers.public import AudienceFilter
+from app.modules.merchants.factories import make_merchant
+from app.modules.stores.factories import make_store
+from app.process import Process, build_process
+from app.utils.security import Keyring
+from filling import quick_owner, without_indexes
 
-from app.config import Settings  # noqa: E402 - the path comes first
-from app.db.embedded import EmbeddedPostgres  # noqa: E402 - the path comes first
-from app.db.migrate import upgrade_async  # noqa: E402 - the path comes first
-from app.db.session import tenant_scope  # noqa: E402 - the path comes first
-from app.kernel.clock import SystemClock  # noqa: E402 - the path comes first
-from app.modules.crm.listing import list_people  # noqa: E402 - the path comes first
-from app.modules.customers.public import AudienceFilter  # noqa: E402 - the path comes first
-from app.modules.merchants.factories import make_merchant  # noqa: E402 - the path comes first
-from app.modules.stores.factories import make_store  # noqa: E402 - the path comes first
-from app.process import Process, build_process  # noqa: E402 - the path comes first
-from app.utils.security import Keyring  # noqa: E402 - the path comes first
-from filling import quick_owner, without_indexes  # noqa: E402 - the path comes first
-
-PASSWORD = "bench"  # noqa: S105 (a database of the moment)
+PASSWORD = "bench"
 ROUNDS = 40
 GOAL_MS = 20
 FIRST = "ARRAY['ada','ben','cara','dan','eve','finn','gina','hugo','ina','jan','kim','lea','max','nora','otto','pia']"
@@ -44,7 +45,7 @@ PEOPLE = f"""
 INSERT INTO customer (merchant_id, id, name, email, phone, locale, sort_name)
 SELECT :m, md5('customer' || n)::uuid, initcap(first) || ' Miller' || n, first || n || '@example.com',
   '+352' || 600000000 + n, 'en', first || ' miller' || n
-FROM (SELECT n, ({FIRST})[1 + n % 16] AS first FROM generate_series(1, CAST(:rows AS int)) AS n) AS made"""  # noqa: S608 (a constant)
+FROM (SELECT n, ({FIRST})[1 + n % 16] AS first FROM generate_series(1, CAST(:rows AS int)) AS n) AS made"""
 # Each has a card, as in life: the list shows it.
 CARDS = """
 INSERT INTO pass_object (merchant_id, id, customer_id, store_id, program_id, card_number, status, last_visit_at)
@@ -103,9 +104,34 @@ async def measure(url: str, folder: Path, options: argparse.Namespace) -> float:
         await process.aclose()
 
 
+class Explained:
+    """What the database needs for each statement by itself, whatever else the machine is doing."""
+
+    def __init__(self, process: Process) -> None:
+        self.statements: list[tuple[str, Any]] = []
+        event.listen(process.database.engine.sync_engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        if statement.startswith("SELECT") and "set_config" not in statement:
+            self.statements.append((statement, values))
+
+    async def read(self, session: AsyncSession) -> tuple[float, int]:
+        """Run what was noted once more under EXPLAIN (ANALYZE, BUFFERS); return milliseconds and pages read."""
+        noted, self.statements = self.statements, []
+        raw = await connection_of(session)
+        spent, pages = 0.0, 0
+        for statement, values in noted:
+            found = await raw.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *values)
+            plan = json.loads(found)[0]
+            spent += plan["Planning Time"] + plan["Execution Time"]
+            pages += plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+        return spent, pages
+
+
 async def search(process: Process, merchant_id: UUID, customers: int) -> float:
     """Ask in each way, a page of the list as the dashboard shows it, and print the medians."""
     slowest = 0.0
+    explained = Explained(process)
     ways = {
         "whole name": "ada miller{n}",
         "last name": "miller{n}",
@@ -118,7 +144,7 @@ async def search(process: Process, merchant_id: UUID, customers: int) -> float:
         "nobody": "zzz{n}",
     }
     for name, pattern in ways.items():
-        taken = []
+        taken, alone, pages = [], [], []
         for turn in range(ROUNDS):
             number = 16 * (1 + (turn * 7919) % (customers // 16 - 1))
             typed = pattern.format(n=number, p=600000000 + number)
@@ -129,9 +155,16 @@ async def search(process: Process, merchant_id: UUID, customers: int) -> float:
                     session, merchant_id, chosen, order="newest", after="", now=process.clock.now()
                 )
                 taken.append((time.perf_counter() - begin) * 1000)
+                spent, read = await explained.read(session)
+                alone.append(spent)
+                pages.append(read)
         median = statistics.median(taken)
         slowest = max(slowest, median)
-        print(f"{name:22} {median:7.1f} ms  ({min(taken):.1f} to {max(taken):.1f})")
+        print(
+            f"{name:22} {median:7.1f} ms  ({min(taken):.1f} to {max(taken):.1f}), in the database"
+            f" {statistics.median(alone):5.1f} ms ({min(alone):.1f} to {max(alone):.1f}),"
+            f" {statistics.median(pages):.0f} pages"
+        )
     async with tenant_scope(process.database, merchant_id) as session:
         begin = time.perf_counter()
         await session.execute(

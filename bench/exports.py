@@ -14,14 +14,10 @@ import resource
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from uuid import UUID
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "backend"), str(ROOT / "bench")]
 
 from sqlalchemy import text
 
@@ -60,7 +56,7 @@ def psql(admin_url: str, merchant_id: UUID) -> float:
     query = " ".join(EXPORTER.get("customers").query.replace("$1", f"'{merchant_id}'").split())
     begun = time.perf_counter()
     subprocess.run(
-        [str(find_binaries().program("psql")), admin_url, "-c", f"COPY ({query}) TO STDOUT (FORMAT csv)"],
+        [str(find_binaries(None).program("psql")), admin_url, "-c", f"COPY ({query}) TO STDOUT (FORMAT csv)"],
         stdout=subprocess.DEVNULL,
         check=True,
     )
@@ -140,7 +136,13 @@ async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -
         )
     print(f"CSV against psql: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     print(f"CSV against the driver: {statistics.median(driver):.2f} ({min(driver):.2f} to {max(driver):.2f})")
-    principal = Principal("member", merchant.id, merchant.owner_id, role="owner", scopes=frozenset())
+    principal = Principal(
+        "member",
+        merchant.id,
+        merchant.owner_id,
+        role="owner",
+        scopes=frozenset({EXPORTER.get("customers").permission}),
+    )
     for form in ("csv", "xlsx") if options.xlsx else ("csv",):
         spent, size = await job(process, principal, form)
         print(
@@ -165,7 +167,7 @@ def main() -> None:
     server = EmbeddedPostgres(folder / "pg", settings={"fsync": "off", "synchronous_commit": "off"})
     server.start()
     try:
-        upgrade(server.admin_url, app_password="app", system_password="system")  # noqa: S106 (of the moment)
+        upgrade(server.admin_url, app_password="app", system_password="system")
         settings = Settings(
             database_url=server.url("stempel_app", "app"),
             database_system_url=server.url("stempel_system", "system"),

@@ -23,29 +23,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "backend"))
+from sqlalchemy import update
+from sqlalchemy.engine import make_url
 
-from sqlalchemy import update  # noqa: E402 - the path comes first
-from sqlalchemy.engine import make_url  # noqa: E402 - the path comes first
-
-from app.config import Settings  # noqa: E402 - the path comes first
-from app.db.embedded import EmbeddedPostgres  # noqa: E402 - the path comes first
-from app.db.migrate import upgrade_async  # noqa: E402 - the path comes first
-from app.db.session import tenant_scope  # noqa: E402 - the path comes first
-from app.kernel.clock import FixedClock  # noqa: E402 - the path comes first
-from app.kernel.jobs.runner import JobRunner  # noqa: E402 - the path comes first
-from app.modules.cards.factories import MadeCard, make_card  # noqa: E402 - the path comes first
-from app.modules.cards.models import PassObject  # noqa: E402 - the path comes first
-from app.modules.merchants.factories import make_merchant  # noqa: E402 - the path comes first
-from app.modules.stores.factories import make_store  # noqa: E402 - the path comes first
-from app.modules.wallets.google_wallet.accounts import make_key_file  # noqa: E402 - the path comes first
-from app.modules.wallets.google_wallet.pace import REQUESTS_A_SECOND  # noqa: E402 - the path comes first
-from app.modules.wallets.google_wallet.rules import object_id  # noqa: E402 - the path comes first
-from app.modules.wallets.google_wallet.store import expect_object  # noqa: E402 - the path comes first
-from app.modules.wallets.google_wallet.tests.wire import Wire, running_wire  # noqa: E402 - the path comes first
-from app.modules.wallets.public import mark_changed  # noqa: E402 - the path comes first
-from app.process import Process, build_process  # noqa: E402 - the path comes first
+from app.config import Settings
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrate import upgrade_async
+from app.db.session import tenant_scope
+from app.kernel.clock import FixedClock
+from app.kernel.jobs.runner import JobRunner
+from app.modules.cards.factories import MadeCard, make_card
+from app.modules.cards.models import PassObject
+from app.modules.merchants.factories import make_merchant
+from app.modules.stores.factories import make_store
+from app.modules.wallets.google_wallet.accounts import make_key_file
+from app.modules.wallets.google_wallet.pace import REQUESTS_A_SECOND
+from app.modules.wallets.google_wallet.rules import object_id
+from app.modules.wallets.google_wallet.store import expect_object
+from app.modules.wallets.google_wallet.tests.wire import Wire, running_wire
+from app.modules.wallets.public import mark_changed
+from app.process import Process, build_process
 
 ISSUER = "3388000000012345678"
 PASSWORD = "bench"

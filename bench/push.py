@@ -24,12 +24,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "backend"))
-
-from app.modules.wallets.apple_wallet.client import STREAMS_AT_ONCE, CurlPush  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.demo import make_chain  # noqa: E402 - the path comes first
-from app.modules.wallets.apple_wallet.identity import Identity  # noqa: E402 - the path comes first
+from app.modules.wallets.apple_wallet.client import STREAMS_AT_ONCE, CurlPush
+from app.modules.wallets.apple_wallet.demo import make_chain
+from app.modules.wallets.apple_wallet.identity import Identity
 
 WAVE = 1_000
 DEVICES = 10_000
@@ -62,7 +59,9 @@ def start_server(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
     (folder / "3/device").mkdir(parents=True)
     for token in TOKENS:
         (folder / "3/device" / token).write_bytes(b"")
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=stand-in"
+    make = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=stand-in"
+    )
     subject = ["-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*make.split(), *subject], cwd=folder, check=True, capture_output=True)
     with socket.socket() as probe:
@@ -121,7 +120,9 @@ async def run_all(port: int, folder: Path, options: argparse.Namespace) -> list[
             after = os.times()
             spent = (after.user + after.system - before.user - before.system) / options.pushes
             ratios.append(ours / limit)
-            print(f"h2load {limit:.0f}/s, ours {ours:.0f}/s ({spent * 1e6:.0f} µs CPU each), ratio {ratios[-1]:.2f}")
+            print(
+                f"h2load {limit:.0f}/s, ours {ours:.0f}/s ({spent * 1e6:.0f} µs CPU each), ratio {ratios[-1]:.2f}"
+            )
     finally:
         await service.aclose()
     return ratios

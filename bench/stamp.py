@@ -24,21 +24,20 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.config import Settings
+from app.db.embedded import EmbeddedPostgres
+from app.db.embedded_binaries import find_binaries
+from app.db.migrate import upgrade_async
+from app.db.session import tenant_scope, to_async_url
+from app.modules.merchants.factories import make_merchant
+from app.modules.staff.factories import make_staff
+from app.modules.stores.factories import make_store
+from app.process import build_process
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "backend"))
-
-from sqlalchemy import text  # noqa: E402 - the path comes first
-from sqlalchemy.ext.asyncio import create_async_engine  # noqa: E402 - the path comes first
-
-from app.config import Settings  # noqa: E402 - the path comes first
-from app.db.embedded import EmbeddedPostgres  # noqa: E402 - the path comes first
-from app.db.embedded_binaries import find_binaries  # noqa: E402 - the path comes first
-from app.db.migrate import upgrade_async  # noqa: E402 - the path comes first
-from app.db.session import tenant_scope, to_async_url  # noqa: E402 - the path comes first
-from app.modules.merchants.factories import make_merchant  # noqa: E402 - the path comes first
-from app.modules.staff.factories import make_staff  # noqa: E402 - the path comes first
-from app.modules.stores.factories import make_store  # noqa: E402 - the path comes first
-from app.process import build_process  # noqa: E402 - the path comes first
 
 CARDS = 20_000
 PASSWORD = "bench"
@@ -111,7 +110,8 @@ def run(server: EmbeddedPostgres, folder: Path, options: argparse.Namespace) -> 
             ratios.append(ours["rate"] / limit)
             print(
                 f"round {number + 1}: limit {limit:7.0f}/s   ours {ours['rate']:6.0f}/s   ratio {ratios[-1]:.3f}"
-                f"   p50 {ours['p50_ms']:.1f} ms   p99 {ours['p99_ms']:.1f} ms   CPU {cpu:.2f} ms   {ours['status']} {ours['errors']}"
+                f"   p50 {ours['p50_ms']:.1f} ms   p99 {ours['p99_ms']:.1f} ms   CPU {cpu:.2f} ms"
+                f"   {ours['status']} {ours['errors']}"
             )
     finally:
         web.terminate()
@@ -215,7 +215,7 @@ def start_web(environment: dict[str, str], port: int) -> subprocess.Popen[bytes]
     web = subprocess.Popen(command, cwd=ROOT / "backend", env={**os.environ, **environment})
     for _ in range(300):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
                 return web
         except OSError:
             time.sleep(0.1)

@@ -73,8 +73,8 @@ run_checks() {
     failed_checks=''
     bin=$venv/bin
     cd "$backend"
-    check "ruff check" "$bin/ruff" check .
-    check "ruff format" "$bin/ruff" format --check .
+    check "ruff check" "$bin/ruff" check . "$root/bench"
+    check "ruff format" "$bin/ruff" format --check . "$root/bench"
     check "mypy" "$bin/mypy"
     check "project rules" "$bin/python" -m tools.lint
     check "bandit" "$bin/python" -m tools.bandit
