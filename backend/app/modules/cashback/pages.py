@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -29,6 +30,7 @@ from app.modules.cashback.earning import percent_text
 from app.modules.cashback.queries import count_purses, credit_of
 from app.modules.cashback.rules import RATE_BP_MAX, decide_cashback
 from app.modules.cashback.settings import EXPIRY_MONTHS_MAX, CashbackSettings
+from app.modules.customers.public import AudienceFilter, is_meant
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import list_stores
 from app.utils.id_generator import format_card_number, new_id
@@ -138,10 +140,17 @@ async def post_page(
     return redirect(request, URL, flash=_("Saved. It counts from the next purchase on."))
 
 
-async def _living_card(session: AsyncSession, principal: Principal, pass_id: UUID) -> CardRef:
+async def _living_card(
+    session: AsyncSession, principal: Principal, pass_id: UUID, *, now: datetime
+) -> CardRef:
+    """Return a card in use of somebody whom the member may see; raises NotFound."""
     card = await get_card(session, principal.merchant_id, pass_id)
     if card.status not in {"active", "blocked"}:
         raise NotFound("card")
+    if principal.store_ids:
+        within = AudienceFilter(within=principal.store_ids)
+        if not await is_meant(session, principal.merchant_id, within, customer_id=card.customer_id, now=now):
+            raise NotFound("card")
     return card
 
 
@@ -182,7 +191,7 @@ async def get_credit_page(
     request: Request, pass_id: UUID, session: SessionDep, principal: MerchantDep, clock: ClockDep
 ) -> Response:
     """Show a card's statement, and the form that gives or takes credit."""
-    card = await _living_card(session, principal, pass_id)
+    card = await _living_card(session, principal, pass_id, now=clock.now())
     return await _credit_page(request, session, principal, card, clock=clock)
 
 
@@ -191,7 +200,7 @@ async def post_credit(
     request: Request, pass_id: UUID, session: SessionDep, principal: MerchantDep, clock: ClockDep
 ) -> Response:
     """Give or take credit by hand; the form sent twice moves it once."""
-    card = await _living_card(session, principal, pass_id)
+    card = await _living_card(session, principal, pass_id, now=clock.now())
     form = await read_form(request, CreditForm)
     adjustment = await _read_adjustment(session, form, card)
     if adjustment is None:
