@@ -130,7 +130,8 @@ async def _write(
     if gift.celebrated_on is not None and today == gift.celebrated_on:
         own = await find_own_words(WordingAsk(session, merchant.id, KIND, customer.locale, facts))
         words = own or _our_words(facts)
-        return _Letter(words.subject, f"{words.text}\n\n{_('Your gift: %(offer)s.', offer=offer)}")
+        yours = _("Your gift: %(offer)s.", offer=offer)
+        return _Letter(words.subject, f"{words.text}\n\n{yours}")
     hello = _("Hello %(name)s", name=facts["name"]) if facts["name"] else _("Hello")
     near = _("For your birthday, %(shop)s has something for you: %(offer)s.", shop=merchant.name, offer=offer)
     return _Letter(_("A gift for your birthday"), f"{hello}\n\n{near}")
@@ -142,8 +143,9 @@ def _our_words(facts: dict[str, str]) -> OwnWords:
         return OwnWords(
             _("Happy birthday!"), _("All of us at %(shop)s wish you a happy birthday.", shop=shop)
         )
+    hello = _("Hello %(name)s", name=name)
     wish = _("All of us at %(shop)s wish you a happy birthday.", shop=shop)
-    return OwnWords(_("Happy birthday, %(name)s!", name=name), f"{_('Hello %(name)s', name=name)}\n\n{wish}")
+    return OwnWords(_("Happy birthday, %(name)s!", name=name), f"{hello}\n\n{wish}")
 
 
 async def _send(  # noqa: PLR0913 - who, what, where, and when
