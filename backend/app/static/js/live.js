@@ -4,16 +4,20 @@
 
 const POLL_MS = 4000;
 const FAILURES_BEFORE_POLLING = 3;
+// A full card at once takes no longer than this to fill.
+const STAMPS_MS_MAX = 1400;
 
 const stampCount = (root) => Number(root.querySelector("[data-stamp-count]")?.dataset.stampCount ?? 0);
 const points = (root) => Number(root.querySelector("[data-points]")?.dataset.points ?? 0);
 
-/** Mark the stamps that are new, so that CSS lets them fall onto the card one after the other. */
+/** Mark the stamps that are new, so that CSS lets them fall onto the card one after the other; each is hidden until then. */
 function animateStamps(root, from, to) {
-  const places = root.querySelectorAll(".place");
-  for (let index = from; index < to; index += 1) {
-    setTimeout(() => places[index]?.classList.add("is-new"), (index - from) * 220);
-  }
+  const places = [...root.querySelectorAll(".place")].slice(from, Math.max(from, to));
+  const step = Math.min(220, STAMPS_MS_MAX / places.length);
+  places.forEach((place, index) => {
+    place.classList.add("is-coming");
+    setTimeout(() => place.classList.replace("is-coming", "is-new"), index * step);
+  });
   if (to > from) navigator.vibrate?.(30);
 }
 
