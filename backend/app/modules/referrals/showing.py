@@ -139,7 +139,7 @@ async def _own_gift(context: CardContext, cards: Sequence[UUID]) -> str:
     if not waiting:
         return ""
     return _(
-        "You came by an invitation: your gift follows %(after)s.", after=visits_text(waiting[0].visits_needed)
+        "You came by an invitation: your gift comes %(after)s.", after=visits_text(waiting[0].visits_needed)
     )
 
 

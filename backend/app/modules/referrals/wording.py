@@ -28,8 +28,10 @@ def gift_text(gift: Gift, rewards: Mapping[UUID, str]) -> str:
 
 
 def visits_text(needed: int) -> str:
-    """Return "the first purchase", or "purchase number 3"."""
-    return _("the first purchase") if needed == 1 else _("purchase number %(number)s", number=needed)
+    """Return "after the first purchase", or "after purchase number 3"."""
+    return (
+        _("after the first purchase") if needed == 1 else _("after purchase number %(number)s", number=needed)
+    )
 
 
 def friend_state(status: str, outcome: str) -> str:
