@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,8 @@ from app.modules.customers.public import AudienceFilter, TagView, audience_sql, 
 
 PAGE_SIZE = 50
 CURSOR_LENGTH_MAX = 600
+# Enough for a page of which some are erased or filtered out.
+HITS_AT_ONCE = 2 * PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,12 @@ async def list_people(
         f" LATERAL (SELECT {_LAST} AS last_visit_at) AS seen"
         f" WHERE {where} ORDER BY {sorting} LIMIT :most"
     )
-    rows = (await session.execute(statement, {**values, "most": PAGE_SIZE + 1})).all()
+    rows: list[Any] = []
+    for part in _parts(values, order, cursor):
+        found = await session.execute(statement, {**part, "most": PAGE_SIZE + 1 - len(rows)})
+        rows += found.all()
+        if len(rows) > PAGE_SIZE:
+            break
     shown = rows[:PAGE_SIZE]
     ids = [row.id for row in shown]
     cards = await list_person_cards(session, merchant_id, ids)
@@ -139,6 +146,23 @@ async def list_people(
         for row in shown
     ]
     return PeoplePage(people, _next(order, shown[-1]) if len(rows) > PAGE_SIZE else None)
+
+
+def _parts(
+    values: Mapping[str, Any], order: str, cursor: tuple[str, UUID] | None
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the parameters of one statement after the other until the page is full.
+
+    The order of joining is that of the ids: of a search with many hits the newest are looked at first, and mostly
+    these fill the page. In another order all hits are looked at together, as everything is without a search.
+    """
+    hits: list[UUID] | None = values.get("hits")
+    if hits is None or order != "newest":
+        yield values
+        return
+    newest = sorted((hit for hit in hits if cursor is None or hit < cursor[1]), reverse=True)
+    for first in range(0, len(newest), HITS_AT_ONCE):
+        yield {**values, "hits": newest[first : first + HITS_AT_ONCE]}
 
 
 def _checked(order: str, cursor: tuple[str, UUID] | None) -> tuple[str, UUID] | None:

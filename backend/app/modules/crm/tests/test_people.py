@@ -3,14 +3,17 @@
 import re
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.db.session import tenant_scope
 from app.kernel.audit import AuditEntry
 from app.modules.cards.factories import make_card
 from app.modules.cards.models import PassObject
+from app.modules.crm.listing import HITS_AT_ONCE, PAGE_SIZE, list_people
+from app.modules.customers.public import AudienceFilter, CustomerDetails, add_customers
 from app.modules.merchants.factories import make_merchant
 from app.modules.stores.factories import make_store
+from tests.fixtures import START
 
 HTML = {"Accept": "text/html"}
 
@@ -42,9 +45,9 @@ async def test_customers_are_found(client, database, merchant, store, search):
         database, store, name="Ada Lovelace", email="ada@example.com", phone="+352621123456"
     )
     await make_card(database, store, name="Grace Hopper")
-    text = card.card_number.lower() if search == "number" else search
+    typed = card.card_number.lower() if search == "number" else search
 
-    page = await client.get("/dashboard/customers", params={"q": text}, headers=HTML | merchant.headers)
+    page = await client.get("/dashboard/customers", params={"q": typed}, headers=HTML | merchant.headers)
 
     assert page.status_code == 200
     assert "Ada Lovelace" in page.text
@@ -135,3 +138,35 @@ async def test_strangers_see_no_customer(client):
     answer = await client.get("/dashboard/customers")
 
     assert (page.status_code, answer.status_code) == (303, 401)
+
+
+async def test_a_search_with_many_hits_is_paged_like_the_list(database, merchant, store):
+    """Every hit is shown once, the newest first, over pages that the hits looked at first do not fill."""
+    people = [
+        CustomerDetails(
+            name=f"Miller {n}", email=f"miller{n}@example.com" if n % 7 == 0 else None, phone=None
+        )
+        for n in range(3 * HITS_AT_ONCE)
+    ]
+    async with tenant_scope(database, merchant.id) as session:
+        added = await add_customers(session, merchant.id, people, consent=None, now=START)
+        await session.execute(
+            text("UPDATE customer SET email_consent = true WHERE merchant_id = :m AND email IS NOT NULL"),
+            {"m": merchant.id},
+        )
+    pages = {}
+    for consent in (None, "yes"):
+        chosen, after, seen = AudienceFilter(text="miller", consent=consent), "", []
+        while after is not None:
+            async with tenant_scope(database, merchant.id) as session:
+                page = await list_people(session, merchant.id, chosen, order="newest", after=after, now=START)
+            seen.append([row.id for row in page.people])
+            after = page.next
+        pages[consent] = seen
+
+    everybody = sorted(added, reverse=True)
+    assert [len(page) for page in pages[None]] == [PAGE_SIZE] * 6
+    assert [one for page in pages[None] for one in page] == everybody
+    assert [len(page) for page in pages["yes"]] == [43]
+    mailed = {one for n, one in enumerate(added) if n % 7 == 0}
+    assert pages["yes"][0] == [one for one in everybody if one in mailed]
