@@ -82,8 +82,12 @@ def b64(data: bytes) -> str:
 
 
 def unb64(text: str) -> bytes:
-    """Decode URL-safe base64 without padding; raises ValueError."""
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    """Decode what b64 wrote; raises ValueError for anything else, another spelling of the same bytes included."""
+    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if b64(data) != text:
+        # The last letter may hold bits that no byte uses: a token has one spelling, so that it has one text to end.
+        raise ValueError("not as b64 writes it")
+    return data
 
 
 class KeyFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from app.kernel.web import forms, health, limits, security, setup
 from app.kernel.web.csrf import SAFE_METHODS
 from app.kernel.web.forms import safe_next
 from app.kernel.web.security import JSON_DEPTH_MAX, JsonDepth
-from app.utils.security import Keyring
+from app.utils.security import Keyring, b64, unb64
 from tests.architecture.documents import docs
 
 EVIL = "https://evil.example"
@@ -324,3 +325,29 @@ def test_keyring_tokens_outlive_a_new_version() -> None:
     assert open_value(new, "flash", signed) == "hello"
     assert sign_value(new, "flash", "hello").startswith("2.")
     assert open_value(Keyring({**old.keys, "token": {2: b"x" * 32}}), "flash", signed) is None
+
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+@pytest.mark.parametrize("length", [15, 16, 17])
+def test_found_by_hand_a_token_has_one_spelling(length: int) -> None:
+    """The last letter of a token holds bits that no byte uses; a letter that differs in these is refused."""
+    text = b64(bytes(range(length)))
+    taken = []
+    for letter in LETTERS:
+        try:
+            taken.append((letter, unb64(text[:-1] + letter)))
+        except ValueError:
+            continue
+
+    expected = LETTERS if length % 3 == 0 else LETTERS[:: 4 if length % 3 == 2 else 16]
+    assert "".join(letter for letter, _data in taken) == expected
+    assert len({data for _letter, data in taken}) == len(taken), "no bytes have two spellings"
+
+
+def test_control_plain_base64_reads_sixteen_spellings_of_the_same_bytes() -> None:
+    """The decoder of the library takes any letter whose used bits are right: 64 letters, four values."""
+    text = b64(bytes(16))
+
+    assert len({base64.urlsafe_b64decode(text[:-1] + letter + "==") for letter in LETTERS}) == 4
