@@ -119,6 +119,8 @@ class CardSync:
             maker = BodyMaker(account, resources.get(Settings).public_url, resources.get(Keyring))
             if await find_object(session, self.merchant_id, self.pass_id) is None:
                 return None  # nobody asked for this card's pass
+            # While everybody waits for Google, the card is neither read nor drawn.
+            await self.google.check_pause(session, account, now=self.now)
             found = await find_card_with_holder(session, self.merchant_id, self.pass_id)
             if found is None:
                 return None

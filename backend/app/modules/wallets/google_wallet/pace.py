@@ -11,6 +11,7 @@ import random
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import Database
 from app.kernel.jobs import TryAgain
@@ -85,6 +86,14 @@ class PacedGoogle:
             await self._note_failure(account.issuer_id, fault, now=now)
         # Without an answer nobody knows whether Google did it.
         raise (Unanswered if answer.status == 0 else TryAgain)(f"Google: {fault.code}", fault.retry_after)
+
+    async def check_pause(self, session: AsyncSession, account: GoogleAccount, *, now: datetime) -> None:
+        """Raise TryAgain while the issuer is paused and it is not yet time for a probe."""
+        if account.is_stand_in:
+            return
+        paused_until = (await session.execute(_PAUSED, {"issuer": account.issuer_id})).scalar_one_or_none()
+        if paused_until is not None and paused_until > now:
+            raise TryAgain("Google: waiting for a turn", wait_for_turn(paused_until, now=now))
 
     async def _take_turn(self, issuer_id: str, *, now: datetime) -> int:
         values = {

@@ -122,6 +122,12 @@ def key_text() -> dict[str, str]:
     return make_key_file("wallet@shop-1234.iam.gserviceaccount.com")
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up on an answer soon: for tests in which none comes. In others a busy machine may take its time."""
+    monkeypatch.setattr(adapters, "TIMEOUT", httpx2.Timeout(1.5))
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def shop(
     process: Process,
@@ -129,7 +135,6 @@ async def shop(
     wire: Wire,
     tmp_path: Path,
     key_text: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Shop]:
     """Return a shop whose operator's account leads to the wire; each test has an issuer of its own."""
     path = tmp_path / "service-account.json"
@@ -137,7 +142,6 @@ async def shop(
     issuer_id = str(3388000000000000000 + new_id().int % 10**15)
     over = {"google_service_account": path, "google_issuer_id": issuer_id, "google_api_url": wire.url}
     settings = process.settings.model_copy(update=over)
-    monkeypatch.setattr(adapters, "TIMEOUT", httpx2.Timeout(1.5))
     process.resources.put(Settings, settings)
     client = GoogleClient(settings)
     old = process.resources.get(GoogleClient)

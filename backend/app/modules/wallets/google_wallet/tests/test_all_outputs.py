@@ -80,6 +80,7 @@ async def test_one_stamp_moves_every_output(
     assert 'data-stamp-count="1"' in page.text
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_stamps_go_on_at_speed_while_google_is_away(shop: Shop, client: httpx2.AsyncClient) -> None:
     """Google hangs; stamps are given meanwhile, none waits for it, and all arrive afterwards."""
     _, pin = await make_staff(shop.database, shop.store, name="Marie")

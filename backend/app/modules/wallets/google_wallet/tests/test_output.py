@@ -84,6 +84,7 @@ async def test_a_changed_design_patches_the_class_under_review(shop: Shop) -> No
     assert (body["programName"], body["reviewStatus"]) == ("New name", "UNDER_REVIEW")
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", [404, 409, 500, 503, 429, 401, "reset", "hang", "lost"])
 @pytest.mark.parametrize("step", [0, 1])
 async def test_one_failure_loses_and_doubles_nothing(shop: Shop, fault: Any, step: int) -> None:
@@ -100,6 +101,7 @@ async def test_one_failure_loses_and_doubles_nothing(shop: Shop, fault: Any, ste
     assert len(shop.wire.calls) <= 7
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", [404, 409, 500, 429, 401, "reset", "hang", "lost"])
 async def test_a_failed_patch_is_sent_again(shop: Shop, fault: Any) -> None:
     """The change arrives, with the attempts bounded."""
