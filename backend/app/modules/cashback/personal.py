@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -14,7 +13,7 @@ from app.kernel.points import PersonalData
 from app.modules.cards.public import PassObject, lock_cards
 from app.modules.cashback.ledger import Cause, open_purse
 from app.modules.cashback.models import CreditEntry
-from app.modules.cashback.queries import list_entries, lot_ends
+from app.modules.cashback.queries import LotEnd, list_entries, lot_ends
 from app.modules.merchants.public import get_merchant
 
 
@@ -28,7 +27,8 @@ async def _cards(session: AsyncSession, merchant_id: UUID, customer_id: UUID) ->
     return list(rows)
 
 
-def _fact(entry: CreditEntry, expires_at: datetime | None) -> dict[str, object]:
+def _fact(entry: CreditEntry, lot: LotEnd | None) -> dict[str, object]:
+    expires_at = lot.expires_at if lot else None
     return {
         "pass_id": str(entry.pass_id),
         "at": entry.at.isoformat(),

@@ -62,17 +62,25 @@ async def list_entries(
     return list(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class LotEnd:
+    """When what an entry gave runs out, and what of it is still there."""
+
+    expires_at: datetime | None
+    remaining_minor: int
+
+
 async def lot_ends(
     session: AsyncSession, merchant_id: UUID, entries: Sequence[CreditEntry]
-) -> dict[UUID, datetime | None]:
-    """Return when what these entries gave runs out."""
+) -> dict[UUID, LotEnd]:
+    """Return the lots that these entries gave, by the entry's id."""
     ids = [entry.id for entry in entries if entry.amount_minor > 0]
     rows = await session.execute(
-        select(CreditLot.id, CreditLot.expires_at).where(
+        select(CreditLot.id, CreditLot.expires_at, CreditLot.remaining_minor).where(
             CreditLot.merchant_id == merchant_id, CreditLot.id.in_(ids)
         )
     )
-    return {row.id: row.expires_at for row in rows}
+    return {row.id: LotEnd(row.expires_at, int(row.remaining_minor)) for row in rows}
 
 
 async def count_purses(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> tuple[int, int]:

@@ -107,7 +107,7 @@ async def load_report(context: ReportContext) -> Report:
             owed,
             "money",
             _("Credit that customers could spend now, in all stores: what you owe them in goods."),
-            better="none",
+            better="neither",
             note=_("on %(number)s cards", number=current().format_number(cards)),
         ),
         Figure(
@@ -115,33 +115,39 @@ async def load_report(context: ReportContext) -> Report:
             soon,
             "money",
             _("The part of it that ends within thirty days if nobody spends it."),
-            better="none",
+            better="neither",
         ),
         moved(
             _("Given"),
             GIVEN,
             _("Cashback and credit given by hand, less what was taken back."),
-            better="none",
+            better="neither",
         ),
         moved(_("Spent"), SPENT, _("Paid with credit at the till, less payments taken back."), better="up"),
         moved(
             _("Expired"),
             EXPIRED,
             _("Ran out before it was spent, or went with a deleted card."),
-            better="none",
+            better="neither",
         ),
     )
-    return Report(figures, (_by_month(months),))
+    return Report(figures, _by_month(months))
 
 
-def _by_month(months: dict[date, Sums]) -> Block:
+def _by_month(months: dict[date, Sums]) -> tuple[Block, ...]:
+    """Return what came in and what went out, a bar for each month; the numbers stand below the second."""
     ordered = sorted(months)
-    labels = [day.strftime("%Y-%m") for day in ordered]
     names = {GIVEN: _("Given"), SPENT: _("Spent"), EXPIRED: _("Expired")}
-    series = [
-        Series(names[side], [months[day][side] for day in ordered], str(tone), "money")
-        for tone, side in enumerate((GIVEN, SPENT, EXPIRED), start=1)
-    ]
+
+    def bars(about: str, *sides: str) -> Chart | None:
+        labels = [current().format_date(day, style="LLLL yyyy") for day in ordered]
+        ticks = [current().format_date(day, style="LLL") for day in ordered]
+        series = [
+            Series(names[side], [months[day][side] for day in ordered], str(tone), "money")
+            for tone, side in enumerate(sides, start=1)
+        ]
+        return Chart("bars", labels, series, ticks=ticks, about=about) if ordered else None
+
     rows: list[list[Value]] = [
         [day, months[day][GIVEN], months[day][SPENT], months[day][EXPIRED]] for day in ordered
     ]
@@ -156,11 +162,17 @@ def _by_month(months: dict[date, Sums]) -> Block:
         rows,
         total=[_("Total"), *(_total(months, side) for side in (GIVEN, SPENT, EXPIRED))],
     )
-    chart = Chart("bars", labels, series, about=_("Credit given, spent and expired in each month."))
-    return Block(_("By month"), chart=chart if ordered else None, table=table)
+    came = bars(_("Credit given in each month."), GIVEN)
+    went = bars(_("Credit spent and expired in each month."), SPENT, EXPIRED)
+    return (
+        Block(_("Given by month"), chart=came),
+        Block(_("Spent and expired by month"), chart=went, table=table),
+    )
 
 
-REPORT = ReportView(msg("Store credit"), "cashback.view", load_report, icon="coins", order=76, compares=True)
+REPORT = ReportView(
+    msg("Store credit"), "cashback.view", load_report, icon="credit-card", order=76, compares=True
+)
 
 MOVEMENTS = Exporter(
     title=msg("Store credit"),

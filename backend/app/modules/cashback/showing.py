@@ -78,8 +78,8 @@ async def statement(
     for entry in entries:
         amount, end = money_text(entry.amount_minor, entry.currency), ends.get(entry.id)
         note = ""
-        if end is not None and entry.kind in {"earn", "adjust"} and end > now:
-            note = _("Good until %(day)s", day=last_day(end, merchant.time_zone))
+        if end is not None and end.remaining_minor and end.expires_at is not None and end.expires_at > now:
+            note = _("Good until %(day)s", day=last_day(end.expires_at, merchant.time_zone))
         is_gain = entry.amount_minor > 0
         day = current().format_date(entry.at, zone=merchant.time_zone)
         lines.append(
