@@ -94,9 +94,11 @@ async def _figures(
             "help": _("Customers with a card in use who told you their birthday."),
         },
         {
-            "label": _("Of them with news by mail"),
+            "label": _("Reached by mail"),
             "value": number(agreed),
-            "help": _("They are written to. For all others the gift is on the card and on the pass."),
+            "help": _(
+                "Of this month: those who agreed to news. For all others the gift is on the card and on the pass."
+            ),
         },
         {
             "label": _("Gifts given this year"),
