@@ -200,6 +200,8 @@ class Pictures:
             ("/dashboard/privacy", "privacy"),
             ("/dashboard/visits", "visits"),
             ("/dashboard/tiers", "tiers"),
+            ("/dashboard/cashback", "cashback"),
+            ("/dashboard/birthdays", "birthdays"),
             (f"/dashboard/staff/{store}", "team"),
         ):
             page.goto(path)

@@ -62,11 +62,12 @@ async def pass_fields(context: CardContext) -> list[PassField]:
     found = await shown_gift(context.session, context.merchant_id, context.pass_id, now=context.now)
     if found is None:
         return []
-    gift, today = found
-    return [
-        PassField("birthday", _("Birthday gift"), gift_text(gift), place="auxiliary", order=45),
-        PassField("birthday_gift", greeting(gift, today=today), offer_text(gift), place="back", order=46),
-    ]
+    gift, _today = found
+    fields = [PassField("birthday", _("Birthday gift"), gift_text(gift), place="auxiliary", order=45)]
+    if gift.kind == "reward" and gift.good_until is not None:
+        until = day_text(gift.good_until)
+        fields.append(PassField("birthday_until", _("Gift good until"), until, place="back", order=46))
+    return fields
 
 
 async def till_panel(context: TillContext) -> list[Panel]:

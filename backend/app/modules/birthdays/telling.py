@@ -59,10 +59,10 @@ def day_text(day: date) -> str:
 
 
 def offer_text(gift: BirthdayGift) -> str:
-    """Return the gift in one sentence: "A coffee on us, until 3 June 2026"."""
+    """Return the gift with what matters of it: "A coffee, until 3 June 2026"."""
     if gift.kind != "reward" or gift.good_until is None:
         return _("%(gift)s, already on your card", gift=gift_text(gift))
-    return _("%(gift)s on us, until %(day)s", gift=gift.title, day=day_text(gift.good_until))
+    return _("%(gift)s, until %(day)s", gift=gift.title, day=day_text(gift.good_until))
 
 
 def greeting(gift: BirthdayGift, *, today: date) -> str:
