@@ -200,6 +200,7 @@ class Pictures:
             ("/dashboard/privacy", "privacy"),
             ("/dashboard/visits", "visits"),
             ("/dashboard/tiers", "tiers"),
+            ("/dashboard/referrals", "referrals"),
             ("/dashboard/cashback", "cashback"),
             ("/dashboard/birthdays", "birthdays"),
             (f"/dashboard/staff/{store}", "team"),
