@@ -122,7 +122,7 @@ class Explained:
         spent, pages = 0.0, 0
         for statement, values in noted:
             found = await raw.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *values)
-            plan = json.loads(found)[0]
+            plan = (json.loads(found) if isinstance(found, str) else found)[0]
             spent += plan["Planning Time"] + plan["Execution Time"]
             pages += plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
         return spent, pages
