@@ -8,7 +8,8 @@ const between = (value, least, most) => Math.min(most, Math.max(least, value));
 class Cropper {
   constructor(fold, source) {
     this.inputs = Object.fromEntries(FIELDS.map((name) => [name, fold.querySelector(`[data-crop-field="${name}"]`)]));
-    this.part = document.getElementById("cropper").content.cloneNode(true).firstElementChild;
+    // Imported, not cloned: pictures of a template's own document are never loaded.
+    this.part = document.importNode(document.getElementById("cropper").content, true).firstElementChild;
     this.pane = this.part.querySelector(".cropper-pane");
     this.picture = this.part.querySelector("img");
     this.zoom = this.part.querySelector("input");
