@@ -62,7 +62,7 @@ MODULE = Module(
         On(VOIDED, on_voided),
         On(CARD_MERGED, on_merged),
         On(FEATURE_SWITCHED, on_switched),
-        On(CARD_BLOCK, card_block, 30),
+        On(CARD_BLOCK, card_block, 21),
         On(PASS_FIELDS, pass_fields, 45),
         On(TILL_PANEL, till_panel),
         On(CUSTOMER_PANEL, customer_panel),

@@ -121,7 +121,7 @@ async def card_block(context: CardContext) -> list[Panel]:
     values = shown(held, merchant, now=context.now)
     values["rate"] = percent_text(settings.rate_bp) if settings.rate_bp else ""
     values["lines"] = await statement(session, merchant, [context.pass_id], most=CARD_LINES, now=context.now)
-    return [Panel(_("Your store credit"), "cashback/_card.html", values, order=30)]
+    return [Panel(_("Your store credit"), "cashback/_card.html", values, order=21)]
 
 
 async def pass_fields(context: CardContext) -> list[PassField]:
@@ -134,9 +134,10 @@ async def pass_fields(context: CardContext) -> list[PassField]:
     # The wallet puts the new balance where %@ stands.
     message = _("Your store credit is now %(amount)s.", amount="%@")
     fields = [PassField("credit", _("Store credit"), value, message, place="auxiliary", order=45)]
-    ending = ending_text(held, merchant)
-    if ending:
-        fields.append(PassField("credit_until", _("Store credit"), ending, place="back", order=46))
+    if held.next_at is not None:
+        part = money_text(held.next_minor, merchant.currency)
+        until = f"{last_day(held.next_at, merchant.time_zone)} ({part})"
+        fields.append(PassField("credit_until", _("Credit good until"), until, place="back", order=46))
     return fields
 
 
