@@ -66,7 +66,7 @@ async def _newest(shop: DemoShop) -> list[PassObject]:
 
 async def _join(shop: DemoShop, inviters: Sequence[PassObject], friends: Sequence[PassObject]) -> None:
     taken: dict[UUID, int] = {}
-    for number, friend in enumerate(friends):
+    for number, friend in enumerate(reversed(friends)):
         inviter = inviters[shop.random.randrange(INVITERS)]
         joined = CardJoined(
             shop.session,
