@@ -28,6 +28,7 @@ from app.modules.customers.queries import (
     find_verified_row,
     list_rows_by_email,
     list_rows_by_id,
+    lock_cards_of,
 )
 from app.modules.customers.remarks import (
     NOTE_LENGTH_MAX,
@@ -229,5 +230,6 @@ async def export_person(session: AsyncSession, merchant_id: UUID, customer_id: U
 
 async def erase_person(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> None:
     """Let every module erase what it knows about a customer; ids stay, so that ledgers still balance."""
+    await lock_cards_of(session, merchant_id, customer_id)
     for _name, handler in PERSONAL_DATA.items():
         await handler.erase(session, merchant_id, customer_id)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import column, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.customers.models import ConsentRecord, Customer
+
+# Read as a plain table: the module of cards stands above this one.
+_CARD = table("pass_object", column("merchant_id"), column("id"), column("customer_id"))
+
+
+async def lock_cards_of(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> None:
+    """Lock a customer's cards in id order before anything of theirs, as whoever stamps, redeems or joins cards does."""
+    mine = (_CARD.c.merchant_id == merchant_id) & (_CARD.c.customer_id == customer_id)
+    await session.execute(select(_CARD.c.id).where(mine).order_by(_CARD.c.id).with_for_update())
 
 
 async def find_customer_row(session: AsyncSession, merchant_id: UUID, customer_id: UUID) -> Customer | None:

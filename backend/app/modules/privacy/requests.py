@@ -198,11 +198,12 @@ def _words(kind: str, shop: str, new_email: str) -> tuple[str, str, str]:
 
 async def find_request(session: AsyncSession, text: str, *, now: datetime) -> RequestView | None:
     """Return what a link asks for when it can be used; binds the tenant and changes nothing."""
-    row = await _load(session, text, now=now)
+    row = await _find(session, text, now=now, locked=False)
     return RequestView(row.merchant_id, row.kind, row.new_email) if row else None
 
 
-async def _load(session: AsyncSession, text: str, *, now: datetime) -> PrivacyRequest | None:
+async def _find(session: AsyncSession, text: str, *, now: datetime, locked: bool) -> PrivacyRequest | None:
+    """Return the request behind a link that can be used. locked: to be done; a look must not hold its button up."""
     if len(text) > LINK_LENGTH_MAX or len(text) <= 2 * _ID_LENGTH or not text.isascii():
         return None
     try:
@@ -210,11 +211,10 @@ async def _load(session: AsyncSession, text: str, *, now: datetime) -> PrivacyRe
         await set_tenant(session, merchant_id)
     except (ValueError, NotFound):
         return None
-    row = await session.scalar(
-        select(PrivacyRequest)
-        .where(PrivacyRequest.merchant_id == merchant_id, PrivacyRequest.id == request_id)
-        .with_for_update()
+    statement = select(PrivacyRequest).where(
+        PrivacyRequest.merchant_id == merchant_id, PrivacyRequest.id == request_id
     )
+    row = await session.scalar(statement.with_for_update() if locked else statement)
     known = row.token_hash if row is not None and row.token_hash is not None else hash_token("")
     if not same(known, hash_token(text[2 * _ID_LENGTH :])):
         return None
@@ -223,7 +223,7 @@ async def _load(session: AsyncSession, text: str, *, now: datetime) -> PrivacyRe
 
 async def confirm_request(session: AsyncSession, text: str, *, now: datetime) -> RequestView | Refusal:
     """Do what the link asks for, once. Refusal: link_unusable, for every reason."""
-    row = await _load(session, text, now=now)
+    row = await _find(session, text, now=now, locked=True)
     if row is None:
         return UNUSABLE
     view = RequestView(row.merchant_id, row.kind, row.new_email)
