@@ -138,7 +138,8 @@ class Report:
 class ReportView:
     """A page of figures in the dashboard. title: a msg() text.
 
-    ranged: it depends on the chosen days; compares: also on those before.
+    ranged: it depends on the chosen days; compares: also on those before. by_store: its figures are divided by store;
+    one that is not is of the whole business, and so for nobody limited to stores.
     """
 
     title: str
@@ -148,3 +149,4 @@ class ReportView:
     order: int = 100
     ranged: bool = True
     compares: bool = False
+    by_store: bool = True

@@ -85,7 +85,8 @@ async def home_blocks(page: PageContext) -> list[Panel]:
     merchant = await get_merchant(page.session, page.principal.merchant_id)
     books = Books(page.session, merchant.id, progress.build)
     context = await _figures(page, books, merchant)
-    if page.principal.may("analytics.view"):
+    # What needs attention is counted over all stores, and leads to pages that a limited member has not.
+    if page.principal.may("analytics.view") and not page.principal.store_ids:
         context["attention"] = await _attention(page, books, merchant)
     later = {"attention": [], "chart": None, "spans": context["spans"][1:]}
     now = {**context, "spans": context["spans"][:1]}

@@ -49,11 +49,15 @@ VIEW = "analytics.view"
 REPORTS = {
     "overview": ReportView(msg("Overview"), VIEW, load_overview, "chart-line", 10, compares=True),
     "times": ReportView(msg("Times"), VIEW, load_times, "clock", 20),
-    "customers": ReportView(msg("Customers"), VIEW, load_people, "users", 30, ranged=False),
-    "retention": ReportView(msg("Coming back"), VIEW, load_cohorts, "refresh", 40, ranged=False),
-    "value": ReportView(msg("Value"), VIEW, load_value, "coins", 50, ranged=False),
+    "customers": ReportView(msg("Customers"), VIEW, load_people, "users", 30, ranged=False, by_store=False),
+    "retention": ReportView(
+        msg("Coming back"), VIEW, load_cohorts, "refresh", 40, ranged=False, by_store=False
+    ),
+    "value": ReportView(msg("Value"), VIEW, load_value, "coins", 50, ranged=False, by_store=False),
     "places": ReportView(msg("Stores and staff"), VIEW, load_places, "building-store", 60),
-    "liability": ReportView(msg("Open rewards"), VIEW, load_liability, "gift", 70, ranged=False),
+    "liability": ReportView(
+        msg("Open rewards"), VIEW, load_liability, "gift", 70, ranged=False, by_store=False
+    ),
     GLOSSARY: ReportView(msg("What the figures mean"), VIEW, load_glossary, "help", 200, ranged=False),
 }
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from app.kernel.errors import NotFound
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
+from app.kernel.permissions import Principal
 from app.kernel.points import REPORT_VIEW, PageContext
 from app.kernel.reports import Period, ReportContext, ReportView
 from app.modules.analytics.rules import (
@@ -59,10 +60,15 @@ class Page:
     context: ReportContext
 
 
+def may_read(principal: Principal, view: ReportView) -> bool:
+    """Tell whether a page is for this member: who is limited to stores gets no figures of the whole business."""
+    return principal.may(view.permission) and (view.by_store or not principal.store_ids)
+
+
 def find_view(key: str, page: PageContext) -> ReportView:
     """Return the report of this name; raises NotFound for one that is not there or not for this member."""
     view = REPORT_VIEW.find(key)
-    if view is None or not page.principal.may(view.permission):
+    if view is None or not may_read(page.principal, view):
         raise NotFound("report")
     return view
 
@@ -106,7 +112,7 @@ def tabs_of(page: PageContext, key: str, asked: Asked) -> list[dict[str, Any]]:
             "current": name == key,
         }
         for name, view in found
-        if name != GLOSSARY and page.principal.may(view.permission)
+        if name != GLOSSARY and may_read(page.principal, view)
     ]
 
 

@@ -20,7 +20,9 @@ from app.modules.accounts.factories import make_member
 from app.modules.analytics.models import CustomerValue
 from app.modules.analytics.tests.world import World, context_of, runner_of
 from app.modules.analytics.value.service import fit_value
+from app.modules.wallets.public import mark_changed
 from app.process import Process
+from app.utils.id_generator import new_id
 from tests.fixtures import START
 
 PAGES = ("overview", "times", "customers", "retention", "value", "places", "liability")
@@ -216,6 +218,60 @@ async def test_a_limited_member_reads_the_own_stores_figures(reader: Reader, dat
         seen[store.id] = (await reader.tiles("/dashboard/analytics/overview"))["Visits"]
 
     assert [seen[store.id] for store in reader.world.stores] == ["1", "0"]
+
+
+async def test_each_figure_of_a_limited_analyst_is_of_the_own_store(
+    reader: Reader, database: Database
+) -> None:
+    """Two stores differ in every figure; the sums shown are one store's, and what has no store is not shown."""
+    world = reader.world
+    first, second = world.stores
+    card = await world.join(50)
+    for store, visits in ((first, 2), (second, 3)):
+        for days_ago in range(1, visits + 1):
+            await world.rows(
+                "INSERT INTO visit (merchant_id, id, store_id, pass_id, given_by, source, currency, stamps,"
+                " amount_minor, at) VALUES (:m, :id, :store, :card, 'pin', 'staff_device', 'EUR', 4, :amount, :at)",
+                id=new_id(),
+                store=store.id,
+                card=card.id,
+                amount=1000 if store is first else 700,
+                at=START - timedelta(days=days_ago),
+            )
+    async with tenant_scope(database, world.merchant.id) as session:
+        await mark_changed(session, world.merchant.id, card.id)
+    await world.rows("UPDATE pass_object SET reward_unlocked = true WHERE merchant_id = :m")
+    await reader.count()
+    owner = (await reader.tiles("/dashboard/analytics/overview"))["Visits"]
+    shown = {}
+    for store in (first, second):
+        member = await make_member(database, world.merchant.id, "analyst", store_ids=(store.id,))
+        reader.client.cookies.clear()
+        reader.client.cookies.update(member.cookies)
+        tiles = await reader.tiles("/dashboard/analytics/overview")
+        places = (await reader.client.get("/dashboard/analytics/places")).text
+        times = await reader.client.get("/dashboard/analytics/times/hours.csv")
+        home = (await reader.client.get("/dashboard")).text
+        other = second if store is first else first
+        shown[store.id] = (
+            tiles["Visits"], tiles["Stamps"], tiles["Sales"], other.name in places.split("<main", 1)[1],
+            times.status_code, "has a reward waiting" in home,
+        )  # fmt: skip
+        whole = [
+            (await reader.client.get(f"/dashboard/analytics/{page}")).status_code
+            for page in ("customers", "retention", "value", "liability")
+        ]
+        assert whole == [404] * 4
+        assert (
+            "/dashboard/analytics/liability"
+            not in (await reader.client.get("/dashboard/analytics/overview")).text
+        )
+
+    assert owner == "5"
+    assert shown == {
+        first.id: ("2", "8", "€20.00", False, 200, False),
+        second.id: ("3", "12", "€21.00", False, 200, False),
+    }
 
 
 async def test_segments_hold_everybody_once(reader: Reader) -> None:
