@@ -36,7 +36,6 @@ class Cropper {
     this.pane.addEventListener("pointermove", (event) => this.move(event));
     for (const name of ["pointerup", "pointercancel"]) this.pane.addEventListener(name, (event) => this.fingers.delete(event.pointerId));
     this.pane.addEventListener("keydown", (event) => this.type(event));
-    for (const name of FIELDS) this.inputs[name].addEventListener("input", () => this.part.remove());
     this.draw();
   }
 
