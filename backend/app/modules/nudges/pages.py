@@ -115,20 +115,28 @@ async def post_text(
     request.state.csp_extra = FRAMES
     form = await read_form(request, TextForm)
     typed = Wording(str(form.values.get("subject", "")), str(form.values.get("text", "")))
-    errors = form.errors | place_errors(typed.subject, typed.text, ALL_KINDS[kind].places)
-    locale, wish = str(form.values.get("locale", ""))[:2], form.values.get("wish")
+    locale, wish = str(form.values.get("locale", ""))[:2], str(form.values.get("wish", ""))
     if wish == "preview" and locale in LANGUAGES:
-        cut = Wording(typed.subject[:SUBJECT_MAX], typed.text[:TEXT_MAX])
-        sample = await make_sample(session, principal.merchant_id, kind, wording=cut, locale=locale)
-        return mail_frame(sample.html)
+        return await _typed_as_mail(session, principal, kind, typed=typed, locale=locale)
+    errors = form.errors | place_errors(typed.subject, typed.text, ALL_KINDS[kind].places)
     if wish != "reset" and (errors or form.data is None):
         values = await text_page(session, principal, kind, locale=locale, typed=typed, errors=errors)
         return await render_member_page(request, session, "nudges/text.html", values, status_code=422)
-    flash, danger = await _keep_text(
-        session, principal, kind, form.data, clock, wish=str(wish), locale=locale
-    )
+    flash, danger = await _keep_text(session, principal, kind, form.data, clock, wish=wish, locale=locale)
+    return _to_text(request, kind, locale=locale, flash=flash, danger=danger)
+
+
+def _to_text(request: Request, kind: str, *, locale: str, flash: str, danger: bool) -> Response:
     target = f"{URL}/automatic/{kind}?locale={locale if locale.isalpha() else ''}"
     return redirect(request, target, flash=flash, kind="danger" if danger else "ok")
+
+
+async def _typed_as_mail(
+    session: SessionDep, principal: MerchantDep, kind: str, *, typed: Wording, locale: str
+) -> Response:
+    cut = Wording(typed.subject[:SUBJECT_MAX], typed.text[:TEXT_MAX])
+    sample = await make_sample(session, principal.merchant_id, kind, wording=cut, locale=locale)
+    return mail_frame(sample.html)
 
 
 async def _keep_text(  # noqa: PLR0913 - what the three buttons of one form need
