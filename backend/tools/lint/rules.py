@@ -35,6 +35,7 @@ PURE_BESIDES = {
     "app.utils.id_generator.parse_card_number": "reads a typed number",
     "app.utils.security.b64": "bytes to text",
     "app.utils.security.unb64": "text to bytes",
+    "app.utils.validators.without_links": "breaks up what could be an address in a text",
     "zxcvbn.zxcvbn": "judges a password by word lists it carries",
 }
 IMPURE_STANDARD = frozenset(
