@@ -107,7 +107,7 @@ async def load_report(context: ReportContext) -> Report:
             owed,
             "money",
             _("Credit that customers could spend now, in all stores: what you owe them in goods."),
-            better="neither",
+            better="",
             note=_("on %(number)s cards", number=current().format_number(cards)),
         ),
         Figure(
@@ -115,20 +115,20 @@ async def load_report(context: ReportContext) -> Report:
             soon,
             "money",
             _("The part of it that ends within thirty days if nobody spends it."),
-            better="neither",
+            better="",
         ),
         moved(
             _("Given"),
             GIVEN,
             _("Cashback and credit given by hand, less what was taken back."),
-            better="neither",
+            better="",
         ),
         moved(_("Spent"), SPENT, _("Paid with credit at the till, less payments taken back."), better="up"),
         moved(
             _("Expired"),
             EXPIRED,
             _("Ran out before it was spent, or went with a deleted card."),
-            better="neither",
+            better="",
         ),
     )
     return Report(figures, _by_month(months))

@@ -83,14 +83,15 @@ async def _spend_at_once(shop: Shop) -> tuple[int, int]:
     await shop.buy(card, "100.00")
     await shop.set(rate_bp=0)
 
-    async def take_one(number: int) -> str:
-        while True:
-            answer = await shop.ask(card, "5.00", credit="1.00", key=f"till-{number}")
-            code = str(answer.json().get("code", "given"))
-            if code != "unavailable":
-                return code
-
-    codes = await asyncio.gather(*(take_one(number) for number in range(AT_ONCE)))
+    codes: list[str] = []
+    waiting = list(range(AT_ONCE))
+    while waiting:
+        answers = await asyncio.gather(
+            *(shop.ask(card, "5.00", credit="1.00", key=f"till-{number}") for number in waiting)
+        )
+        said = [str(answer.json().get("code", "given")) for answer in answers]
+        codes += [code for code in said if code != "unavailable"]
+        waiting = [number for number, code in zip(waiting, said, strict=True) if code == "unavailable"]
     assert set(codes) <= {"given", "credit_short"}, set(codes)
     async with tenant_scope(shop.database, shop.merchant.id) as session:
         total = await session.scalar(
