@@ -51,7 +51,10 @@ MODULE = Module(
     permissions=(
         Permission("nudges.edit", msg("Write to customers"), frozenset({"manager"})),
         Permission(
-            "nudges.set", msg("Set which messages go by themselves"), frozenset({"manager"}), of_all_stores=True
+            "nudges.set",
+            msg("Set which messages go by themselves"),
+            frozenset({"manager"}),
+            of_all_stores=True,
         ),
     ),
     settings=(NudgeSettings,),
