@@ -4,179 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from copy import copy
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
-from uuid import UUID
 
 import asyncpg
-import httpx2
-import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import text
 
-from app.db.session import Database, system_scope, tenant_scope
-from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext
-from app.kernel.jobs.runner import JobRunner
-from app.kernel.permissions import Principal
-from app.kernel.points import PERSONAL_DATA
-from app.kernel.settings import save_settings
-from app.modules.birthdays.jobs import end, give, go_round, look, tell
-from app.modules.birthdays.models import BirthdayGift
-from app.modules.birthdays.settings import BirthdaySettings
+from app.db.session import tenant_scope
+from app.modules.birthdays.jobs import end, give, tell
+from app.modules.birthdays.tests.conftest import BIRTHDAY, BORN, Shop
 from app.modules.cards.factories import MadeCard, make_card
-from app.modules.cards.models import PassObject
 from app.modules.cards.public import block_card, merge_people
-from app.modules.customers.models import Customer
 from app.modules.customers.public import Birthday, erase_person
-from app.modules.merchants.factories import make_merchant
-from app.modules.merchants.public import switch_feature
-from app.modules.messaging.models import OutboxMessage
 from app.modules.nudges import jobs as nudges
-from app.modules.rewards.models import Gift
-from app.modules.rewards.public import list_rewards
-from app.modules.staff.factories import make_staff
 from app.modules.stores.factories import make_store
-from app.modules.wallets.messages.models import WalletMessage
 from app.modules.wallets.public import card_view
-from app.process import Process
-
-# Ten in the morning in Luxembourg.
-BIRTHDAY = datetime(2026, 5, 20, 8, 0, tzinfo=UTC)
-BORN = Birthday(20, 5, 1990)
-
-
-@dataclass
-class Shop:
-    """A shop of stamps that gives its reward for a birthday, and short ways to use it."""
-
-    process: Process
-    client: httpx2.AsyncClient
-    clock: FixedClock
-    merchant: Any
-    store: Any
-    pin: str
-    reward_id: UUID
-
-    @property
-    def database(self) -> Database:
-        """Return the database."""
-        return self.process.database
-
-    @property
-    def owner(self) -> Principal:
-        """Return who sets the gift."""
-        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
-
-    def context(self, merchant_id: UUID | None = None) -> JobContext:
-        """Return what a job of this shop gets."""
-        made = self.process
-        return JobContext(
-            made.database,
-            made.settings,
-            self.clock,
-            made.registry,
-            made.resources,
-            merchant_id=merchant_id or self.merchant.id,
-        )
-
-    async def set(self, **values: Any) -> None:
-        """Set the gift up."""
-        base = {"kind": "reward", "reward_id": self.reward_id}
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            settings = BirthdaySettings.model_validate(base | values)
-            await save_settings(session, settings, merchant_id=self.merchant.id)
-
-    async def card(self, birthday: Birthday | None = BORN, **over: Any) -> MadeCard:
-        """Make a card of somebody with a birthday."""
-        details = {"name": "Ana", "now": self.clock.at - timedelta(days=90), "birthday": birthday, **over}
-        return await make_card(self.database, self.store, **details)
-
-    async def agreed(self, **over: Any) -> MadeCard:
-        """Make a card of somebody who agreed to news and confirmed it."""
-        return await self.card(email="ana@example.com", email_consent=True, verified=True, **over)
-
-    async def drain(self) -> None:
-        """Let a worker that knows this module only run what is due."""
-        only = copy(self.process.registry)
-        only.modules = (only.by_name["birthdays"],)
-        made = self.process
-        runner = JobRunner(made.database, only, made.settings, self.clock, resources=made.resources)
-        await runner.drain()
-
-    async def work(self) -> None:
-        """Do what the worker does in a round: look, then everything that is due by now."""
-        await look(self.context())
-        await self.drain()
-
-    async def gifts(self) -> list[BirthdayGift]:
-        """Return every gift of the shop."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            return list(await session.scalars(select(BirthdayGift).order_by(BirthdayGift.id)))
-
-    async def balance(self, card: MadeCard) -> tuple[int, int]:
-        """Return the card's stamps, and the rewards that were set aside on it."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            row = await session.get(PassObject, (self.merchant.id, card.id))
-            assert row is not None
-            return row.stamp_count, int(row.rewards_banked.get(str(self.reward_id), 0))
-
-    async def rename(self, card: MadeCard, birthday: Birthday | None) -> None:
-        """Edit a birthday."""
-        day, month = (birthday.day, birthday.month) if birthday else (None, None)
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            await session.execute(
-                update(Customer)
-                .where(Customer.id == card.customer_id)
-                .values(birthday_day=day, birthday_month=month)
-            )
-
-    async def switch(self, *modules: str) -> None:
-        """Switch features on or off as an owner does; all others are off then."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            for name in ("birthdays", "nudges"):
-                on = name in modules
-                await switch_feature(session, self.owner, name, is_on=on, now=self.clock.at)
-
-    async def redeem(self, card: MadeCard) -> httpx2.Response:
-        """Redeem the reward at the till."""
-        body = {"pass_id": str(card.id), "reward_id": str(self.reward_id), "staff_pin": self.pin}
-        return await self.client.post(f"/rewards/{self.store.id}/redeem", json=body)
-
-    async def mails(self) -> list[OutboxMessage]:
-        """Return the marketing mails that were written."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            rows = await session.scalars(
-                select(OutboxMessage).where(OutboxMessage.purpose == "marketing").order_by(OutboxMessage.id)
-            )
-            return list(rows)
-
-    async def said(self) -> list[str]:
-        """Return what was said on cards in wallets."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            return list(await session.scalars(select(WalletMessage.header)))
-
-    async def page(self, card: MadeCard) -> str:
-        """Return the card's page."""
-        found = await self.client.get(f"/card/{card.id}?t={card.token}", follow_redirects=True)
-        return found.text
-
-
-@pytest.fixture
-async def shop(process: Process, client: httpx2.AsyncClient, clock: FixedClock) -> Shop:
-    """Return a shop in Luxembourg on the morning of 20 May 2026."""
-    clock.at = BIRTHDAY
-    merchant = await make_merchant(process.database, time_zone="Europe/Luxembourg", currency="EUR")
-    store = await make_store(process.database, merchant, "stamps", time_zone="Europe/Luxembourg")
-    _, pin = await make_staff(process.database, store)
-    async with tenant_scope(process.database, merchant.id) as session:
-        program_id = await session.scalar(text("SELECT program_id FROM store"))
-        reward = (await list_rewards(session, merchant.id, program_id))[0]
-    made = Shop(process, client, clock, merchant, store, pin, reward.id)
-    await made.switch("birthdays", "nudges")
-    await made.set()
-    return made
 
 
 async def test_a_reward_is_given_on_the_day_and_once(shop: Shop) -> None:
@@ -533,32 +374,3 @@ async def test_report_profile_and_download(shop: Shop) -> None:
     assert "Birthday gifts" in profile.text
     assert "Redeemed" in profile.text
     assert "Birthday gifts" in (await shop.client.get("/dashboard/exports")).text
-
-
-async def test_a_persons_download_and_deletion(shop: Shop) -> None:
-    """The download names day and gift; deleting the person forgets the day, and that something was given stays."""
-    card = await shop.card()
-    await shop.work()
-    handler = PERSONAL_DATA.get("birthdays")
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        told = await handler.export(session, shop.merchant.id, card.customer_id)
-        (gift,) = told["birthday_gifts"]
-        assert (gift["for"], gift["kind"], gift["good_until"]) == ("2026-05-20", "reward", "2026-06-03")
-        await erase_person(session, shop.merchant.id, card.customer_id)
-    (kept,) = await shop.gifts()
-    assert (kept.celebrated_on, kept.good_until, kept.year) == (None, None, 2026)
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        assert await session.scalar(select(Gift.reason)) == "birthdays.gift"
-
-
-async def test_the_round_looks_at_shops_that_have_it_on(shop: Shop) -> None:
-    """The hourly round asks for a look at this shop, and at none that has it off."""
-    off = await make_merchant(shop.database)
-    await go_round.run(shop.context())
-    async with system_scope(shop.database) as session:
-        keys = await session.scalars(
-            text("SELECT dedupe_key FROM pgqueuer WHERE dedupe_key LIKE 'birthdays.look:%'")
-        )
-        found = list(keys)
-    assert [key for key in found if str(shop.merchant.id) in key]
-    assert not [key for key in found if str(off.id) in key]
