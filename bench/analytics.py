@@ -34,12 +34,12 @@ from app.db.session import Database, tenant_scope
 from app.kernel.clock import FixedClock
 from app.kernel.jobs import JobContext
 from app.kernel.jobs.runner import POLL_INTERVAL
-from app.kernel.points import REPORT_VIEW
 from app.main import create_app
 from app.modules.accounts.factories import make_member
 from app.modules.analytics.counting import service
 from app.modules.analytics.counting.service import begin_counting, continue_counting, forget_old_countings
 from app.modules.analytics.jobs import poll_pending
+from app.modules.analytics.module import REPORTS
 from app.modules.analytics.queries import Books, find_progress
 from app.modules.analytics.value.service import fit_value
 from app.modules.wallets.jobs import poll_marks
@@ -78,7 +78,7 @@ async def pages(process: Process, merchant_id: UUID, times: list[float]) -> dict
     reader = await make_member(process.database, merchant_id, "manager")
     transport = httpx2.ASGITransport(app=create_app(process.settings, process=process))
     paths = {"home": "/dashboard", "customers, the list": "/dashboard/customers"}
-    for key, view in REPORT_VIEW.items():
+    for key, view in REPORTS.items():
         for days in (28, 364) if view.ranged else (28,):
             name = f"{key}, {days} days" if view.ranged else key
             paths[name] = f"/dashboard/analytics/{key}?days={days}"
