@@ -51,7 +51,7 @@ async def load_report(context: ReportContext) -> Report:
     chart = Chart(
         "bars",
         labels,
-        (Series(_("Friends joined"), [joined[label] for label in labels], "each"),),
+        (Series(_("Friends joined"), [joined[label] for label in labels]),),
         about=_("Cards made by a personal link."),
     )
     body: list[list[Value]] = [[shop_state(state), states[state]] for state in STATES]
