@@ -152,7 +152,8 @@ class SmtpTransport:
         except aiosmtplib.SMTPResponseException as error:
             raise MailDelayed(f"{error.code:03d}", about_server=True) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise MailDelayed("connection", about_server=True) from error
+            code = "certificate" if is_untrusted(error) else "connection"
+            raise MailDelayed(code, about_server=True) from error
         finally:
             client.close()
 
@@ -195,6 +196,15 @@ class SmtpTransport:
             raise MailRefused(code, status=status)
         # 421: the service is closing the channel, whatever the message (RFC 5321, section 4.2.2).
         raise MailDelayed(code, about_server=refused.code == SERVICE_CLOSING)
+
+
+def is_untrusted(error: BaseException | None) -> bool:
+    """Tell whether a connection failed because nobody we trust vouches for the server's certificate."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def to_address(text: str, *, name: str = "") -> Address:
