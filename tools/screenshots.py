@@ -27,7 +27,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS_MAX = 300
+START_SECONDS_MAX = 120
 NETWORK_MS_MAX = 30_000
 ZONE = ZoneInfo("Europe/Luxembourg")
 COLORS = 256
