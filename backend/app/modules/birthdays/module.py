@@ -23,7 +23,8 @@ from app.modules.birthdays.demo import add_birthdays
 from app.modules.birthdays.jobs import end, give, go_round, look, look_at_joined, start_again, tell
 from app.modules.birthdays.personal import PERSONAL
 from app.modules.birthdays.reports import GIFTS, REPORT
-from app.modules.birthdays.service import FEATURE, GIFT
+from app.modules.birthdays.rules import GIFT
+from app.modules.birthdays.service import FEATURE
 from app.modules.birthdays.settings import BirthdaySettings
 from app.modules.birthdays.showing import card_block, customer_panel, pass_fields, till_panel
 from app.modules.birthdays.telling import KIND

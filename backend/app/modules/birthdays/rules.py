@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+# The reason under which a card's history knows the gift.
+GIFT = "birthdays.gift"
 DAYS_AROUND_MAX = 31
 REDEEM_DAYS_MAX = 92
 # Two celebrations of one person lie a year apart. Closer together, the birthday was edited around New Year.

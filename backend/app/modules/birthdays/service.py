@@ -20,7 +20,7 @@ from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings, save_settings
 from app.modules.birthdays.models import BirthdayGift
 from app.modules.birthdays.queries import is_redeemed, other_celebrations
-from app.modules.birthdays.rules import find_celebration, good_until, has_been_known, is_too_close
+from app.modules.birthdays.rules import GIFT, find_celebration, good_until, has_been_known, is_too_close
 from app.modules.birthdays.settings import BirthdaySettings
 from app.modules.cards.public import (
     PassObject,
@@ -35,7 +35,6 @@ from app.modules.stores.public import get_store, list_stores
 from app.utils.id_generator import new_id
 
 FEATURE = "birthdays"
-GIFT = "birthdays.gift"
 
 
 @dataclass(frozen=True)
