@@ -16,11 +16,14 @@ from playwright.async_api import Page, expect
 from sqlalchemy import text
 
 from app.db.session import tenant_scope
+from app.kernel.adapters import Resources
 from app.kernel.i18n import translator
-from app.kernel.jobs import enqueue
+from app.kernel.jobs import JobContext
 from app.kernel.settings import save_settings
 from app.modules.customers.public import consent_text
 from app.modules.merchants.factories import MadeMerchant, make_merchant
+from app.modules.messaging.jobs import send_marketing
+from app.modules.messaging.smtp import MailTransport, SmtpServer, SmtpTransport
 from app.modules.nudges.jobs import write_messages
 from app.modules.nudges.settings import NudgeSettings
 from app.modules.nudges.wording import default_wording
@@ -256,8 +259,23 @@ async def nudge(journey: Journey, old_card: str) -> Letter:
             text("UPDATE pass_object SET last_visit_at = :at WHERE id = :id"),
             {"at": datetime.now(UTC) - timedelta(hours=3), "id": UUID(old_card)},
         )
-        await enqueue(session, write_messages, merchant_id=journey.merchant.id)
+    await write_now(journey)
     return journey.letter(default_wording("one_away", journey.language).subject.partition("{")[0])
+
+
+async def write_now(journey: Journey) -> None:
+    """Write and send this shop's messages: the worker would come to them after all the demo's cards."""
+    resources = Resources()
+    resources._objects.update(journey.process.resources._objects)  # noqa: SLF001
+    server = SmtpServer("127.0.0.1", journey.office.port, tls="offered")
+    resources.put(MailTransport, SmtpTransport(server))  # type: ignore[type-abstract]
+    parts = {name: getattr(journey.process, name) for name in ("database", "settings", "clock", "registry")}
+    context = JobContext(**parts, resources=resources, merchant_id=journey.merchant.id)
+    await write_messages(context)
+    [row] = await journey.rows(
+        "SELECT id FROM outbox_message WHERE recipient = :email AND kind = 'one_away'", email=journey.email
+    )
+    await send_marketing(context, message_id=row["id"])
 
 
 async def unsubscribed(journey: Journey, page: Page, old_card: str) -> None:
