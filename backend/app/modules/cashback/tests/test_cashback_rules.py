@@ -126,6 +126,7 @@ def test_a_debt_leaves_the_longest_lots() -> None:
     assert share_back([(A, 2), (C, 2), (B, 1)], lots, room=3) == {B: 1, C: 2, A: 0}
 
 
+@pytest.mark.usefixtures("process")
 @pytest.mark.parametrize(
     ("language", "detail", "text"),
     [
@@ -135,7 +136,7 @@ def test_a_debt_leaves_the_longest_lots() -> None:
         ("fr", "125|59900|KWD|", "1,25\xa0% en retour sur 59,900\xa0KWD"),
     ],
 )
-def test_the_line_says_rate_and_base(language: str, detail: str, text: str) -> None:
+async def test_the_line_says_rate_and_base(language: str, detail: str, text: str) -> None:
     """The explanation names the percentage and what it was taken of, as the language writes money."""
     with use_language(language):
         assert words(detail) == text
