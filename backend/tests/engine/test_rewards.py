@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from copy import copy
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,12 +12,11 @@ from sqlalchemy import select
 
 from app.db.session import tenant_scope
 from app.kernel.permissions import Principal
-from app.modules.points.models import PointsEvent, PointsLot
-from app.modules.rewards.config import NewReward, change_reward, create_reward
+from app.modules.points.models import PointsLot
+from app.modules.rewards.config import NewReward, create_reward
 from app.modules.rewards.models import Redemption, Reward
 from app.modules.rewards.service import JUST_REDEEMED
 from app.modules.stamps.models import StampEvent
-from app.modules.stores.service import change_program
 from app.modules.visits.models import Visit
 
 
@@ -307,154 +305,6 @@ async def test_another_stores_visit_is_not_found(open_shop: Any) -> None:
 
     assert response.json()["code"] == "not_found"
     assert await other.count(Visit, voided_at=None) == 1
-
-
-async def expire(process: Any, clock: Any) -> None:
-    """Let a worker do what is due of expiry; a year's other nightly work of every module would take a minute."""
-    from app.kernel.jobs import JobContext
-    from app.kernel.jobs.runner import JobRunner
-    from app.modules.rewards.jobs import EXPIRY
-
-    only = copy(process.registry)
-    only.modules = (process.registry.by_name["rewards"],)
-    await EXPIRY.run(JobContext(process.database, process.settings, clock, only, process.resources))
-    await JobRunner(process.database, only, process.settings, clock, resources=process.resources).drain()
-
-
-async def test_points_expire_by_lot_soonest_first_and_come_back_with_their_own_expiry(
-    open_shop: Any, clock: Any, process: Any
-) -> None:
-    """Spending takes the older lot; an undo gives it back with its own date, and it expires on that date."""
-    shop = await open_shop("points", points_expiry="after_earned", points_expiry_months=12)
-    card = await shop.card()
-    await shop.points(card, "100")
-    clock.advance(days=30)
-    await shop.points(card, "50")
-    redeemed = (await shop.redeem(card, await reward_of(shop, "points"))).json()
-    assert redeemed["points_balance"] == 50
-    await shop.void("redemptions", redeemed["redemption_id"])
-
-    clock.advance(days=365 - 30, hours=1)
-    await expire(process, clock)
-
-    assert (await shop.row(card)).points_balance == 50
-    assert await shop.count(PointsEvent, kind="expire", points_added=-100) == 1
-    assert await shop.violations() == []
-
-
-async def test_expired_points_cannot_be_spent_before_the_job_has_run(open_shop: Any, clock: Any) -> None:
-    """What has run out is taken off first when a reward is asked for."""
-    shop = await open_shop("points", points_expiry="after_earned", points_expiry_months=1)
-    card = await shop.card()
-    await shop.points(card, "100")
-    clock.advance(days=31)
-
-    response = await shop.redeem(card, await reward_of(shop, "points"))
-
-    assert response.json()["code"] == "not_enough"
-    assert (await shop.row(card)).points_balance == 0
-
-
-async def test_points_expire_after_the_last_visit(open_shop: Any, clock: Any, process: Any) -> None:
-    """A visit within the period keeps everything; without one all of it goes."""
-    shop = await open_shop("points", points_expiry="after_last_visit", points_expiry_months=6)
-    kept, lost = await shop.card(), await shop.card()
-    await shop.points(kept, "10")
-    await shop.points(lost, "10")
-    clock.advance(days=150)
-    await shop.points(kept, "10")
-    clock.advance(days=40)
-
-    await expire(process, clock)
-
-    assert (await shop.row(kept)).points_balance == 20
-    assert (await shop.row(lost)).points_balance == 0
-
-
-async def test_switching_expiry_on_expires_nothing_sooner_than_a_period_later(
-    open_shop: Any, clock: Any, process: Any
-) -> None:
-    """Old points live a whole period after the switch, then they go."""
-    shop = await open_shop("points")
-    card = await shop.card()
-    await shop.points(card, "10")
-    clock.advance(days=400)
-    owner = Principal("member", shop.merchant.id, shop.merchant.owner_id, role="owner")
-    changes = {"points_expiry": "after_earned", "points_expiry_months": 3}
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        await change_program(session, owner, shop.store.id, changes=changes, now=clock.now())
-    clock.advance(days=85)
-    await expire(process, clock)
-    before = (await shop.row(card)).points_balance
-    clock.advance(days=10)
-
-    await expire(process, clock)
-
-    assert (before, (await shop.row(card)).points_balance) == (10, 0)
-
-
-async def test_stamps_expire_after_their_first(open_shop: Any, clock: Any, process: Any) -> None:
-    """Stamps go a period after the first of the card, whatever came later."""
-    shop = await open_shop(stamps_expiry_months=3, cooldown_minutes=0)
-    card = await shop.card()
-    await shop.stamp(card)
-    clock.advance(days=60)
-    await shop.stamp(card)
-    clock.advance(days=40)
-
-    await expire(process, clock)
-
-    assert (await shop.row(card)).stamp_count == 0
-    assert await shop.violations() == []
-
-
-async def test_raising_the_number_takes_away_no_unlocked_reward(
-    open_shop: Any, clock: Any, process: Any
-) -> None:
-    """A card that was full at three stays redeemable at three once; a card with two now needs five."""
-    shop = await open_shop(stamps_needed=3)
-    full, half = await shop.card(stamps=3), await shop.card(stamps=2)
-    reward = await reward_of(shop, "stamps")
-    owner = Principal("member", shop.merchant.id, shop.merchant.owner_id, role="owner")
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        await change_reward(
-            session,
-            owner,
-            shop.store.id,
-            reward_id=full_id(reward),
-            changes={"threshold": 5},
-            now=clock.now(),
-        )
-    await expire(process, clock)
-
-    assert ((await shop.row(full)).reward_unlocked, (await shop.row(half)).reward_unlocked) == (True, False)
-    redeemed = (await shop.redeem(full, reward)).json()
-    assert (redeemed["stamp_count"], redeemed["cost"], redeemed["stamps_needed"]) == (0, 3, 5)
-    assert (await shop.redeem(half, reward)).json()["missing"] == 3
-    assert await shop.violations() == []
-
-
-async def test_lowering_the_number_makes_a_card_over_it_full_and_unlocked(
-    open_shop: Any, clock: Any, process: Any
-) -> None:
-    """Four stamps at ten become a full card when three are enough."""
-    shop = await open_shop(stamps_needed=10, cooldown_minutes=0)
-    card = await shop.card(stamps=4)
-    reward = await reward_of(shop, "stamps")
-    owner = Principal("member", shop.merchant.id, shop.merchant.owner_id, role="owner")
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        await change_reward(
-            session,
-            owner,
-            shop.store.id,
-            reward_id=full_id(reward),
-            changes={"threshold": 3},
-            now=clock.now(),
-        )
-    await expire(process, clock)
-
-    assert (await shop.row(card)).reward_unlocked is True
-    assert (await shop.stamp(card)).json()["code"] == "card_full"
 
 
 async def test_the_nightly_check_names_a_card_whose_total_is_not_its_entries(
