@@ -43,7 +43,7 @@ async def test_a_picture_is_moved_and_enlarged_behind_its_window(
 
     await page.get_by_label("Shape").select_option("2.6")
     assert await numbers(page) == [0, 24.4, 100, 51.3]
-    await page.get_by_label("Enlarge").fill("2")
+    await page.get_by_role("slider", name="Enlarge").fill("2")
     assert await numbers(page) == [25, 37.2, 50, 25.6]
 
     await pane.scroll_into_view_if_needed()
