@@ -79,15 +79,20 @@ async def make_shop(database: Database) -> Shop:
     store = await make_store(database, merchant, "hybrid")
     staff_id, _pin = await make_staff(database, store)
     card = await make_card(database, store, stamps=2, points=30)
-    switchable = [module.name for module in INSTALLED if module.switchable]
-    async with tenant_scope(database, merchant.id) as session:
-        statement = text("UPDATE merchant SET modules_on = :names WHERE id = :id")
-        await session.execute(statement, {"names": switchable, "id": merchant.id})
+    await switch_everything_on(database, merchant.id)
     members = {"owner": merchant.owner_id}
     for role in ROLES[1:]:
         members[role] = (await make_member(database, merchant.id, role)).id
     ids = {"store_id": store.id, "staff_id": staff_id, "pass_id": card.id, "member_id": members["manager"]}
     return Shop(merchant, members, ids)
+
+
+async def switch_everything_on(database: Database, merchant_id: UUID) -> None:
+    """Let a business have every feature there is."""
+    switchable = [module.name for module in INSTALLED if module.switchable]
+    async with tenant_scope(database, merchant_id) as session:
+        statement = text("UPDATE merchant SET modules_on = :names WHERE id = :id")
+        await session.execute(statement, {"names": switchable, "id": merchant_id})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -221,6 +226,7 @@ async def test_another_business_reaches_nothing(
 ) -> None:
     """The owner of another business, with this one's ids in hand, is let into no path and changes no row."""
     other = await make_merchant(database)
+    await switch_everything_on(database, other.id)
     before = await rows_of(admin_url, shop.merchant.id)
     wrong = []
     for route in ROUTES:
