@@ -227,8 +227,8 @@ class FraudRule:
 FRAUD_RULE: Keyed[FraudRule] = Keyed("FRAUD_RULE", about="What looks for misuse in the newest visits.")
 
 
-# Called with (session, merchant id, pass id, pass id) in a tenant transaction. Who knows devices answers by them, and says
-# no while switched off. Asked by referrals (a friend who is oneself); next by fraud (own cards of the staff).
+# Called with (session, merchant id, pass id, pass id) in a tenant transaction. Who knows devices answers by them, and
+# says no while switched off. Asked by referrals (a friend who is oneself); next by fraud (own cards of the staff).
 SAME_DEVICE: Keyed[Callable[[AsyncSession, UUID, UUID, UUID], Awaitable[bool]]] = Keyed(
     "SAME_DEVICE", about="Whether two cards were used on one device."
 )

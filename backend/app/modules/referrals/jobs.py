@@ -62,7 +62,7 @@ async def look_at_friend(context: JobContext, *, referral_id: UUID) -> None:
             )
 
 
-@job("referrals.look_at_card")
+@job("referrals.look_at_card", priority=-8)
 async def look_at_card(context: JobContext, *, pass_id: UUID) -> None:
     """Look at the friends that a card's owner is, or brought along, each in a transaction of its own."""
     assert context.merchant_id is not None

@@ -36,7 +36,7 @@ async def enqueue_all(session: AsyncSession, merchant_id: UUID) -> None:
     await enqueue(session, weigh_all, merchant_id=merchant_id, key="all")
 
 
-@job("tiers.weigh_card")
+@job("tiers.weigh_card", priority=-8)
 async def weigh_card(context: JobContext, *, pass_id: UUID) -> None:
     """Bring one card to where it stands."""
     assert context.merchant_id is not None

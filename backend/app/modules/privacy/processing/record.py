@@ -29,7 +29,11 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
     "crm": (msg("Serving customers: corrections, notes, imports"), _CONTRACT, _UNTIL_ERASED),
     "tiers": (msg("Levels for those who come often"), _CONTRACT, _UNTIL_ERASED),
     "birthdays": (msg("Gifts for birthdays"), _CONTRACT, _UNTIL_ERASED),
-    "referrals": (msg("Gifts for friends brought along, and preventing their misuse"), _CONTRACT, _UNTIL_ERASED),
+    "referrals": (
+        msg("Gifts for friends brought along, and preventing their misuse"),
+        _CONTRACT,
+        _UNTIL_ERASED,
+    ),
     "nudges": (msg("Reminders and promotions"), _CONSENT, _UNTIL_ERASED),
     "fraud": (msg("Finding misuse at the till"), _INTEREST, _UNTIL_ERASED),
     "fingerprints": (
