@@ -34,6 +34,7 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
         _CONTRACT,
         _UNTIL_ERASED,
     ),
+    "cashback": (msg("Store credit: what is given, spent and expires"), _CONTRACT, _UNTIL_ERASED),
     "nudges": (msg("Reminders and promotions"), _CONSENT, _UNTIL_ERASED),
     "fraud": (msg("Finding misuse at the till"), _INTEREST, _UNTIL_ERASED),
     "fingerprints": (

@@ -56,7 +56,7 @@ WORDS: Mapping[str, str] = {
     **_all(SUMS, "voided_visits voided_redemptions"),
     **_all(DEVICE, "address_hash agent_hash device_hash"),
     "events": UNUSUAL,
-    **_all(NUMBERS, "inviter_pass_id friend_pass_id friend_id"),
+    **_all(NUMBERS, "inviter_pass_id friend_pass_id friend_id voids"),
     "referral.reasons": UNUSUAL,
     "referral_link.code": CODES,
 }
