@@ -110,9 +110,10 @@ CONSISTENT = {
         SELECT (SELECT count(*) FROM stamp_event WHERE balance_after < 0 OR balance_after > 10)
         + (SELECT count(*) FROM points_event WHERE balance_after < 0)""",
     "unlocked where something can be had": """
-        SELECT count(*) FROM pass_object c WHERE c.reward_unlocked <> EXISTS (SELECT FROM reward r
+        SELECT count(*) FROM pass_object c WHERE c.reward_unlocked <> (EXISTS (SELECT FROM reward r
         WHERE r.merchant_id = c.merchant_id AND r.program_id = c.program_id
-        AND CASE r.kind WHEN 'stamps' THEN c.stamp_count ELSE c.points_balance END >= r.threshold)""",
+        AND CASE r.kind WHEN 'stamps' THEN c.stamp_count ELSE c.points_balance END >= r.threshold)
+        OR EXISTS (SELECT FROM jsonb_each_text(c.rewards_banked) b WHERE b.value::int > 0))""",
     "points run": f"""
         SELECT count(*) FROM ({RUNNING.format("points_event", "points_added")}) e
         WHERE balance_after <> total""",

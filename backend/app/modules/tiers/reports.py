@@ -24,7 +24,7 @@ from app.kernel.reports import (
     Value,
 )
 from app.modules.cards.public import PassObject
-from app.modules.tiers.models import TierLevel, TierMove
+from app.modules.tiers.models import TierMove
 from app.modules.tiers.queries import count_members
 from app.modules.tiers.service import load_ladder
 from app.modules.tiers.showing import counted_text
@@ -107,12 +107,12 @@ STANDINGS = Exporter(
     permission="tiers.view",
     personal=True,
     order=45,
-    query=f"""SELECT card.card_number, customer.name AS customer, level.name AS level, row.since, row.held_until,
+    query="""SELECT card.card_number, customer.name AS customer, level.name AS level, row.since, row.held_until,
         row.qualifying
         FROM tier_standing row
         JOIN pass_object card ON card.merchant_id = row.merchant_id AND card.id = row.pass_id
         LEFT JOIN customer ON customer.merchant_id = card.merchant_id AND customer.id = card.customer_id
-        LEFT JOIN {TierLevel.__tablename__} level ON level.merchant_id = row.merchant_id AND level.id = row.level_id
+        LEFT JOIN tier_level level ON level.merchant_id = row.merchant_id AND level.id = row.level_id
         WHERE row.merchant_id = $1 ORDER BY row.pass_id""",
     counting="SELECT count(*) FROM tier_standing WHERE merchant_id = $1",
     columns=(
