@@ -80,6 +80,8 @@ def running_server(folder: Path, *, name: str, smtp_url: str = "") -> Iterator[L
             "STEMPEL_DATABASE_ALLOW_ASYNC_COMMIT": "true",
             "STEMPEL_LOG_LEVEL": "WARNING",
             "STEMPEL_SMTP_URL": smtp_url,
+            # A test may say which address it comes from.
+            "STEMPEL_TRUSTED_PROXIES": "127.0.0.1",
             "PYTHONPATH": str(BACKEND),
         }
         descriptor = sock.fileno()

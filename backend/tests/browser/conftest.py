@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -138,6 +139,7 @@ async def chrome(driver: Playwright, chromium_path: str) -> AsyncIterator[Browse
     await browser.close()
 
 
+_DEVICES = itertools.count(1)
 OpenContext = Callable[..., Awaitable[Watched]]
 
 
@@ -154,7 +156,11 @@ async def open_context(chrome: Browser, demo: Demo) -> AsyncIterator[OpenContext
         **options: Any,
     ) -> Watched:
         size: Any = viewport or PHONE
+        # Each device has an address of its own, as in life: limits count by it.
+        number = next(_DEVICES)
+        headers = {"X-Forwarded-For": f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"}
         context = await (browser or chrome).new_context(
+            extra_http_headers=headers | options.pop("extra_http_headers", {}),
             viewport=size,
             base_url=demo.url,
             has_touch=size["width"] < 800,

@@ -42,6 +42,7 @@ SHUT_OUT = {303, 401, 403, 404, 405, 413, 415, 422}
 COUNTED = {"pin_attempt", "idempotency_key", "audit_entry"}
 # Rows of the application whose purpose is that a stranger makes something: a card, a sign-up, a mail.
 OPEN_KINDS = {"public", "operator", "link"}
+OWN_CARD = re.compile(r'href="(/card/[0-9a-f-]{36})"')
 # The demo's mailbox shows every mail, and is there in demo mode only: see the last test.
 DEMO_ONLY = "/demo/"
 CALLERS = (
@@ -148,6 +149,13 @@ async def visitor(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+async def look_at_own_cards(visitor: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+    """Open what is the caller's own, as everybody does: a card's first look leaves a row of that card behind."""
+    answer = await visitor.get("/cards", headers=headers, follow_redirects=True)
+    for path in {answer.url.path, *OWN_CARD.findall(answer.text)}:
+        await visitor.get(path, headers=headers)
+
+
 def list_requests(app: FastAPI) -> list[tuple[str, str, str]]:
     """Return (method, path, kind of its row) of every route, streams and static files aside."""
     found = []
@@ -196,6 +204,7 @@ async def test_nobody_else_gets_a_persons_data_or_changes_it(
     who: str, app: FastAPI, visitor: httpx2.AsyncClient, place: Place, admin_url: str
 ) -> None:
     """On every route: no 5xx, no planted name, address or number, no row of the shop changed."""
+    await look_at_own_cards(visitor, place.callers[who])
     before = await rows_of(admin_url, place.merchant.id)
     wrong = []
     requests = list_requests(app)

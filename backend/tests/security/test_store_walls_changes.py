@@ -56,6 +56,7 @@ OF_ALL_STORES: Mapping[str, Mapping[str, str]] = {
     "/dashboard/tiers/levels/new": {"name": "Gold", "threshold": "10"},
     "/dashboard/tiers/levels/{level_id}": {"name": "Gold", "threshold": "10"},
     "/dashboard/tiers/levels/{level_id}/remove": {},
+    "/dashboard/birthdays": {"gift": "points", "points": "50"},
     "/dashboard/cashback": {"percent": "2", "expiry_months": "12"},
     "/dashboard/referrals": {"visits_needed": "1"},
     "/dashboard/referrals/{referral_id}/approve": {},
