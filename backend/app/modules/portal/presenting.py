@@ -73,7 +73,7 @@ def card_page(view: CardView) -> dict[str, Any]:
         "view": view,
         "picture": picture_of(view),
         # What modules add; stamps and points are in the picture, the name stands below.
-        "facts": [field for field in view.fields if field.key not in PICTURED_FIELDS],
+        "facts": [field for field in view.fields if field.in_browser and field.key not in PICTURED_FIELDS],
         "shop": {"name": view.merchant_name, "logo_url": view.logo_url, "url": f"/card/{view.pass_id}"},
         "theme_url": theme_url(view.merchant_id, view.program_id, view.design_version),
     }

@@ -148,11 +148,12 @@ async def pass_fields(context: CardContext) -> list[PassField]:
     words = await share_words(context)
     if words is None:
         return []
-    fields = [PassField("invite", _("Bring a friend along"), words["url"], place="back", order=60)]
+    on_back: dict[str, Any] = {"place": "back", "in_browser": False}
+    fields = [PassField("invite", _("Bring a friend along"), words["url"], order=60, **on_back)]
     counts = await count_states(context.session, context.merchant_id, context.pass_id)
     if counts["given"]:
         number = current().format_number(counts["given"])
-        fields.append(PassField("invite_given", _("Friends brought along"), number, place="back", order=61))
+        fields.append(PassField("invite_given", _("Friends brought along"), number, order=61, **on_back))
     return fields
 
 

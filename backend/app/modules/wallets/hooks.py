@@ -23,6 +23,7 @@ class PassField:
 
     key: unique on the card, stable. label and value: in the card's language. place: one of PLACES.
     change_message: what a change says, with %@ where the new value stands; empty: a change says nothing.
+    in_browser: False where a block on the card's page says it better.
     """
 
     key: str
@@ -31,6 +32,7 @@ class PassField:
     change_message: str = ""
     place: str = "secondary"
     order: int = 100
+    in_browser: bool = True
 
 
 class Output(Protocol):
