@@ -117,9 +117,9 @@ run_tests() {
     if [ "$system" = yes ]; then
         run_semgrep || fail "The program breaks one of its own rules."
         # One after the other: they share the machine's services and users.
-        "$venv/bin/python" -m pytest -p tests.strict_outcomes -m system tests/system "$@" || status=$?
+        "$venv/bin/python" -m pytest -p tests.strict_outcomes -p tests.progress -m system tests/system "$@" || status=$?
     else
-        "$venv/bin/python" -m pytest -p tests.strict_outcomes -n 2 --dist worksteal "$@" || status=$?
+        "$venv/bin/python" -m pytest -p tests.strict_outcomes -p tests.progress -n 2 --dist worksteal "$@" || status=$?
     fi
     if [ "$checks" -ne 0 ]; then
         say "The tests ended with $status, but checks failed before them:${failed_checks%,}"
