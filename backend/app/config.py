@@ -29,7 +29,14 @@ class Settings(BaseSettings):
     )
     database_system_url: str = Field("", description="Login for the few cross-tenant reads (stempel_system).")
     database_admin_url: str = Field("", description="Owner login, used by migrate, backup and doctor only.")
-    database_pool_size: int = Field(10, ge=1, le=200, description="Connections per process and role.")
+    database_pool_size: int = Field(
+        10,
+        ge=1,
+        le=200,
+        description="Connections a process holds at most for requests, and as many again for stamps by the short way"
+        " (none behind PgBouncer); a third of it for reads across merchants and up to 3 for PINs come on top."
+        " With 10, count 26 for each web process in max_connections.",
+    )
     database_pgbouncer: bool = Field(
         default=False, description="PgBouncer in transaction mode stands in front."
     )
