@@ -18,6 +18,7 @@ from app.modules.accounts.signing_in import service as sign_in_module
 from app.modules.accounts.tests.helpers import NEW_PASSWORD, send, sign_in, token_to
 from app.modules.merchants.factories import MadeMerchant, make_merchant
 from app.process import Process
+from tests.waiting import Signal
 
 HashThread = Callable[..., Any]
 
@@ -27,7 +28,7 @@ class Gate:
 
     def __init__(self, thread: HashThread) -> None:
         """Wrap the pool of hashing threads."""
-        self.thread, self.verified, self.go_on = thread, asyncio.Event(), asyncio.Event()
+        self.thread, self.verified, self.go_on = thread, Signal(), Signal()
 
     async def __call__(self, work: Callable[..., Any], *values: Any) -> Any:
         """Do the work; the first result waits at the gate, later ones pass."""

@@ -19,6 +19,7 @@ from app.modules.wallets.jobs import poll_marks
 from app.modules.wallets.public import mark_changed
 from app.process import Process
 from tests.fixtures import START
+from tests.waiting import Meeting
 
 
 async def count(process: Process) -> None:
@@ -265,7 +266,7 @@ async def test_control_without_the_lock_two_workers_count_it_twice(
     monkeypatch.setattr(service, "CARDS_A_TURN", 1)
     world = await joined_cards(process, 16)
     monkeypatch.setattr(service, "_STATES", service._STATES.replace("FOR UPDATE", ""))
-    both_have_taken, real = asyncio.Barrier(2), service._touched
+    both_have_taken, real = Meeting(2), service._touched
 
     async def taken_together(*given: Any) -> Any:
         await both_have_taken.wait()

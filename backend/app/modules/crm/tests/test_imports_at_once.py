@@ -13,6 +13,7 @@ from app.modules.crm.importing import work
 from app.modules.crm.importing.jobs import work_on_import
 from app.modules.crm.importing.work import BATCH, next_batch
 from app.modules.crm.tests.importers import Shop, many
+from tests.waiting import Meeting
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ async def test_two_imports_at_once_add_a_person_once(shop):
 async def test_control_without_the_lock_people_are_doubled(shop, monkeypatch):
     """With one batch at a time taken away, both runs look before either has written: the test above can fail."""
     _urls, runs = await two_runs(shop)
-    looked, real = asyncio.Barrier(2), work._match
+    looked, real = Meeting(2), work._match
 
     async def look_together(session, run, rows, parsed):
         found = await real(session, run, rows, parsed)

@@ -34,6 +34,7 @@ from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.factories import make_store
 from app.process import Process
+from tests.waiting import Meeting
 
 MANY = 20_001
 TABLES = ("customers", "cards", "visits", "stamps", "points", "redemptions", "staff", "audit", "daily")
@@ -297,7 +298,7 @@ async def order_at_once(shop: Shop, clock: FixedClock, *, count: int) -> int:
         role="owner",
         scopes=frozenset({"customers.export"}),
     )
-    ready = asyncio.Barrier(count)
+    ready = Meeting(count)
 
     async def one() -> object:
         async with tenant_scope(shop.database, shop.merchant.id) as session:
@@ -322,7 +323,7 @@ async def test_control_without_the_lock_more_are_taken(
     shop: Shop, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody waits for the one before, all find a place free."""
-    waiting = asyncio.Barrier(8)
+    waiting = Meeting(8)
 
     async def lock_nothing(*_values: Any) -> None:
         return None

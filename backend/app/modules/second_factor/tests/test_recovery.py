@@ -22,6 +22,7 @@ from app.modules.second_factor.tests.software_key import SoftwareKey
 from app.modules.second_factor.totp import SEALED_SECRETS
 from app.process import Process
 from app.utils.security import Keyring
+from tests.waiting import Meeting
 
 TABLES = ("member_totp", "recovery_code", "passkey", "passkey_challenge", "half_sign_in", "merchant_session")
 
@@ -58,7 +59,7 @@ async def test_without_the_lock_a_code_signs_in_twice(
     person: Person, another: Any, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: look first, write afterwards, and all four are let in."""
-    looked = asyncio.Barrier(4)
+    looked = Meeting(4)
 
     async def look_then_write(
         session: AsyncSession, merchant_id: UUID, *, member_id: UUID, code: str, now: datetime
