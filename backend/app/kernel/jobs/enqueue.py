@@ -1,4 +1,4 @@
-"""Enqueueing and the dead-letter list: what the web process needs of the queue, without loading the library.
+"""Enqueueing: what the web process needs of the queue, without loading the library.
 
 The statement writes what pgqueuer's own enqueue writes, and our run_at with it; a test holds the two
 together. Loading pgqueuer takes a quarter of a second, which only the worker has to pay.
@@ -7,7 +7,6 @@ together. Loading pgqueuer takes a quarter of a second, which only the worker ha
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,8 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import SINGLE_STATEMENTS
 from app.kernel.jobs.definition import Job, encode_arguments
-
-DEAD_PAGE_SIZE_MAX = 200
 
 # The database compares with its own now(): a second earlier is due within the same transaction, too. A job
 # for later is parked until the application's clock has reached its run_at. On a key that waits, an earlier
@@ -93,55 +90,3 @@ async def enqueue(
         json.dumps(headers),
     )
     return job_id
-
-
-@dataclass(frozen=True)
-class DeadJob:
-    """A job that was given up: what it was, why, and since when."""
-
-    id: int
-    name: str
-    merchant_id: UUID | None
-    arguments: str
-    reason: str
-    attempts: int
-    created_at: datetime
-    failed_at: datetime
-
-
-_LIST_DEAD = """SELECT id, entrypoint, headers->>'merchant_id' AS merchant_id, payload, reason, starts,
-    created, updated FROM pgqueuer WHERE status = 'failed' ORDER BY id DESC LIMIT $1"""
-_RETRY_DEAD = """WITH again AS (
-    UPDATE pgqueuer SET status = 'queued', attempts = 0, starts = 0, first_started_at = NULL, reason = NULL,
-        queue_manager_id = NULL, updated = now(), execute_after = now() - interval '1 second'
-    WHERE id = $1 AND status = 'failed' RETURNING id, entrypoint, priority
-), logged AS (
-    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
-    SELECT id, 'queued', entrypoint, priority FROM again
-)
-SELECT id FROM again"""
-
-
-async def list_dead_jobs(session: AsyncSession, *, limit: int = DEAD_PAGE_SIZE_MAX) -> list[DeadJob]:
-    """Return the jobs that were given up, newest first (system scope)."""
-    raw = await connection_of(session)
-    rows = await raw.fetch(_LIST_DEAD, min(limit, DEAD_PAGE_SIZE_MAX))
-    return [
-        DeadJob(
-            id=row["id"],
-            name=row["entrypoint"],
-            merchant_id=UUID(row["merchant_id"]) if row["merchant_id"] else None,
-            arguments=(row["payload"] or b"{}").decode(),
-            reason=row["reason"] or "",
-            attempts=row["starts"],
-            created_at=row["created"],
-            failed_at=row["updated"],
-        )
-        for row in rows
-    ]
-
-
-async def retry_dead_job(session: AsyncSession, job_id: int) -> bool:
-    """Queue a given-up job again with a fresh count; False when there is no such job (system scope)."""
-    raw = await connection_of(session)
-    return await raw.fetchval(_RETRY_DEAD, job_id) is not None
