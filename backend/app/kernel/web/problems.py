@@ -40,8 +40,8 @@ STATUS_CODES = {401: "unauthenticated", 403: "forbidden", 404: "not_found", 405:
 STATUS_CODES |= {413: "too_large", 415: "unsupported_media_type", 422: "invalid", 429: "rate_limited"}
 STATUS_CODES |= {503: "unavailable"}
 
-MEMBER_PAGES = "/dashboard"
-SIGN_IN_PAGE = "/sign-in"
+# Below these addresses a person whose session is over is led to sign in.
+SIGN_IN_PAGES = {"/dashboard": "/sign-in", "/operator": "/operator/sign-in"}
 ANY_ROUTE_CODES = ("invalid", "rate_limited", "unavailable")
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -182,15 +182,16 @@ def is_busy(error: BaseException) -> bool:
 
 async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
-    if error.code == "unauthenticated" and request.url.path.startswith(MEMBER_PAGES) and wants_page(request):
-        return _to_sign_in(request)
+    sign_in = next((page for start, page in SIGN_IN_PAGES.items() if request.url.path.startswith(start)), "")
+    if error.code == "unauthenticated" and sign_in and wants_page(request):
+        return _to_sign_in(request, sign_in)
     return _answer(request, error.code, status=error.status, retry_at=error.retry_at, extra=error.extra)
 
 
-def _to_sign_in(request: Request) -> Response:
+def _to_sign_in(request: Request, page: str) -> Response:
     """Send a person whose session is over to sign in, and back to the page they wanted."""
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    target = f"{SIGN_IN_PAGE}?{urlencode({'next': wanted})}" if request.method == "GET" else SIGN_IN_PAGE
+    target = f"{page}?{urlencode({'next': wanted})}" if request.method == "GET" else page
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"hx-redirect": target})
     return RedirectResponse(target, status_code=303)

@@ -32,8 +32,16 @@ from app.modules.accounts.hooks import (
 from app.modules.accounts.keys.service import list_api_keys
 from app.modules.accounts.members import MemberView, find_member
 from app.modules.accounts.own.service import confirm_password, get_own_member
+from app.modules.accounts.passwords import hash_new_password, in_hash_thread
 from app.modules.accounts.signing_in.answers import with_session
-from app.modules.accounts.signing_in.browser import Browser, browser_of
+from app.modules.accounts.signing_in.browser import (
+    DEVICE_COOKIE,
+    DEVICE_COOKIE_AGE,
+    Browser,
+    browser_of,
+    device_after,
+    known_device,
+)
 from app.modules.accounts.signing_in.half import (
     HALF_COOKIE,
     HalfSignedIn,
@@ -42,6 +50,7 @@ from app.modules.accounts.signing_in.half import (
     reserve_factor_try,
     try_half_sign_in,
 )
+from app.modules.accounts.signing_in.limits import refund_attempt, reserve_attempt, sign_in_subjects
 from app.modules.accounts.signing_in.mails import MailText, send_security_mail
 from app.modules.accounts.signing_in.service import finish_sign_in, sign_in_without_password
 from app.modules.accounts.signing_in.sessions import SignedIn, revoke_sessions
@@ -56,6 +65,8 @@ def half_token(request: Request) -> str:
 __all__ = [
     "ACCOUNT_PANEL",
     "ACCOUNT_TAKEN_BACK",
+    "DEVICE_COOKIE",
+    "DEVICE_COOKIE_AGE",
     "MEMBER_GONE",
     "MEMBER_PANEL",
     "SIGN_IN_BLOCK",
@@ -72,17 +83,24 @@ __all__ = [
     "Undone",
     "browser_of",
     "confirm_password",
+    "device_after",
     "find_half_sign_in",
     "find_member",
     "finish_sign_in",
     "get_own_member",
     "half_token",
+    "hash_new_password",
+    "in_hash_thread",
+    "known_device",
     "list_api_keys",
     "list_team",
+    "refund_attempt",
     "refund_factor_try",
+    "reserve_attempt",
     "reserve_factor_try",
     "revoke_sessions",
     "send_security_mail",
+    "sign_in_subjects",
     "sign_in_without_password",
     "try_half_sign_in",
     "with_session",
