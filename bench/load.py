@@ -8,20 +8,29 @@ import sys
 import time
 from collections import Counter
 
+ANSWER_SECONDS_MAX = 60
 
-async def one_connection(job: dict, requests: list[bytes], until: float, out: dict) -> None:
-    """Send requests one after the other on one kept-alive connection until the time is over."""
+
+async def one_connection(job: dict, place: int, requests: list[bytes], begun: float, out: dict) -> None:
+    """Send requests one after the other on one kept-alive connection until the time is over.
+
+    At a given rate each has its moment, and its time counts from there: a late answer makes the next one late too.
+    """
     reader, writer = await asyncio.open_connection(job["host"], job["port"])
+    until = begun + job["seconds"]
     try:
-        for request in requests:
-            if time.perf_counter() >= until:
+        for number, request in enumerate(requests):
+            at = time.perf_counter()
+            if job["rate"]:
+                at = begun + (number * job["clients"] + place) / job["rate"]
+                await asyncio.sleep(max(0, at - time.perf_counter()))
+            if max(at, time.perf_counter()) >= until:
                 return
-            begun = time.perf_counter()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             body = await reader.readexactly(length)
-            out["times"].append(time.perf_counter() - begun)
+            out["times"].append(time.perf_counter() - at)
             status = int(head[9:12])
             out["status"][status] += 1
             if status >= 400 and len(out["errors"]) < 3:
@@ -38,8 +47,8 @@ async def main() -> None:
     clients = job["clients"]
     made = [build(job, card, number) for number, card in enumerate(job["cards"])]
     begun = time.perf_counter()
-    until = begun + job["seconds"]
-    await asyncio.gather(*(one_connection(job, made[i::clients], until, out) for i in range(clients)))
+    async with asyncio.timeout(job["seconds"] + ANSWER_SECONDS_MAX):
+        await asyncio.gather(*(one_connection(job, i, made[i::clients], begun, out) for i in range(clients)))
     spent = time.perf_counter() - begun
     times = sorted(out["times"])
     granted = sum(count for status, count in out["status"].items() if status < 300)
@@ -63,7 +72,7 @@ def build(job: dict, card: str, number: int) -> bytes:
     body = json.dumps({"pass_id": card, "staff_pin": job["pin"]}).encode()
     head = (
         f"POST {job['path']} HTTP/1.1\r\nHost: {job['host']}:{job['port']}\r\nContent-Type: application/json\r\n"
-        f"Idempotency-Key: {job['round']}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Idempotency-Key: {job['run']}-{number}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -2,71 +2,40 @@
 
 Limit: pgbench -M prepared calling one function that does every write of the award under row-level security, on the
 same data folder, with fsync, full_page_writes and synchronous_commit on.
-Run: ./stempel bench stamp [--seconds 10] [--rounds 3] [--clients 16]
+Run: ./stempel bench stamp [--seconds 8] [--rounds 3] [--clients 16] [--web-processes 1]. Both take turns; the median
+ratio counts. At the end stamps come at half of the rate that was reached, for the time an answer takes then.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
-import re
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-
-from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
-from app.db.embedded_binaries import find_binaries
-from app.db.migrate import upgrade_async
-from app.db.session import tenant_scope, to_async_url
-from app.modules.merchants.factories import make_merchant
-from app.modules.staff.factories import make_staff
-from app.modules.stores.factories import make_store
-from app.process import build_process
-
-ROOT = Path(__file__).resolve().parent.parent
+from filling import quick_owner
+from findings import Figure, Finding
+from limit import limit_function, run_pgbench
+from serving import (
+    Shop,
+    cpu_seconds,
+    free_port,
+    need_room,
+    open_shop,
+    running_web,
+    send_stamps,
+    settings_environment,
+)
 
 CARDS = 20_000
-PASSWORD = "bench"
 BYTES_NEEDED = 2_000_000_000
-
-# Every write of the award in one call: lock and check, totals, visit, event, key, mark. Rights and row-level
-# security are those of the caller (no SECURITY DEFINER).
-LIMIT_FUNCTION = """
-CREATE FUNCTION bench_stamp(tenant uuid, place uuid, wanted uuid) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE card record; visit_id uuid := uuidv7(); count bigint;
-BEGIN
-  PERFORM set_config('stempel.merchant_id', tenant::text, true);
-  SELECT p.stamp_count, p.last_stamp_at, s.time_zone, g.stamps_needed, g.cooldown_minutes INTO card
-    FROM pass_object p JOIN store s ON s.merchant_id = p.merchant_id AND s.id = place
-    JOIN program g ON g.merchant_id = p.merchant_id AND g.id = p.program_id
-    WHERE p.merchant_id = tenant AND p.id = wanted AND p.status = 'active' FOR UPDATE OF p;
-  count := (card.stamp_count + 1) % card.stamps_needed;
-  UPDATE pass_object SET stamp_count = count, last_stamp_at = now(), last_visit_at = now(),
-    revision = revision + 1, changed_at = now() WHERE merchant_id = tenant AND id = wanted;
-  INSERT INTO visit (merchant_id, id, store_id, pass_id, given_by, source, currency, stamps, at)
-    VALUES (tenant, visit_id, place, wanted, 'pin', 'customer_phone', 'EUR', 1, now());
-  INSERT INTO stamp_event (merchant_id, id, pass_id, store_id, visit_id, kind, stamps_added, balance_after, timestamp)
-    VALUES (tenant, uuidv7(), wanted, place, visit_id, 'earn', 1, count, now());
-  INSERT INTO idempotency_key (merchant_id, scope, key, fingerprint, answer, created_at)
-    VALUES (tenant, 'stamp|' || wanted, gen_random_uuid()::text, '\\x00', '{"stamp_count": 1}', now());
-  INSERT INTO card_refresh (merchant_id, pass_id) VALUES (tenant, wanted) ON CONFLICT DO NOTHING;
-  RETURN count;
-END $$
-"""
+GOAL = 0.30
+HALF_LOAD_MS = 100
 
 
 def main() -> None:
@@ -78,207 +47,94 @@ def main() -> None:
     parser.add_argument("--web-processes", type=int, default=1)
     parser.add_argument("--at-least", type=float, default=0.0, help="fail below this ratio")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="stempel-bench-") as folder:
-        if free_bytes(folder) < BYTES_NEEDED:
-            sys.exit("The temporary folder has less than 2 GB free; the bench writes to it.")
-        with EmbeddedPostgres(Path(folder) / "pg") as server:
-            ratio = run(server, Path(folder), options)
-    if ratio < options.at_least:
-        sys.exit(f"ratio {ratio:.2f} is below {options.at_least}")
+    finding = Finding("stamp")
+    with tempfile.TemporaryDirectory(prefix="stempel-bench-") as name:
+        folder = Path(name)
+        need_room(folder, BYTES_NEEDED)
+        with EmbeddedPostgres(folder / "pg") as server:
+            environment = settings_environment(server, folder, free_port())
+            environment["STEMPEL_WEB_PROCESSES"] = str(options.web_processes)
+            shop = open_shop(server, environment, cards=CARDS)
+            script = asyncio.run(prepare_limit(server, shop, folder))
+            ratios = measure(server, shop, script, options=options, environment=environment, finding=finding)
+    if statistics.median(ratios) < options.at_least:
+        sys.exit(f"ratio {statistics.median(ratios):.2f} is below {options.at_least}")
 
 
-def free_bytes(folder: str) -> int:
-    """Return the room left on the folder's file system."""
-    stats = os.statvfs(folder)
-    return stats.f_bavail * stats.f_frsize
+async def prepare_limit(server: EmbeddedPostgres, shop: Shop, folder: Path) -> Path:
+    """Add the limit's function; return pgbench's script."""
+    async with quick_owner(server.admin_url) as owner:
+        await owner.exec_driver_sql(limit_function())
+        await owner.exec_driver_sql("GRANT EXECUTE ON FUNCTION bench_stamp TO stempel_app")
+    return limit_script(folder / "limit.sql", shop, function="bench_stamp")
 
 
-def run(server: EmbeddedPostgres, folder: Path, options: argparse.Namespace) -> float:
-    """Measure in turn and print; return the median ratio."""
-    port = free_port()
-    environment = settings_environment(server, folder, port)
-    shop = asyncio.run(prepare(server, environment))
-    print(f"{CARDS} cards, {options.clients} clients, {options.seconds} s a run; {shop['durability']}")
-    web = start_web(environment | {"STEMPEL_WEB_PROCESSES": str(options.web_processes)}, port)
-    try:
-        ratios = []
-        for number in range(options.rounds):
-            limit = run_pgbench(server, folder, shop, options)
-            before = cpu_seconds(web.pid)
-            ours = run_load(shop, port, options, number)
-            cpu = (cpu_seconds(web.pid) - before) / max(1, ours["answers"]) * 1000
-            ratios.append(ours["rate"] / limit)
-            print(
-                f"round {number + 1}: limit {limit:7.0f}/s   ours {ours['rate']:6.0f}/s   ratio {ratios[-1]:.3f}"
-                f"   p50 {ours['p50_ms']:.1f} ms   p99 {ours['p99_ms']:.1f} ms   CPU {cpu:.2f} ms"
-                f"   {ours['status']} {ours['errors']}"
-            )
-    finally:
-        web.terminate()
-        web.wait(timeout=20)
-    median = statistics.median(ratios)
-    print(f"ratio {median:.3f} (min {min(ratios):.3f}, max {max(ratios):.3f})")
-    return median
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of the web process and its workers so far."""
-    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ticks = 0
-    for one in (pid, *workers):
-        ticks += sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def settings_environment(server: EmbeddedPostgres, folder: Path, port: int) -> dict[str, str]:
-    """Return the settings of the product under measurement, as an operator would set them."""
-
-    def login(user: str) -> str:
-        return re.sub(r"//[^@]*@", f"//{user}:{PASSWORD}@", server.admin_url)
-
-    return {
-        "STEMPEL_DATABASE_URL": login("stempel_app"),
-        "STEMPEL_DATABASE_SYSTEM_URL": login("stempel_system"),
-        "STEMPEL_DATABASE_ADMIN_URL": server.admin_url,
-        "STEMPEL_DATA_DIR": str(folder / "data"),
-        "STEMPEL_PUBLIC_URL": f"http://localhost:{port}",
-        "STEMPEL_ALLOWED_HOSTS": "127.0.0.1",
-        "STEMPEL_PORT": str(port),
-        "STEMPEL_LOG_LEVEL": "WARNING",
-    }
-
-
-async def prepare(server: EmbeddedPostgres, environment: dict[str, str]) -> dict[str, Any]:
-    """Migrate, make the shop and its cards, add the limit's function; return what the runs need."""
-    await upgrade_async(server.admin_url, app_password=PASSWORD, system_password=PASSWORD)
-    os.environ.update(environment)
-    process = build_process(Settings())
-    await process.open()
-    merchant = await make_merchant(process.database)
-    store = await make_store(
-        process.database,
-        merchant,
-        cooldown_minutes=0,
-        visits_per_day=0,
-        full_card="carry_on",
-    )
-    _, pin = await make_staff(process.database, store)
-    async with tenant_scope(process.database, merchant.id) as session:
-        await session.execute(text(BULK_CUSTOMERS), {"m": merchant.id, "n": CARDS})
-        await session.execute(
-            text(BULK_CARDS),
-            {"m": merchant.id, "s": store.id, "p": store.program.id, "n": CARDS},
-        )
-        cards = [str(row) for row in await session.scalars(text("SELECT id FROM pass_object"))]
-    await process.aclose()
-    engine = create_async_engine(to_async_url(server.admin_url), isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.exec_driver_sql(LIMIT_FUNCTION)
-        await connection.exec_driver_sql("GRANT EXECUTE ON FUNCTION bench_stamp TO stempel_app")
-        await connection.exec_driver_sql("VACUUM ANALYZE")
-        names = ("fsync", "full_page_writes", "synchronous_commit", "server_version")
-        values = [(name, (await connection.exec_driver_sql(f"SHOW {name}")).scalar_one()) for name in names]
-    await engine.dispose()
-    durability = ", ".join(f"{name}={value}" for name, value in values)
-    return {
-        "merchant": merchant.id,
-        "store": store.id,
-        "pin": pin,
-        "cards": cards,
-        "durability": durability,
-    }
-
-
-BULK_CUSTOMERS = """
-INSERT INTO customer (merchant_id, id)
-SELECT :m, ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid FROM generate_series(1, :n) n
-"""
-BULK_CARDS = """
-INSERT INTO pass_object (merchant_id, id, customer_id, store_id, program_id, card_number, known_stores)
-SELECT :m, ('01900000-0001-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
-       ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, :s, :p, 'BENCH' || n, ARRAY[:s]::uuid[]
-FROM generate_series(1, :n) n
-"""
-
-
-def start_web(environment: dict[str, str], port: int) -> subprocess.Popen[bytes]:
-    """Start the real web process and wait until it is ready."""
-    command = [sys.executable, "-m", "app.cli", "serve"]
-    web = subprocess.Popen(command, cwd=ROOT / "backend", env={**os.environ, **environment})
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
-                return web
-        except OSError:
-            time.sleep(0.1)
-    web.terminate()
-    sys.exit("The web process did not become ready.")
-
-
-def run_pgbench(
-    server: EmbeddedPostgres,
-    folder: Path,
-    shop: dict[str, Any],
-    options: argparse.Namespace,
-) -> float:
-    """Run the limit once; return transactions a second."""
-    script = folder / "limit.sql"
-    script.write_text(
-        f"\\set n random(1, {CARDS})\n"
-        f"SELECT bench_stamp('{shop['merchant']}', '{shop['store']}',"
+def limit_script(path: Path, shop: Shop, *, function: str) -> Path:
+    """Write the script that calls the function for a card drawn at random."""
+    path.write_text(
+        f"\\set n random(1, {len(shop.cards)})\n"
+        f"SELECT {function}('{shop.merchant}', '{shop.store}',"
         " ('01900000-0001-7000-8000-' || lpad(to_hex(:n::int), 12, '0'))::uuid);\n"
     )
-    url = os.environ["STEMPEL_DATABASE_URL"]
-    command = [
-        str(find_pgbench()),
-        "-n",
-        "-M",
-        "prepared",
-        "-c",
-        str(options.clients),
-        "-j",
-        "2",
-    ]
-    command += ["-T", str(options.seconds), "-f", str(script), url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"tps = ([0-9.]+)", done.stdout)
-    if found is None:
-        sys.exit(f"pgbench failed: {done.stderr[-500:]}")
-    return float(found.group(1))
+    return path
 
 
-def find_pgbench() -> Path:
-    """Return the pgbench that comes with the embedded server."""
-    return find_binaries(None).folder / "pgbench"
-
-
-def run_load(shop: dict[str, Any], port: int, options: argparse.Namespace, number: int) -> dict[str, Any]:
-    """Send stamps over HTTP for the given time, from a process of its own."""
-    cards = shop["cards"] * 3
-    random.Random(number).shuffle(cards)
-    job = {
-        "host": "127.0.0.1", "port": port, "path": f"/stamp/{shop['store']}", "pin": shop["pin"], "cards": cards,
-        "clients": options.clients, "seconds": options.seconds, "round": f"{UUID(int=number)}",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "bench/load.py")],
-        input=json.dumps(job),
-        capture_output=True,
-        text=True,
-        check=True,
+def measure(  # noqa: PLR0913 - what a run is made of
+    server: EmbeddedPostgres,
+    shop: Shop,
+    script: Path,
+    *,
+    options: argparse.Namespace,
+    environment: dict[str, str],
+    finding: Finding,
+) -> list[float]:
+    """Take turns; return the ratios."""
+    port = int(environment["STEMPEL_PORT"])
+    ratios, ours, limits, cpu, database = [], [], [], [], []
+    with running_web(environment) as web:
+        cards = shuffled(shop, 0)
+        send_stamps(shop, port, cards, seconds=1, run="warm", clients=options.clients)
+        for number in range(options.rounds):
+            url = os.environ["STEMPEL_DATABASE_URL"]
+            limits.append(run_pgbench(script, url, clients=options.clients, seconds=options.seconds))
+            before = cpu_seconds(web.pid), cpu_seconds(server.pid or 0)
+            answers = send_stamps(
+                shop, port, shuffled(shop, number), seconds=options.seconds, run=f"{number}", clients=options.clients
+            )  # fmt: skip
+            cpu.append((cpu_seconds(web.pid) - before[0]) / answers.answers * 1000)
+            database.append((cpu_seconds(server.pid or 0) - before[1]) / answers.answers * 1000)
+            ours.append(answers.rate)
+            ratios.append(answers.rate / limits[-1])
+            print(
+                f"round {number + 1}: limit {limits[-1]:.0f}/s, ours {answers.rate:.0f}/s, ratio {ratios[-1]:.3f},"
+                f" p50 {answers.p50_ms:.1f} ms, p99 {answers.p99_ms:.1f} ms, {answers.status} {answers.errors}",
+                flush=True,
+            )
+        half = statistics.median(ours) / 2
+        calm = send_stamps(
+            shop, port, shuffled(shop, 99), seconds=options.seconds, run="half", clients=options.clients, rate=half
+        )  # fmt: skip
+    figures = [
+        Figure("stamps against pgbench", ratios, goal=GOAL, digits=3),
+        Figure("99 of 100 answers at half load within", [calm.p99_ms], "ms", HALF_LOAD_MS, at_most=True, digits=0),
+        Figure("CPU of the web process a stamp", cpu, "ms"),
+        Figure("CPU of PostgreSQL a stamp", database, "ms"),
+        Figure("stamps a second", ours, digits=0),
+        Figure("pgbench a second", limits, digits=0),
+    ]  # fmt: skip
+    finding.keep(
+        figures,
+        on=f"{CARDS:,} cards, {options.clients} clients, {options.seconds} s a turn, {options.web_processes} web"
+        f" process(es), client and database on the same machine; {shop.durability}",
     )
-    figures: dict[str, Any] = json.loads(done.stdout)
-    if figures["ran_out"]:
-        sys.exit("The bench ran out of requests: make CARDS larger.")
-    return figures
+    return ratios
+
+
+def shuffled(shop: Shop, seed: int) -> list[str]:
+    """Return the cards in an order of chance, more often than a turn can use them."""
+    cards = list(shop.cards) * 3
+    random.Random(seed).shuffle(cards)
+    return cards
 
 
 if __name__ == "__main__":
