@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app.config import Settings
 from app.installed import INSTALLED
 from app.kernel.module import Module
+from app.kernel.release import RELEASE
 from app.kernel.web.setup import install_web
 from app.process import Process, build_process
 
@@ -35,7 +36,7 @@ def create_app(
     app = FastAPI(
         title="Stempel",
         summary="Loyalty cards for shops: stamps, points and rewards.",
-        version="0.1.0",
+        version=RELEASE,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

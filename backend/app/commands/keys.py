@@ -15,6 +15,7 @@ from app.db.keycheck import check_keys
 from app.db.session import system_scope, tenant_scope
 from app.kernel.sealing import SEALED
 from app.process import Process, build_process
+from app.utils.id_generator import new_id
 from app.utils.security import KEY_FILE_LOOK_SECONDS, KEYS_THAT_ROTATE, Keyring
 
 # Every process looks at the key file within this time; only then does a new version sign and seal.
@@ -56,7 +57,7 @@ async def reseal_everything(process: Process) -> int:
     """Seal all values anew that an older key sealed, in batches with a transaction each; return how many."""
     keyring = process.resources.get(Keyring)
     done = 0
-    for merchant_id in await list_merchants(process):
+    for merchant_id in await _tenants(process):
         for name, sealed in SEALED.items():
             while True:
                 try:
@@ -77,7 +78,7 @@ async def count_old_values(process: Process) -> int:
     """Return how many values are sealed with an older key."""
     keyring = process.resources.get(Keyring)
     found = 0
-    for merchant_id in await list_merchants(process):
+    for merchant_id in await _tenants(process):
         for _name, sealed in SEALED.items():
             async with tenant_scope(process.database, merchant_id) as session:
                 found += await sealed.count_old(session, keyring)
@@ -88,6 +89,11 @@ async def list_merchants(process: Process) -> Sequence[UUID]:
     """Return the ids of all merchants."""
     async with system_scope(process.database) as session:
         return (await session.execute(text("SELECT id FROM merchant ORDER BY id"))).scalars().all()
+
+
+async def _tenants(process: Process) -> Sequence[UUID]:
+    """Return whom to go through: without any merchant yet, nobody's id, for the values that belong to no tenant."""
+    return await list_merchants(process) or [new_id()]
 
 
 def retire_field_keys(settings: Settings, *, say: Callable[[str], None] = print) -> None:
