@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from sqlalchemy import text
+
+from app.db.session import Database
+
 WAIT_SECONDS_MAX = 60.0
 
 
@@ -23,3 +27,17 @@ class Signal(asyncio.Event):
         """Wait until somebody sets it."""
         async with asyncio.timeout(WAIT_SECONDS_MAX):
             return await super().wait()
+
+
+async def somebody_waits(database: Database) -> None:
+    """Return once a transaction of this database stands at a lock that another holds."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX), database.sessions() as session:
+        # pg_locks would also show what waits in the databases of tests that run beside this one.
+        while not await session.scalar(_WAITING):
+            await session.rollback()  # what is seen of other sessions stays the same within a transaction
+            await asyncio.sleep(0.01)
+
+
+_WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)

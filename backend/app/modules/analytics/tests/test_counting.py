@@ -19,7 +19,7 @@ from app.modules.wallets.jobs import poll_marks
 from app.modules.wallets.public import mark_changed
 from app.process import Process
 from tests.fixtures import START
-from tests.waiting import Meeting
+from tests.waiting import Meeting, Signal, somebody_waits
 
 
 async def count(process: Process) -> None:
@@ -266,13 +266,18 @@ async def test_control_without_the_lock_two_workers_count_it_twice(
     monkeypatch.setattr(service, "CARDS_A_TURN", 1)
     world = await joined_cards(process, 16)
     monkeypatch.setattr(service, "_STATES", service._STATES.replace("FOR UPDATE", ""))
-    both_have_taken, real = Meeting(2), service._touched
+    both_have_taken, one_has_written, real = Meeting(2), Signal(), service._count
 
-    async def taken_together(*given: Any) -> Any:
-        await both_have_taken.wait()
-        return await real(*given)
+    async def write_on_what_was(*given: Any, **named: Any) -> None:
+        if await both_have_taken.wait() == 0:
+            await real(*given, **named)
+            one_has_written.set()
+            # The other has read before this one commits: it stands at the rows that this one holds.
+            return await somebody_waits(process.database)
+        await one_has_written.wait()
+        return await real(*given, **named)
 
-    monkeypatch.setattr(service, "_touched", taken_together)
+    monkeypatch.setattr(service, "_count", write_on_what_was)
     await two_workers(process, world)
 
     assert await visits_of(world) == 2

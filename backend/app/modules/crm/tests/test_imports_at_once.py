@@ -13,7 +13,7 @@ from app.modules.crm.importing import work
 from app.modules.crm.importing.jobs import work_on_import
 from app.modules.crm.importing.work import BATCH, next_batch
 from app.modules.crm.tests.importers import Shop, many
-from tests.waiting import Meeting
+from tests.waiting import Meeting, somebody_waits
 
 
 @pytest.fixture
@@ -130,16 +130,6 @@ class Stamp:
         await self.session.close()
 
 
-async def somebody_waits(shop):
-    """Wait until a transaction stands at a lock that the stamp holds."""
-    async with asyncio.timeout(20):
-        while True:
-            async with shop.database.sessions() as session:
-                if await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-                    return
-            await asyncio.sleep(0.01)
-
-
 async def undo_beside_a_stamp(shop):
     """Take an import back while its first customer is being given a visit; return who is left."""
     url = await shop.bring(many(3), column_name="0", column_email="1", store=str(shop.store.id))
@@ -148,7 +138,7 @@ async def undo_beside_a_stamp(shop):
     stamp = Stamp(shop)
     await stamp.give(card.id)
     undo = asyncio.create_task(work_on_import(shop.context(), run_id=(await shop.run(url)).id))
-    await somebody_waits(shop)
+    await somebody_waits(shop.database)
     await stamp.commit()
     await undo
     assert (await shop.run(url)).status == "undone"
