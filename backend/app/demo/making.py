@@ -131,6 +131,9 @@ async def _make_rewards(
             "threshold": reward.threshold,
             "title": reward.title,
             "text": reward.text,
+            "texts": {
+                language: {"title": title, "text": text} for language, (title, text) in reward.others.items()
+            },
             "picture": reward.picture,
             "active": True,
             "created_at": opened,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True)
 class ShopReward:
-    """A reward of a store's programme. picture: a symbol of the icon sprite."""
+    """A reward of a store's programme. picture: a symbol of the icon sprite. others: title and text by language."""
 
     kind: str
     threshold: int
     title: str
     text: str
     picture: str
+    others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,18 @@ _COFFEE_HOURS = {6: 3.0, 7: 9, 8: 10, 9: 6, 10: 4, 11: 4, 12: 7, 13: 6, 14: 3, 1
 _LUNCH_HOURS = {7: 5.0, 8: 7, 9: 4, 10: 3, 11: 6, 12: 14, 13: 12, 14: 4, 15: 3, 16: 3, 17: 3}
 _FASHION_HOURS = {10: 3.0, 11: 5, 12: 6, 13: 5, 14: 7, 15: 8, 16: 9, 17: 9, 18: 5}
 
+
+def _off(points: int, euros: int) -> ShopReward:
+    """Return a voucher for points."""
+    others = {
+        "fr": (f"{euros} € de remise", "Sur tout achat, soldes compris."),
+        "de": (f"{euros} € Rabatt", "Auf jeden Einkauf, auch im Schlussverkauf."),
+        "lb": (f"{euros} € Remise", "Op all Akaf, och an de Solden."),
+    }
+    text = "On any purchase, sale items included."
+    return ShopReward("points", points, f"€{euros} off", text, "gift", others)
+
+
 GARE = Shop(
     name="CoffeeLux Gare",
     loyalty_type="stamps",
@@ -97,7 +110,19 @@ GARE = Shop(
     icon="coffee",
     rewards=(
         ShopReward(
-            "stamps", 10, "A coffee on the house", "Any hot drink, any size, with oat milk too.", "coffee"
+            "stamps",
+            10,
+            "A coffee on the house",
+            "Any hot drink, any size, with oat milk too.",
+            "coffee",
+            {
+                "fr": (
+                    "Un café offert",
+                    "La boisson chaude de votre choix, toutes tailles, lait d’avoine compris.",
+                ),
+                "de": ("Ein Kaffee aufs Haus", "Jedes Heißgetränk, jede Größe, auch mit Hafermilch."),
+                "lb": ("E Kaffi op d’Haus", "All waarmt Gedrénks, all Gréisst, och mat Huewermëllech."),
+            },
         ),
     ),
     team=(
@@ -118,8 +143,30 @@ KIRCHBERG = Shop(
     hours=_week(("07:00", "18:00"), ("09:00", "17:00")),
     icon="cup",
     rewards=(
-        ShopReward("stamps", 10, "A coffee on the house", "Any hot drink, any size.", "cup"),
-        ShopReward("points", 150, "Breakfast for one", "Croissant, orange juice and a hot drink.", "bread"),
+        ShopReward(
+            "stamps",
+            10,
+            "A coffee on the house",
+            "Any hot drink, any size.",
+            "cup",
+            {
+                "fr": ("Un café offert", "La boisson chaude de votre choix, toutes tailles."),
+                "de": ("Ein Kaffee aufs Haus", "Jedes Heißgetränk, jede Größe."),
+                "lb": ("E Kaffi op d’Haus", "All waarmt Gedrénks, all Gréisst."),
+            },
+        ),
+        ShopReward(
+            "points",
+            150,
+            "Breakfast for one",
+            "Croissant, orange juice and a hot drink.",
+            "bread",
+            {
+                "fr": ("Un petit-déjeuner", "Un croissant, un jus d’orange et une boisson chaude."),
+                "de": ("Ein Frühstück", "Croissant, Orangensaft und ein Heißgetränk."),
+                "lb": ("E Kaffisdësch fir eng Persoun", "Croissant, Orangëjus an eppes Waarmes ze drénken."),
+            },
+        ),
     ),
     team=(
         Person("Marie Hoffmann", "manager"),
@@ -142,10 +189,19 @@ MODE = Shop(
     | {"sat": (("10:00", "19:00"),)},
     icon="shirt",
     rewards=(
-        ShopReward("points", 100, "€5 off", "On any purchase, sale items included.", "gift"),
-        ShopReward("points", 250, "€15 off", "On any purchase, sale items included.", "gift"),
+        _off(100, 5),
+        _off(250, 15),
         ShopReward(
-            "points", 500, "€40 off", "And a look behind the scenes of the new collection.", "diamond"
+            "points",
+            500,
+            "€40 off",
+            "And a look behind the scenes of the new collection.",
+            "diamond",
+            {
+                "fr": ("40 € de remise", "Et un regard dans les coulisses de la nouvelle collection."),
+                "de": ("40 € Rabatt", "Und ein Blick hinter die Kulissen der neuen Kollektion."),
+                "lb": ("40 € Remise", "An e Bléck hannert d’Kulisse vun der neier Kollektioun."),
+            },
         ),
     ),
     team=(

@@ -19,7 +19,7 @@ from app.kernel.i18n import msg
 from app.kernel.idempotency import claim_key, fingerprint_of, store_answer
 from app.kernel.permissions import Principal
 from app.modules.design.public import CARD_ICONS
-from app.modules.rewards.public import RewardView, change_reward, list_rewards
+from app.modules.rewards.public import Reward, change_reward, list_program_rewards
 from app.modules.staff.public import DrawnPin, create_member
 from app.modules.stores.public import NewStore, StoreView, change_program, create_store, list_stores
 from app.utils.security import Keyring
@@ -129,8 +129,8 @@ class ProgramStep:
     """What the second step shows: the store's programme and the reward of each kind it gives."""
 
     store: StoreView
-    stamps: RewardView | None
-    points: RewardView | None
+    stamps: Reward | None
+    points: Reward | None
 
     def values(self) -> Mapping[str, Any]:
         """Return the form's values as they stand."""
@@ -145,9 +145,8 @@ class ProgramStep:
 
 async def program_step(session: AsyncSession, store: StoreView) -> ProgramStep:
     """Return what the second step is about: the highest stamp reward and the lowest points reward."""
-    active = [
-        reward for reward in await list_rewards(session, store.merchant_id, store.program.id) if reward.active
-    ]
+    rewards = await list_program_rewards(session, store.merchant_id, store.program.id)
+    active = [reward for reward in rewards if reward.active]
     by_threshold = sorted(active, key=lambda reward: reward.threshold)
     stamps = [reward for reward in by_threshold if reward.kind == "stamps"]
     points = [reward for reward in by_threshold if reward.kind == "points"]
@@ -165,7 +164,7 @@ async def set_program(
     if store.loyalty_type != "stamps":
         changes["points_per_unit"] = form.points_per_unit
     await change_program(session, principal, store.id, changes=changes, now=now)
-    wishes: list[tuple[RewardView | None, dict[str, Any]]] = [
+    wishes: list[tuple[Reward | None, dict[str, Any]]] = [
         (step.stamps, {"title": form.stamps_title}),
         (step.points, {"title": form.points_title, "threshold": form.points_threshold}),
     ]

@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.modules.points.public import PointsEvent
-from app.modules.rewards.public import GIFT_REASON, Redemption, Reward
+from app.modules.rewards.public import GIFT_REASON, Redemption, Reward, title_in
 from app.modules.stamps.public import StampEvent
 from app.modules.stores.models import Store
 from app.modules.visits.public import ShownLine, Visit, explain_visit
@@ -116,7 +117,7 @@ async def _redemptions(
             Redemption.voided_at,
             Redemption.kind,
             Redemption.cost,
-            Reward.title,
+            Reward,
             Store.name,
         )
         .join(Reward, (Reward.merchant_id == Redemption.merchant_id) & (Reward.id == Redemption.reward_id))
@@ -132,7 +133,7 @@ async def _redemptions(
             row.name,
             stamps=-row.cost if row.kind == "stamps" else 0,
             points=-row.cost if row.kind == "points" else 0,
-            title=row.title,
+            title=title_in(row.Reward, current().language),
             voided=row.voided_at is not None,
             id=row.id,
         )
@@ -167,7 +168,7 @@ async def find_redemption(
 ) -> RedemptionView | None:
     """Return a redemption with its reward and store, or None."""
     statement = (
-        select(Redemption, Reward.title, Store.name, Store.time_zone)
+        select(Redemption, Reward, Store.name, Store.time_zone)
         .join(Reward, (Reward.merchant_id == Redemption.merchant_id) & (Reward.id == Redemption.reward_id))
         .join(Store, (Store.merchant_id == Redemption.merchant_id) & (Store.id == Redemption.store_id))
         .where(Redemption.merchant_id == merchant_id, Redemption.id == redemption_id)
@@ -179,7 +180,7 @@ async def find_redemption(
     return RedemptionView(
         id=redemption.id,
         pass_id=redemption.pass_id,
-        title=row.title,
+        title=title_in(row.Reward, current().language),
         store_id=redemption.store_id,
         store_name=row.name,
         time_zone=row.time_zone,

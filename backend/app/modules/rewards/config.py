@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,18 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.audit import record_audit
 from app.kernel.errors import AppError, Invalid, NotFound
+from app.kernel.i18n import LANGUAGES, msg, translator
 from app.kernel.i18n import gettext as _
-from app.kernel.i18n import use_language
 from app.kernel.jobs import enqueue
+from app.kernel.own_words import without_words, written_words
 from app.kernel.permissions import Principal
 from app.modules.merchants.public import get_merchant
 from app.modules.rewards.jobs import recompute_unlocks
 from app.modules.rewards.models import Reward
 from app.modules.stores.models import Program
 from app.modules.stores.public import ProgramChange, get_store, lock_program
+from app.modules.wallets.public import mark_program_changed
 from app.utils.id_generator import new_id
 
 DEFAULT_POINTS_THRESHOLD = 100
+DEFAULT_TITLES = {"stamps": msg("One on the house"), "points": msg("A little thank-you")}
 STAMPS_THRESHOLD_MAX = 100
 POINTS_THRESHOLD_MAX = 1_000_000
 REWARDS_ACTIVE_MAX = 30
@@ -33,12 +36,16 @@ REWARDS_LISTED_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class NewReward:
-    """What a reward is made of. kind: stamps or points; threshold: how many of them it takes."""
+    """What a reward is made of. kind: stamps or points; threshold: how many of them it takes.
+
+    texts: title and text for those who read another language, {language: {"title", "text"}}.
+    """
 
     kind: str
     threshold: int
     title: str
     text: str | None = None
+    texts: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
 
 async def list_program_rewards(session: AsyncSession, merchant_id: UUID, program_id: UUID) -> list[Reward]:
@@ -82,13 +89,17 @@ async def change_reward(
     changes: Mapping[str, Any],
     now: datetime,
 ) -> Reward:
-    """Change title, text, threshold or active of a reward; raises NotFound, Invalid, last_reward."""
+    """Change title, text, texts, threshold or active of a reward; raises NotFound, Invalid, last_reward.
+
+    A new title or text without new translations drops the old ones, which would say something else.
+    """
     program = await _lock_program_of(session, principal, store_id)
     rewards = {reward.id: reward for reward in await _list_locked(session, program)}
     reward = rewards.get(reward_id)
     if reward is None:
         raise NotFound("reward")
-    moved = {name: value for name, value in changes.items() if getattr(reward, name) != value}
+    wanted = {**changes, "texts": _texts_after(reward, changes)}
+    moved = {name: value for name, value in wanted.items() if getattr(reward, name) != value}
     if not moved:
         return reward
     check_threshold(reward.kind, moved.get("threshold", reward.threshold))
@@ -101,8 +112,17 @@ async def change_reward(
     if {"threshold", "active"} & set(moved):
         raised = old_threshold if reward.threshold > old_threshold else None
         await _recompute(session, program, reward_id=reward.id, old_threshold=raised)
+    else:
+        await mark_program_changed(session, program.merchant_id, program.id)
     await _audit(session, principal, _action(moved), reward, now=now, facts={"fields": sorted(moved)})
     return reward
+
+
+def _texts_after(reward: Reward, changes: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    if changes.get("texts") is not None:
+        return written_words(changes["texts"])
+    rewritten = [n for n in ("title", "text") if n in changes and changes[n] != getattr(reward, n)]
+    return without_words(reward.texts, *rewritten)
 
 
 def _action(moved: Mapping[str, Any]) -> str:
@@ -137,12 +157,11 @@ async def follow_program(change: ProgramChange) -> None:
 async def _add_defaults(session: AsyncSession, program: Program, *, now: datetime) -> None:
     active = {reward.kind for reward in await _list_locked(session, program) if reward.active}
     locale = (await get_merchant(session, program.merchant_id)).locale
-    with use_language(locale):
-        defaults = [
-            NewReward("stamps", program.stamps_needed, _("One on the house")),
-            NewReward("points", DEFAULT_POINTS_THRESHOLD, _("A little thank-you")),
-        ]
-    for new in defaults:
+    thresholds = {"stamps": program.stamps_needed, "points": DEFAULT_POINTS_THRESHOLD}
+    said = {language: translator(language).gettext for language in LANGUAGES}
+    for kind, title in DEFAULT_TITLES.items():
+        others = {language: {"title": say(title)} for language, say in said.items() if language != locale}
+        new = NewReward(kind, thresholds[kind], said.get(locale, _)(title), texts=others)
         if program.loyalty_type in {new.kind, "hybrid"} and new.kind not in active:
             await _add(session, program, new, now=now)
 
@@ -190,6 +209,7 @@ async def _add(session: AsyncSession, program: Program, new: NewReward, *, now: 
         threshold=new.threshold,
         title=new.title,
         text=new.text,
+        texts=written_words(new.texts),
         picture=None,
         active=True,
         created_at=now,

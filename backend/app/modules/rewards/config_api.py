@@ -31,6 +31,20 @@ Threshold = Annotated[StrictInt, Field(ge=1, le=POINTS_THRESHOLD_MAX, examples=[
 RewardText = Annotated[Text, Field(max_length=TEXT_LENGTH_MAX, examples=["Any size, any milk."])]
 
 
+class RewardWords(BaseModel):
+    """What a reward is called in a language; what is left out is shown as it stands for all."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: Name | None = Field(default=None, examples=["Un café offert"])
+    text: RewardText | None = None
+
+
+RewardTexts = Annotated[
+    dict[Literal["en", "fr", "de", "lb"], RewardWords],
+    Field(description="Title and text for those who read another language."),
+]
+
+
 class RewardRequest(BaseModel):
     """A new reward: so many stamps (up to 100) or points."""
 
@@ -39,15 +53,20 @@ class RewardRequest(BaseModel):
     threshold: Threshold
     title: Name = Field(examples=["A coffee on the house"])
     text: RewardText | None = None
+    texts: RewardTexts = {}
 
 
 class RewardChanges(BaseModel):
-    """What may change of a reward; fields left out stay. active false: no longer offered."""
+    """What may change of a reward; fields left out stay. active false: no longer offered.
+
+    A new title or text without texts takes its translations away: they would say something else.
+    """
 
     model_config = ConfigDict(extra="forbid")
     threshold: Threshold | None = None
     title: Name | None = None
     text: RewardText | None = None
+    texts: RewardTexts | None = None
     active: StrictBool | None = None
 
     @model_validator(mode="after")
@@ -66,6 +85,7 @@ class RewardAnswer(BaseModel):
     threshold: int = Field(examples=[10])
     title: str = Field(examples=["A coffee on the house"])
     text: str | None
+    texts: dict[str, dict[str, str]]
     active: bool
     created_at: datetime
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,21 +11,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictInt
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
 from app.kernel.errors import AppError, NotFound
+from app.kernel.i18n import LANGUAGES, msg
 from app.kernel.i18n import gettext as _
-from app.kernel.i18n import msg
 from app.kernel.outcomes import Refusal
+from app.kernel.own_words import own_words
 from app.kernel.permissions import Principal
 from app.kernel.web.form_input import FormInput, read_form, whole
 from app.kernel.web.forms import redirect
 from app.kernel.web.once import Once, answer_once
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import render_member_page
+from app.modules.merchants.public import get_merchant
 from app.modules.rewards.config import NewReward, change_reward, create_reward, list_program_rewards
 from app.modules.rewards.config_api import RewardText
 from app.modules.rewards.models import Reward
 from app.modules.stores.public import StoreView, get_store
 from app.utils.id_generator import new_id
-from app.utils.validators import Name
+from app.utils.validators import Name, OptionalLine
 
 router = APIRouter(prefix="/dashboard/stores/{store_id}/rewards", include_in_schema=False)
 KIND_NAMES = {"stamps": msg("Stamps"), "points": msg("Points")}
@@ -34,6 +37,9 @@ def _empty(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+OptionalText = Annotated[RewardText | None, BeforeValidator(_empty)]
+
+
 class RewardForm(BaseModel):
     """The form of a reward. kind: of a new one only. wish: the button that was pressed."""
 
@@ -41,12 +47,28 @@ class RewardForm(BaseModel):
     kind: Literal["stamps", "points"] = "stamps"
     threshold: StrictInt
     title: Name
-    text: Annotated[RewardText | None, BeforeValidator(_empty)] = None
+    text: OptionalText = None
+    title_en: OptionalLine = None
+    title_fr: OptionalLine = None
+    title_de: OptionalLine = None
+    title_lb: OptionalLine = None
+    text_en: OptionalText = None
+    text_fr: OptionalText = None
+    text_de: OptionalText = None
+    text_lb: OptionalText = None
     wish: Literal["save", "activate", "deactivate"] = "save"
+
+    def texts(self) -> dict[str, dict[str, str | None]]:
+        """Return the title and the text in the languages that have them."""
+        return {
+            language: {name: getattr(self, f"{name}_{language}") for name in ("title", "text")}
+            for language in LANGUAGES
+        }
 
     def to_changes(self) -> dict[str, Any]:
         """Return what changes of the reward."""
         changes: dict[str, Any] = {"threshold": self.threshold, "title": self.title, "text": self.text}
+        changes["texts"] = self.texts()
         return changes if self.wish == "save" else {**changes, "active": self.wish == "activate"}
 
 
@@ -59,8 +81,9 @@ async def _page(
     form: FormInput[RewardForm] | None = None,
 ) -> Response:
     kinds = ["stamps", "points"] if store.loyalty_type == "hybrid" else [store.loyalty_type]
-    fresh = {"kind": kinds[0], "threshold": "", "title": "", "text": ""}
-    stored = {name: getattr(reward, name) for name in fresh} if reward else fresh
+    fresh = {"kind": kinds[0], "threshold": "", "title": "", "text": ""} | _said({})
+    locale = (await get_merchant(session, store.merchant_id)).locale
+    stored = _stored(reward, locale) if reward else fresh
     base = f"/dashboard/stores/{store.id}"
     context = {
         "page_title": reward.title if reward else _("New reward"),
@@ -68,6 +91,8 @@ async def _page(
         "back_label": store.name,
         "store": store,
         "reward": reward,
+        "tongues": {code: name for code, name in LANGUAGES.items() if code != locale},
+        "tongue": LANGUAGES[locale],
         "kinds": [(kind, _(KIND_NAMES[kind])) for kind in kinds],
         "values": {**stored, **form.values} if form else stored,
         "errors": form.errors if form else {},
@@ -76,6 +101,24 @@ async def _page(
     }
     status = 422 if form and form.errors else 200
     return await render_member_page(request, session, "rewards/reward.html", context, status_code=status)
+
+
+def _said(texts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the form's values of each language."""
+    return {
+        f"{name}_{language}": own_words(texts, name, language)
+        for language in LANGUAGES
+        for name in ("title", "text")
+    }
+
+
+def _stored(reward: Reward, locale: str) -> dict[str, Any]:
+    """Return a reward as the form shows it: the shop's own language in the place of the one for all."""
+    values: dict[str, Any] = {name: getattr(reward, name) for name in ("kind", "threshold", "title", "text")}
+    values |= _said(reward.texts)
+    for name in ("title", "text"):
+        values[name] = values.pop(f"{name}_{locale}") or values[name]
+    return values
 
 
 @router.get("/new", dependencies=[member("rewards.edit", api_key=False)])
@@ -105,7 +148,7 @@ async def _add(
     if form.data is None:
         return
     data = form.data
-    new = NewReward(data.kind, data.threshold, data.title, data.text)
+    new = NewReward(data.kind, data.threshold, data.title, data.text, data.texts())
     fingerprint = {"store_id": str(store_id), **data.model_dump(mode="json")}
     try:
         async with session.begin_nested():

@@ -13,7 +13,10 @@ from app.db.base import NONE, PSEUDONYM, Base, TenantRow, tenant_fk
 
 
 class Reward(TenantRow, Base):
-    """What a programme gives at a threshold of stamps or points. reward_kind: a key of REWARD_KIND."""
+    """What a programme gives at a threshold of stamps or points. reward_kind: a key of REWARD_KIND.
+
+    title and text stand for all languages; texts: {language: {"title", "text"}} for those who read another.
+    """
 
     __tablename__ = "reward"
     __table_args__ = (
@@ -28,6 +31,7 @@ class Reward(TenantRow, Base):
     threshold: Mapped[int] = mapped_column(info=NONE)
     title: Mapped[str] = mapped_column(info=NONE)
     text: Mapped[str | None] = mapped_column(info=NONE)
+    texts: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=NONE)
     picture: Mapped[str | None] = mapped_column(info=NONE)
     active: Mapped[bool] = mapped_column(server_default="true", info=NONE)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)

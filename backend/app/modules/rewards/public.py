@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.cards.public import get_card_row
-from app.modules.rewards.config import change_reward
+from app.modules.rewards.config import change_reward, list_program_rewards
 from app.modules.rewards.gifts import (
     GIFT_REASON,
     GiftGiven,
@@ -33,7 +33,7 @@ from app.modules.rewards.hooks import (
 )
 from app.modules.rewards.models import Gift, Redemption, Reward
 from app.modules.rewards.presenting import PIN_ERRORS, present_redemption, present_void
-from app.modules.rewards.queries import list_rewards, totals_of
+from app.modules.rewards.queries import list_rewards, title_in, totals_of
 from app.modules.rewards.rules import (
     VOID_WINDOW,
     CardTotals,
@@ -117,6 +117,7 @@ __all__ = [
     "void_once",
     "is_manager",
     "is_unlocked",
+    "list_program_rewards",
     "list_rewards",
     "next_reward",
     "present_redemption",
@@ -127,6 +128,7 @@ __all__ = [
     "settle_card",
     "state_answer",
     "take_gift_back",
+    "title_in",
     "totals_of",
     "void_redemption",
 ]

@@ -7,21 +7,28 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.i18n import current
+from app.kernel.own_words import own_words
 from app.modules.cards.public import PassObject, reward_numbers
 from app.modules.rewards.models import Redemption, Reward
 from app.modules.rewards.rules import CardTotals, RewardView
 
 
-def view_of(reward: Reward) -> RewardView:
-    """Return the row as the rules and other modules know it."""
+def title_in(reward: Reward, language: str) -> str:
+    """Return what a reward is called in a language."""
+    return own_words(reward.texts, "title", language) or reward.title
+
+
+def view_of(reward: Reward, language: str) -> RewardView:
+    """Return the row as the rules and other modules know it, in a language."""
     return RewardView(
         id=reward.id,
         kind=reward.kind,
         threshold=reward.threshold,
-        title=reward.title,
+        title=title_in(reward, language),
         active=reward.active,
         reward_kind=reward.reward_kind,
-        text=reward.text,
+        text=own_words(reward.texts, "text", language) or reward.text,
         picture=reward.picture,
     )
 
@@ -36,14 +43,20 @@ def totals_of(card: PassObject) -> CardTotals:
     )
 
 
-async def list_rewards(session: AsyncSession, merchant_id: UUID, program_id: UUID) -> list[RewardView]:
-    """Return all rewards of a programme, inactive ones too: a banked one may wait on a card."""
+async def list_rewards(
+    session: AsyncSession, merchant_id: UUID, program_id: UUID, *, language: str | None = None
+) -> list[RewardView]:
+    """Return all rewards of a programme, inactive ones too: a banked one may wait on a card.
+
+    language: of the titles; the reader's where none is named.
+    """
+    spoken = language or current().language
     rows = await session.scalars(
         select(Reward)
         .where(Reward.merchant_id == merchant_id, Reward.program_id == program_id)
         .order_by(Reward.kind.desc(), Reward.threshold, Reward.id)
     )
-    return [view_of(row) for row in rows]
+    return [view_of(row, spoken) for row in rows]
 
 
 async def find_last_redemption(

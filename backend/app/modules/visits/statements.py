@@ -18,7 +18,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import driver_of
+from app.kernel.i18n import current
 from app.kernel.outcomes import Refusal
+from app.kernel.own_words import own_words
 from app.modules.rewards.public import CardTotals, RewardView
 from app.modules.staff.public import StaffRef, fold_pin, judge_pin
 
@@ -42,7 +44,7 @@ SELECT card.id, card.program_id, card.status, card.stamp_count, card.points_bala
        program.points_expiry, program.points_expiry_months,
        merchant.currency, merchant.modules_on, merchant.feature_rules,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(reward.id, reward.kind, reward.threshold, reward.title,
-                                                    reward.active, reward.reward_kind)), '[]')
+                                                    reward.active, reward.reward_kind, reward.texts)), '[]')
         FROM reward WHERE reward.merchant_id = card.merchant_id AND reward.program_id = card.program_id) AS rewards,
        used.fingerprint AS used_fingerprint, used.answer AS used_answer{columns}
 FROM pass_object card
@@ -367,4 +369,5 @@ def _by_reward(value: dict[str, Any]) -> dict[UUID, int]:
 
 
 def _reward(item: list[Any]) -> RewardView:
-    return RewardView(UUID(item[0]), item[1], item[2], item[3], active=item[4], reward_kind=item[5])
+    title = (own_words(item[6], "title", current().language) if item[6] else "") or item[3]
+    return RewardView(UUID(item[0]), item[1], item[2], title, active=item[4], reward_kind=item[5])

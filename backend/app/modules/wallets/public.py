@@ -20,6 +20,7 @@ from app.modules.wallets.messages.service import send_wallet_message
 from app.modules.wallets.overview.offered import offered_wallets
 from app.modules.wallets.overview.queries import CardCounts, count_cards
 from app.modules.wallets.own_icons import icon_url, own_icon, own_photo, owner_of
+from app.modules.wallets.restored import AFTER_RESTORE
 from app.modules.wallets.rules import (
     PALETTES,
     CardColors,
@@ -33,6 +34,7 @@ from app.modules.wallets.service import mark_program_changed
 from app.modules.wallets.view import CardLocation, CardView, NextReward, card_view
 
 __all__ = [
+    "AFTER_RESTORE",
     "CARDS_CHANGED",
     "MARK_SQL",
     "OUTPUT",

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, Integer, String, Uuid, column, select, table
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.modules.cards.models import PassObject
@@ -22,6 +23,7 @@ _REWARD = table(
     column("title", String),
     column("text", String),
     column("active", Boolean),
+    column("texts", JSONB),
 )
 
 
@@ -72,6 +74,7 @@ async def list_reward_rows(session: AsyncSession, merchant_id: UUID, program_id:
             _REWARD.c.title,
             _REWARD.c.text,
             _REWARD.c.active,
+            _REWARD.c.texts,
         ).where(_REWARD.c.merchant_id == merchant_id, _REWARD.c.program_id == program_id)
     )
     return [RewardRow(*row) for row in rows]

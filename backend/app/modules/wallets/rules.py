@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from app.kernel.own_words import own_words
+
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -39,7 +41,7 @@ DEFAULT_ICON = "coffee"
 
 @dataclass(frozen=True, slots=True)
 class RewardRow:
-    """A reward of the card's programme as it is stored."""
+    """A reward of the card's programme as it is stored. texts: title and text in other languages."""
 
     id: UUID
     kind: str
@@ -47,6 +49,7 @@ class RewardRow:
     title: str
     text: str | None
     active: bool
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,14 @@ class CardReward:
     waiting: int
     missing: int
     active: bool
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def said_in(self, language: str) -> CardReward:
+        """Return the reward in a language, where the merchant wrote it in that."""
+        if language not in self.texts:
+            return self
+        title, text = (own_words(self.texts, name, language) for name in ("title", "text"))
+        return replace(self, title=title or self.title, text=text or self.text)
 
 
 def show_rewards(balances: CardBalances, rewards: Sequence[RewardRow]) -> tuple[CardReward, ...]:
@@ -107,6 +118,7 @@ def _show_reward(balances: CardBalances, reward: RewardRow) -> CardReward:
         waiting=waiting,
         missing=max(0, threshold - balance),
         active=reward.active,
+        texts=reward.texts,
     )
 
 
@@ -138,13 +150,7 @@ def _plain_colors(design: Mapping[str, Any], branding: Mapping[str, Any]) -> Car
 
 def card_text(design: Mapping[str, Any], name: str, *languages: str) -> str:
     """Return a text of the design in the first of the languages that has one, else the one for all, else nothing."""
-    texts = design.get("texts")
-    spoken = texts if isinstance(texts, Mapping) else {}
-    for language in languages:
-        own = spoken.get(language)
-        if isinstance(own, Mapping) and own.get(name):
-            return str(own[name])
-    return str(design.get(name) or "")
+    return own_words(design.get("texts"), name, *languages) or str(design.get(name) or "")
 
 
 def _color(value: object) -> str | None:

@@ -164,6 +164,7 @@ def assemble(parts: Parts, fields: tuple[PassField, ...], translator: Translator
     """Return the view of a card, real or made up, in the translator's language."""
     card, program, home = parts.card, parts.program, parts.home
     design, branding = program.design, parts.merchant.branding
+    rewards = tuple(reward.said_in(translator.language) for reward in parts.rewards)
     logo = design.get("logo_url") or branding.get("logo_url")
     return CardView(
         pass_id=card.id,
@@ -185,9 +186,9 @@ def assemble(parts: Parts, fields: tuple[PassField, ...], translator: Translator
         stamps_needed=program.stamps_needed,
         points_balance=card.points_balance,
         reward_unlocked=card.reward_unlocked,
-        rewards=parts.rewards,
-        rewards_waiting=sum(reward.waiting for reward in parts.rewards),
-        next_reward=_next_reward(parts.rewards, translator),
+        rewards=rewards,
+        rewards_waiting=sum(reward.waiting for reward in rewards),
+        next_reward=_next_reward(rewards, translator),
         customer_name=parts.holder,
         card_number=card.card_number,
         card_number_printed=format_card_number(card.card_number),

@@ -892,6 +892,7 @@ CREATE TABLE reward (
 	threshold BIGINT NOT NULL, 
 	title TEXT NOT NULL, 
 	text TEXT, 
+	texts JSONB DEFAULT '{}' NOT NULL, 
 	picture TEXT, 
 	active BOOLEAN DEFAULT 'true' NOT NULL, 
 	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
@@ -1021,6 +1022,8 @@ CREATE TABLE birthday_gift (
 	amount BIGINT DEFAULT '0' NOT NULL, 
 	reward_id UUID, 
 	title TEXT DEFAULT '' NOT NULL, 
+	factor NUMERIC(4, 2), 
+	factor_until DATE, 
 	given_at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	told_at TIMESTAMP WITH TIME ZONE, 
 	outcome TEXT, 
@@ -1031,9 +1034,11 @@ CREATE TABLE birthday_gift (
 	CONSTRAINT fk_birthday_gift_merchant_id_customer_id FOREIGN KEY(merchant_id, customer_id) REFERENCES customer (merchant_id, id), 
 	CONSTRAINT fk_birthday_gift_merchant_id_pass_id FOREIGN KEY(merchant_id, pass_id) REFERENCES pass_object (merchant_id, id), 
 	CONSTRAINT uq_birthday_gift_merchant_id_customer_id_year UNIQUE (merchant_id, customer_id, year), 
-	CONSTRAINT ck_birthday_gift_kind CHECK (kind IN ('points', 'stamps', 'reward')), 
+	CONSTRAINT ck_birthday_gift_kind CHECK (kind IN ('points', 'stamps', 'reward', 'factor')), 
 	CONSTRAINT ck_birthday_gift_outcome CHECK (outcome IN ('redeemed', 'lapsed'))
 );;
+
+CREATE INDEX ix_birthday_gift_merchant_id_factor_until ON birthday_gift (merchant_id, factor_until) WHERE factor_until IS NOT NULL;;
 
 CREATE INDEX ix_birthday_gift_merchant_id_given_at ON birthday_gift (merchant_id, given_at);;
 

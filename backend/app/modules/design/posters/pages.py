@@ -58,7 +58,7 @@ async def get_posters_page(
 ) -> Response:
     """Show every format as a picture, with what may be chosen."""
     store = await get_store(session, principal.merchant_id, store_id)
-    rewards = await list_rewards(session, store.merchant_id, store.program.id)
+    rewards = await list_rewards(session, store.merchant_id, store.program.id, language=wish.language)
     context = {
         **_shown(store, wish),
         "words": words_of(wish, store, rewards),

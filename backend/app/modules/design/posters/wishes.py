@@ -132,7 +132,7 @@ async def draw_poster(
 ) -> bytes:
     """Return a poster as "pdf" or "png", in a thread; the same wish is drawn once."""
     merchant = await get_merchant(session, store.merchant_id)
-    rewards = await list_rewards(session, store.merchant_id, store.program.id)
+    rewards = await list_rewards(session, store.merchant_id, store.program.id, language=wish.language)
     colors = card_colors(store.program.design, merchant.branding)
     logo = await logo_of(session, store) if wish.logo else b""
     look = look_of(colors, tone=wish.tone, logo=logo)

@@ -49,12 +49,22 @@ def _gap(name: str) -> str:
 
 # A field without its value: key, label, change message, place.
 Line = tuple[str, str, str, str]
-# A language and what the card says in it, without its own values.
-Wording = tuple[str, tuple[Line, ...]]
+
+
+class Wording(NamedTuple):
+    """What the card says in a language, without its own values.
+
+    titles: of the shape's rewards; next_title: of the one that is next.
+    """
+
+    language: str
+    lines: tuple[Line, ...]
+    titles: tuple[str, ...] = ()
+    next_title: str | None = None
 
 
 class Shape(NamedTuple):
-    """All that a form is made of. rewards: (title, is_active, is_ready); wordings: that of pass.json first.
+    """All that a form is made of. rewards: (is_active, is_ready); wordings: that of pass.json first.
 
     Plain tuples: one is made for every pass, to find the form by.
     """
@@ -67,8 +77,8 @@ class Shape(NamedTuple):
     merchant_name: str
     store_names: tuple[str, ...]
     locations: tuple[tuple[str, float, float], ...]
-    rewards: tuple[tuple[str, bool, bool], ...]
-    next_reward: str | None
+    rewards: tuple[tuple[bool, bool], ...]
+    has_next: bool
     is_voided: bool
     expires: str | None
     wordings: tuple[Wording, ...]
@@ -98,15 +108,15 @@ class Form:
 @lru_cache(maxsize=FORMS_KEPT)
 def make_form(shape: Shape) -> Form:
     """Return the form of a shape; raises BadPass for one that a phone would refuse."""
-    keys = {tuple(line[0] for line in lines) for _language, lines in shape.wordings}
+    keys = {tuple(line[0] for line in wording.lines) for wording in shape.wordings}
     if len(keys) > 1:
         raise BadPass("a card has other fields in another language")
-    cards = {language: _card(shape, language, lines) for language, lines in shape.wordings}
-    base = shape.wordings[0][0]
+    cards = {wording.language: _card(shape, wording) for wording in shape.wordings}
+    base = shape.wordings[0].language
     content = _content(shape, cards[base], base)
     check_pass(content)
     pieces = _GAP.split(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
-    spoken = [_value_gap(key) for key in keys.pop()] + ([NEXT] if shape.next_reward is not None else [])
+    spoken = [_value_gap(key) for key in keys.pop()] + ([NEXT] if shape.has_next else [])
     strings = [
         open_strings(language, dict(_without_gaps(pairs)))
         for language, pairs in pair_texts(cards, base).items()
@@ -177,18 +187,18 @@ def _rgb(color: str) -> str:
     return f"rgb({int(color[1:3], 16)}, {int(color[3:5], 16)}, {int(color[5:7], 16)})"
 
 
-def _card(shape: Shape, language: str, lines: Sequence[Line]) -> dict[str, list[Entry]]:
+def _card(shape: Shape, wording: Wording) -> dict[str, list[Entry]]:
     """Return the storeCard's fields in one language; what finds no room goes to the back."""
-    with use_language(language):
+    with use_language(wording.language):
         groups: dict[str, list[Entry]] = {
             name: [] for name in ("header", "primary", "secondary", "auxiliary")
         }
         back: list[Entry] = []
-        for place, entry in [*_reward_entries(shape), *_line_entries(lines)]:
+        for place, entry in [*_reward_entries(shape, wording), *_line_entries(wording.lines)]:
             group = groups.get(place, back)
             group.append(entry)
         back += _overflow(groups)
-        back += _back_entries(shape)
+        back += _back_entries(shape, wording)
     return {f"{name}Fields": entries for name, entries in {**groups, "back": back}.items()}
 
 
@@ -215,20 +225,22 @@ def _line_entries(lines: Sequence[Line]) -> list[tuple[str, Entry]]:
     ]
 
 
-def _reward_entries(shape: Shape) -> list[tuple[str, Entry]]:
+def _reward_entries(shape: Shape, wording: Wording) -> list[tuple[str, Entry]]:
     entries: list[tuple[str, Entry]] = []
-    ready = ", ".join(title for title, _is_active, is_ready in shape.rewards if is_ready)
+    titled = zip(wording.titles, shape.rewards, strict=True)
+    ready = ", ".join(title for title, (_is_active, is_ready) in titled if is_ready)
     if ready:
         change = _("Waiting for you: %(reward)s", reward="%@")
         entries.append(("secondary", _entry("reward_ready", _("Waiting for you"), ready, change)))
-    if shape.next_reward is not None:
-        entries.append(("secondary", _entry("reward_next", _gap(NEXT), shape.next_reward)))
+    if wording.next_title is not None:
+        entries.append(("secondary", _entry("reward_next", _gap(NEXT), wording.next_title)))
     return entries
 
 
-def _back_entries(shape: Shape) -> list[Entry]:
+def _back_entries(shape: Shape, wording: Wording) -> list[Entry]:
     url, host = _gap(CARD_URL), urlsplit(shape.service_url).netloc
-    offer = "\n".join(title for title, is_active, _is_ready in shape.rewards if is_active)
+    titled = zip(wording.titles, shape.rewards, strict=True)
+    offer = "\n".join(title for title, (is_active, _is_ready) in titled if is_active)
     entries = [
         _entry("card_number", _("Card number"), _gap(NUMBER)),
         _link("web_card", _("Your card in the browser"), url, host),

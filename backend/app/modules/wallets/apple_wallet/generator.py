@@ -111,7 +111,7 @@ def _look(view: CardView) -> Look:
 
 
 def _shape(order: PassOrder, view: CardView, wordings: Sequence[Wording]) -> Shape:
-    """Return what the card has in common with others. Names and rewards are in the merchant's own words."""
+    """Return what the card has in common with others. Names are in the merchant's own words."""
     # What was merged or erased will not come back, and goes to the phone's expired passes.
     is_over = view.status in {"merged", "erased"}
     return Shape(
@@ -123,8 +123,8 @@ def _shape(order: PassOrder, view: CardView, wordings: Sequence[Wording]) -> Sha
         view.merchant_name,
         view.store_names,
         tuple([(place.name, place.latitude, place.longitude) for place in view.locations]),
-        tuple([(reward.title, reward.active, reward.ready) for reward in view.rewards]),
-        view.next_reward.title if view.next_reward else None,
+        tuple([(reward.active, reward.ready) for reward in view.rewards]),
+        view.next_reward is not None,
         view.status != "active",
         view.changed_at.strftime("%Y-%m-%dT%H:%M:%SZ") if is_over else None,
         tuple(wordings),
@@ -133,7 +133,12 @@ def _shape(order: PassOrder, view: CardView, wordings: Sequence[Wording]) -> Sha
 
 def _wording(view: CardView) -> Wording:
     fields = view.fields
-    return view.locale, tuple([(f.key, f.label, f.change_message, f.place) for f in fields if f.value != ""])
+    return Wording(
+        view.locale,
+        tuple([(f.key, f.label, f.change_message, f.place) for f in fields if f.value != ""]),
+        tuple([reward.title for reward in view.rewards]),
+        view.next_reward.title if view.next_reward else None,
+    )
 
 
 def _spoken(view: CardView) -> list[str]:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from app.config import Settings
+from app.db.session import tenant_scope
 from app.modules.cards.factories import make_card
 from app.modules.merchants.factories import make_merchant
+from app.modules.rewards.models import Reward
 from app.modules.stores.factories import make_store
 from app.modules.wallets.apple_wallet import generator
 from app.modules.wallets.apple_wallet.demo import DEMO_PASS_TYPE, ROOT_FILE
@@ -105,6 +108,27 @@ async def test_nothing_of_one_card_is_in_the_next(client, database, settings, tm
         "fr": "5\u202f678",
         "de": "5.678",
         "lb": "5.678",
+    }
+
+
+async def test_a_reward_is_named_in_each_language(client, database, settings, tmp_path):
+    """What is next and what there is to win come from pass.strings; a language without a wording keeps the base's."""
+    store = await make_store(database, await make_merchant(database, locale="en"))
+    async with tenant_scope(database, store.merchant_id) as session:
+        await session.execute(
+            update(Reward).values(title="Free coffee", texts={"fr": {"title": "Un café offert"}})
+        )
+    card = await make_card(database, store, stamps=3, locale="en")
+
+    opened = await fetch(client, settings, card, tmp_path)
+
+    assert opened.field("reward_next")["value"] == opened.field("offer")["value"] == "Free coffee"
+    said = {language: pairs.get("Free coffee", "Free coffee") for language, pairs in opened.strings.items()}
+    assert said == {
+        "en": "Free coffee",
+        "fr": "Un café offert",
+        "de": "Free coffee",
+        "lb": "Free coffee",
     }
 
 
