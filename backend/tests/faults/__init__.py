@@ -1,0 +1,1 @@
+"""The real processes killed and starved under load, and what is left compared with what was answered."""
