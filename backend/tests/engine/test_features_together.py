@@ -36,6 +36,7 @@ from app.modules.tiers.models import TierStanding
 from app.process import Process
 
 NOON = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
+GIFT = BirthdaySettings(kind="points", points=50, factor=Decimal(2))
 LEDGERS = {
     "points_event": "points_added",
     "stamp_event": "stamps_added",
@@ -119,7 +120,7 @@ class Shop:
 
 @pytest.fixture
 async def shop(process: Process, client: httpx2.AsyncClient, clock: FixedClock) -> Shop:
-    """Return the shop: silver counts 1.25 times, a birthday gives 50 points, 10 % of a purchase comes back."""
+    """Return the shop: silver counts 1.25 times, a birthday twice and gives 50 points, 10 % comes back."""
     clock.at = NOON
     merchant = await make_merchant(process.database, time_zone="Europe/Luxembourg", currency="EUR")
     store = await make_store(process.database, merchant, "hybrid", visits_per_day=0, cooldown_minutes=0)
@@ -130,7 +131,7 @@ async def shop(process: Process, client: httpx2.AsyncClient, clock: FixedClock) 
         for name in ("tiers", "birthdays", "cashback"):
             await switch_feature(session, owner, name, is_on=True, now=NOON)
         await change_settings(session, owner, CashbackSettings(rate_bp=1_000), now=NOON)
-        await save_settings(session, BirthdaySettings(kind="points", points=50), merchant_id=merchant.id)
+        await save_settings(session, GIFT, merchant_id=merchant.id)
         await add_level(session, owner, LevelDraft("Silver", 10_000, Decimal("1.25")), now=NOON)
     await weigh_all.function(made.context())
     return made
@@ -148,7 +149,10 @@ async def _birthday_card(shop: Shop) -> MadeCard:
 
 
 async def test_each_rule_has_its_line_and_the_sum_is_exact(shop: Shop) -> None:
-    """59.90, five of it paid with credit: 59.9 and a quarter more, rounded down to 74; 10 % of 54.90 comes back."""
+    """59.90, five of it credit: a quarter more for silver, all of it twice, rounded once, down; 10 % of 54.90 back.
+
+    Rounded at each step it would be 146: 59, 73, 146.
+    """
     card = await _birthday_card(shop)
     before = await shop.state(card)
     assert before["totals"][:2] == (1, 100 + 50)
@@ -156,21 +160,46 @@ async def test_each_rule_has_its_line_and_the_sum_is_exact(shop: Shop) -> None:
     visit = await shop.buy(card, "59.90", tenders={"credit": "5.00"})
 
     assert [(one["rule"], one["points"], one["amount_minor"]) for one in visit["explanation"]] == [
-        ("rate", "59.9", 0), ("tiers", "14.975", 0), ("cashback", "0", 549), ("tender.credit", "0", -500),
+        ("rate", "59.9", 0), ("tiers", "14.975", 0), ("birthdays", "74.875", 0),
+        ("cashback", "0", 549), ("tender.credit", "0", -500),
     ]  # fmt: skip
-    assert (visit["points_added"], visit["stamps_added"]) == (74, 1)
+    assert (visit["points_added"], visit["stamps_added"]) == (149, 1)
     after = await shop.state(card)
-    assert (after["totals"][1], sum(lot[1] for lot in after["lots"])) == (224, 1_000 - 500 + 549)
-    assert await shop.sums(visit["visit_id"]) == {"points_event": 74, "stamp_event": 1, "credit_entry": 49}
+    assert (after["totals"][1], sum(lot[1] for lot in after["lots"])) == (150 + 149, 1_000 - 500 + 549)
+    assert await shop.sums(visit["visit_id"]) == {"points_event": 149, "stamp_event": 1, "credit_entry": 49}
 
-    said = ["For your purchase", "+59.9", "Silver: points × 1.25", "+14.975", "10% back on €54.90", "+€5.49",
-            "Paid with store credit", "-€5.00", "Rounded to whole points", "-0.875"]  # fmt: skip
+    said = ["For your purchase", "+59.9", "Silver: points × 1.25", "+14.975",
+            "Birthday: points × 2", "+74.875", "10% back on €54.90", "+€5.49",
+            "Paid with store credit", "-€5.00", "Rounded to whole points", "-0.75"]  # fmt: skip
     page = await shop.client.get(f"/card/{card.id}?t={card.token}", follow_redirects=True)
     shop.client.cookies.update(shop.merchant.cookies)
     profile = await shop.client.get(f"/dashboard/customers/{card.customer_id}")
     for shown in (page.text, profile.text):
         why = re.findall(r'<dl class="why">.*?</dl>', shown, re.DOTALL)[0].replace("−", "-")
         assert [part for part in said if part not in why] == []
+
+
+@pytest.mark.parametrize("without", ["the days", "the feature", "the level"])
+async def test_control_each_rule_counts_for_itself(shop: Shop, without: str) -> None:
+    """The day after the birthday's days, with birthdays off, or with levels off, its line is not there."""
+    card = await _birthday_card(shop)
+    owner = Principal("member", shop.merchant.id, shop.merchant.owner_id, role="owner")
+    if without == "the days":
+        shop.clock.at = datetime(2026, 11, 27, 23, 0, tzinfo=UTC)  # midnight in Luxembourg
+    else:
+        name = "birthdays" if without == "the feature" else "tiers"
+        async with tenant_scope(shop.process.database, shop.merchant.id) as session:
+            await switch_feature(session, owner, name, is_on=False, now=NOON)
+
+    visit = await shop.buy(card, "59.90")
+
+    lines = [(one["rule"], one["points"]) for one in visit["explanation"]]
+    if without == "the level":
+        assert lines == [("rate", "59.9"), ("birthdays", "59.9"), ("cashback", "0")]
+        assert visit["points_added"] == 119
+    else:
+        assert lines == [("rate", "59.9"), ("tiers", "14.975"), ("cashback", "0")]
+        assert visit["points_added"] == 74
 
 
 async def test_undoing_the_visit_takes_all_of_it_back(shop: Shop) -> None:
@@ -208,5 +237,6 @@ async def test_undoing_the_visit_that_gave_the_level_takes_the_level_too(shop: S
 
     after = await shop.state(card)
     assert after == before
-    assert json.loads(json.dumps(after["totals"][5])) == {}
+    days = {"factor": "2", "from": "2026-11-20", "until": "2026-11-27"}
+    assert json.loads(json.dumps(after["totals"][5])) == {"birthdays": days}
     assert await shop.violations() == []

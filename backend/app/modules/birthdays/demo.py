@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -27,7 +28,8 @@ async def add_birthdays(shop: DemoShop) -> None:
     await switch_feature(session, system, FEATURE, is_on=True, now=shop.now)
     offer = await list_offer(session, merchant_id)
     if offer.rewards:
-        settings = BirthdaySettings(kind="reward", reward_id=offer.rewards[0][0])
+        factor = Decimal(2) if "points" in offer.kinds else Decimal(1)
+        settings = BirthdaySettings(kind="reward", reward_id=offer.rewards[0][0], factor=factor)
     else:
         settings = BirthdaySettings(kind="points" if "points" in offer.kinds else "stamps")
     await change_settings(session, system, settings, now=shop.now)

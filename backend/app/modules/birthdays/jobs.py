@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.kernel.settings import get_settings
 from app.modules.birthdays.queries import list_due, list_over, list_zones
-from app.modules.birthdays.service import FEATURE, end_gift, give_birthday_gift
+from app.modules.birthdays.service import FEATURE, end_days, end_gift, give_birthday_gift
 from app.modules.birthdays.settings import BirthdaySettings
 from app.modules.birthdays.telling import tell_of_gift
 from app.modules.cards.public import CardJoined
@@ -111,10 +111,11 @@ async def tell(context: JobContext, *, gift_id: UUID) -> None:
 
 @job("birthdays.end", priority=-5)
 async def end(context: JobContext, *, gift_id: UUID) -> None:
-    """Settle one reward whose time is over."""
+    """Settle one gift whose time is over."""
     assert context.merchant_id is not None
     async with context.session() as session:
         await end_gift(session, context.merchant_id, gift_id, now=context.clock.now())
+        await end_days(session, context.merchant_id, gift_id, now=context.clock.now())
 
 
 async def _go_round(context: JobContext) -> None:

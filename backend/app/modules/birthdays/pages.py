@@ -20,16 +20,22 @@ from app.kernel.web.forms import redirect
 from app.kernel.web.shell import render_member_page
 from app.modules.birthdays.jobs import enqueue_look
 from app.modules.birthdays.queries import Person, count_gifts, list_people
-from app.modules.birthdays.rules import celebrated_in, good_until
+from app.modules.birthdays.rules import celebrated_in, counts_until, good_until
 from app.modules.birthdays.service import Offer, change_settings, list_offer
 from app.modules.birthdays.settings import BirthdaySettings
-from app.modules.birthdays.telling import amount_text, day_text
+from app.modules.birthdays.telling import amount_text, day_text, factor_text
 from app.modules.merchants.public import MerchantView, get_merchant
+from app.utils.validators import typed_amount
 
 router = APIRouter(prefix="/dashboard/birthdays", include_in_schema=False)
 URL = "/dashboard/birthdays"
 AHEAD_DAYS, AHEAD_SHOWN = 30, 8
 NUMBERS = ("points", "stamps", "days_before", "days_after", "redeem_days", "known_days")
+
+
+def _factor(text: str) -> str:
+    """Read a factor as people type it; an empty field is no more than always."""
+    return typed_amount(text).strip() or "1"
 
 
 def _all_days(first: date, last: date) -> list[int]:
@@ -122,11 +128,18 @@ def _preview(settings: BirthdaySettings, offer: Offer, *, today: date) -> dict[s
     amount = settings.points if kind == "points" else settings.stamps
     day = day_text(good_until(today, settings.window))
     note = _("On us until %(day)s. Show this card at the till.", day=day)
-    return {
+    shown = {
         "title": _("Happy birthday!"),
         "what": amount_text(kind, amount, title),
         "note": note if kind == "reward" else _("Already on your card."),
+        "more": "",
     }
+    if settings.factor <= 1:
+        return shown
+    times, last = factor_text(settings.factor), day_text(counts_until(today, settings.window))
+    if kind == "factor":
+        return shown | {"what": times, "note": _("On every purchase until %(day)s.", day=last)}
+    return shown | {"more": _("%(times)s until %(day)s", times=times, day=last)}
 
 
 def _options(offer: Offer) -> list[dict[str, str]]:
@@ -134,9 +147,11 @@ def _options(offer: Offer) -> list[dict[str, str]]:
         "reward": (_("A reward"), _("Waits on the card, to be redeemed once."), "gift"),
         "stamps": (_("Stamps"), _("Added to the card at once."), "rubber-stamp"),
         "points": (_("Points"), _("Added to the card at once."), "star"),
+        "factor": (_("More points"), _("Every purchase in these days counts more."), "coins"),
     }
     fitting = ["reward"] if offer.rewards else []
     fitting += [kind for kind in ("stamps", "points") if kind in offer.kinds]
+    fitting += ["factor"] if "points" in offer.kinds else []
     return [
         {"value": kind, "label": known[kind][0], "text": known[kind][1], "icon": known[kind][2]}
         for kind in fitting
@@ -165,7 +180,11 @@ async def _page(
         "options": _options(offer),
         "rewards": [(str(reward_id), title) for reward_id, title in offer.rewards],
         "kinds": offer.kinds,
-        "values": {**settings.model_dump(), **(form.values if form else {})},
+        "values": {
+            **settings.model_dump(),
+            "factor": current().format_number(settings.factor.normalize()),
+            **(form.values if form else {}),
+        },
         "errors": form.errors if form else {},
         "may_edit": principal.may("birthdays.edit"),
     }
@@ -186,7 +205,9 @@ async def post_page(
     request: Request, session: SessionDep, principal: MerchantDep, clock: ClockDep
 ) -> Response:
     """Keep what is given and when."""
-    form = await read_form(request, BirthdaySettings, convert=dict.fromkeys(NUMBERS, whole))
+    form = await read_form(
+        request, BirthdaySettings, convert=dict.fromkeys(NUMBERS, whole) | {"factor": _factor}
+    )
     if form.data is not None:
         try:
             await change_settings(session, principal, form.data, now=clock.now())

@@ -23,6 +23,8 @@ async def export_gifts(session: AsyncSession, merchant_id: UUID, customer_id: UU
             "reward": gift.title or None,
             "good_until": gift.good_until.isoformat() if gift.kind == "reward" and gift.good_until else None,
             "redeemed": redeemed,
+            "points_times": f"{gift.factor.normalize():f}" if gift.factor else None,
+            "points_times_until": gift.factor_until.isoformat() if gift.factor_until else None,
         }
         for gift, redeemed in rows
     ]
@@ -34,7 +36,7 @@ async def erase_gifts(session: AsyncSession, merchant_id: UUID, customer_id: UUI
     for gift, redeemed in await list_gifts_of(session, merchant_id, customer_id):
         if gift.kind == "reward" and gift.outcome is None:
             gift.outcome = "redeemed" if redeemed else "lapsed"
-        gift.celebrated_on = gift.good_until = None
+        gift.celebrated_on = gift.good_until = gift.factor_until = None
     await session.flush()  # the handlers after this one read with statements of their own
 
 

@@ -192,14 +192,19 @@ async def list_gifts_of(
 
 
 async def list_over(session: AsyncSession, merchant_id: UUID, *, before: date, most: int) -> list[UUID]:
-    """Return rewards whose last day is before this one and of which it is not settled what became."""
+    """Return gifts of which something ends: a reward not settled, or days that counted more, before this day."""
     rows = await session.scalars(
         select(BirthdayGift.id)
         .where(
             BirthdayGift.merchant_id == merchant_id,
-            BirthdayGift.kind == "reward",
-            BirthdayGift.outcome.is_(None),
-            BirthdayGift.good_until < before,
+            or_(
+                and_(
+                    BirthdayGift.kind == "reward",
+                    BirthdayGift.outcome.is_(None),
+                    BirthdayGift.good_until < before,
+                ),
+                BirthdayGift.factor_until < before,
+            ),
         )
         .order_by(BirthdayGift.id)
         .limit(most)

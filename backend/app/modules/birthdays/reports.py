@@ -24,7 +24,12 @@ from app.kernel.reports import (
 )
 from app.modules.birthdays.queries import count_gifts
 
-KIND_WORDS = {"points": msg("Points"), "stamps": msg("Stamps"), "reward": msg("Reward")}
+KIND_WORDS = {
+    "points": msg("Points"),
+    "stamps": msg("Stamps"),
+    "reward": msg("Reward"),
+    "factor": msg("More points"),
+}
 
 
 async def load_report(context: ReportContext) -> Report:
@@ -100,7 +105,8 @@ GIFTS = Exporter(
     order=46,
     query="""SELECT gift.year, customer.name AS customer, card.card_number, gift.kind, gift.amount, gift.title,
         gift.given_at, gift.celebrated_on,
-        CASE WHEN gift.kind = 'reward' THEN gift.good_until END AS good_until, gift.outcome
+        CASE WHEN gift.kind = 'reward' THEN gift.good_until END AS good_until,
+        trim_scale(gift.factor)::text AS factor, gift.outcome
         FROM birthday_gift gift
         JOIN pass_object card ON card.merchant_id = gift.merchant_id AND card.id = gift.pass_id
         LEFT JOIN customer ON customer.merchant_id = gift.merchant_id AND customer.id = gift.customer_id
@@ -116,6 +122,7 @@ GIFTS = Exporter(
         Col("given_at", msg("Given"), "moment"),
         Col("celebrated_on", msg("Birthday"), "day"),
         Col("good_until", msg("Good until"), "day"),
+        Col("factor", msg("Points times"), "id"),
         Col("outcome", msg("What became of it"), "id"),
     ),
 )

@@ -9,6 +9,8 @@ from datetime import date, timedelta
 GIFT = "birthdays.gift"
 DAYS_AROUND_MAX = 31
 REDEEM_DAYS_MAX = 92
+# How often points may count in the days around a birthday.
+FACTOR_MAX = 10
 # Two celebrations of one person lie a year apart. Closer together, the birthday was edited around New Year.
 APART_MIN = timedelta(days=180)
 
@@ -54,6 +56,11 @@ def due_birthdays(window: Window, today: date) -> list[tuple[int, int]]:
 def good_until(celebrated: date, window: Window) -> date:
     """Return the last day on which a reward can be redeemed: never before the last on which it is given."""
     return celebrated + timedelta(days=max(window.days_after, window.redeem_days))
+
+
+def counts_until(celebrated: date, window: Window) -> date:
+    """Return the last day on which purchases count more: the last of the days in which the gift is given."""
+    return celebrated + timedelta(days=window.days_after)
 
 
 def is_too_close(celebrated: date, others: list[date]) -> bool:

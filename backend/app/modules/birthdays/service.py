@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,20 +19,33 @@ from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings, save_settings
+from app.modules.birthdays.earning import RULE, days_trait
 from app.modules.birthdays.models import BirthdayGift
 from app.modules.birthdays.queries import is_redeemed, other_celebrations
-from app.modules.birthdays.rules import GIFT, find_celebration, good_until, has_been_known, is_too_close
+from app.modules.birthdays.rules import (
+    GIFT,
+    counts_until,
+    find_celebration,
+    good_until,
+    has_been_known,
+    is_too_close,
+)
 from app.modules.birthdays.settings import BirthdaySettings
 from app.modules.cards.public import (
+    CardMerged,
     PassObject,
+    find_trait,
     get_card,
     list_cards_of_customer,
     lock_cards,
+    raise_revision,
+    set_trait,
 )
 from app.modules.customers.public import Customer, CustomerView, get_customer
 from app.modules.merchants.public import MerchantView, get_merchant
 from app.modules.rewards.public import GiftGiven, GiftOrder, give_gift, list_rewards, take_gift_back
-from app.modules.stores.public import get_store, list_stores
+from app.modules.stores.public import get_program, get_store, list_stores
+from app.modules.wallets.public import mark_changed
 from app.utils.id_generator import new_id
 
 FEATURE = "birthdays"
@@ -62,9 +76,9 @@ async def give_birthday_gift(
     if gift_id is None:
         return None
     for card in party.cards:
-        given = await give_gift(session, merchant_id, card.id, order=_order(settings, gift_id), now=now)
-        if isinstance(given, GiftGiven):
-            return await _keep(session, merchant_id, gift_id, given)
+        gift = await _put_on(session, party, card, settings, gift_id=gift_id, now=now)
+        if gift is not None:
+            return gift
     # A full card or a reward that is offered no more: the year stays free, and the next round asks again.
     await session.execute(
         delete(BirthdayGift).where(BirthdayGift.merchant_id == merchant_id, BirthdayGift.id == gift_id)
@@ -121,7 +135,9 @@ async def _claim(
         pass_id=party.cards[0].id,
         year=party.celebrated.year,
         celebrated_on=party.celebrated,
-        good_until=good_until(party.celebrated, settings.window),
+        good_until=good_until(party.celebrated, settings.window)
+        if settings.kind != "factor"
+        else counts_until(party.celebrated, settings.window),
         kind=settings.kind,
         reward_id=settings.reward_id if settings.kind == "reward" else None,
         given_at=now,
@@ -139,13 +155,72 @@ def _order(settings: BirthdaySettings, gift_id: UUID) -> GiftOrder:
     return GiftOrder(GIFT, key, reward_id=settings.reward_id)
 
 
-async def _keep(session: AsyncSession, merchant_id: UUID, gift_id: UUID, given: GiftGiven) -> BirthdayGift:
+async def _put_on(
+    session: AsyncSession,
+    party: Party,
+    card: PassObject,
+    settings: BirthdaySettings,
+    *,
+    gift_id: UUID,
+    now: datetime,
+) -> BirthdayGift | None:
+    """Put the gift on one of the cards; None where this one cannot hold it."""
+    merchant_id = card.merchant_id
+    program = await get_program(session, merchant_id, card.program_id)
+    counts_more = settings.factor > 1 and program.loyalty_type != "stamps"
     gift = await session.get_one(BirthdayGift, (merchant_id, gift_id))
-    gift.pass_id = given.pass_id
-    gift.amount = given.points or given.stamps
-    gift.title = given.reward_title or ""
+    if settings.kind != "factor":
+        given = await give_gift(session, merchant_id, card.id, order=_order(settings, gift_id), now=now)
+        if not isinstance(given, GiftGiven):
+            return None
+        gift.amount, gift.title = given.points or given.stamps, given.reward_title or ""
+    elif not counts_more:
+        return None
+    if counts_more:
+        gift.factor, gift.factor_until = settings.factor, counts_until(party.celebrated, settings.window)
+        await _note_days(session, card, days_trait(settings.factor, party.today, gift.factor_until), now=now)
+    gift.pass_id = card.id
     await session.flush()  # the telling job's row is written after this one
     return gift
+
+
+async def _note_days(
+    session: AsyncSession, card: PassObject, noted: Mapping[str, Any], *, now: datetime
+) -> None:
+    """Let the till know of the days in which this locked card's points count more; empty: of none."""
+    if set_trait(card, RULE, noted):
+        raise_revision(card, now=now)
+        await mark_changed(session, card.merchant_id, card.id)
+
+
+async def end_days(session: AsyncSession, merchant_id: UUID, gift_id: UUID, *, now: datetime) -> None:
+    """Forget the days in which points counted more once they are over by the clock of the card's store."""
+    gift = await session.get(BirthdayGift, (merchant_id, gift_id))
+    if gift is None or gift.factor_until is None:
+        return
+    card_id = await _card_now(session, merchant_id, gift.pass_id)
+    cards = await lock_cards(session, merchant_id, [card_id] if card_id else [])
+    gift = await lock_gift(session, merchant_id, gift_id)
+    zone = await zone_of(session, await get_merchant(session, merchant_id), cards[0] if cards else None)
+    today = now.astimezone(ZoneInfo(zone)).date()
+    if gift is None or gift.factor_until is None or today <= gift.factor_until:
+        return
+    # Joined cards may hold the days of another gift, which go on.
+    if cards and find_trait(cards[0], RULE).get("until") == gift.factor_until.isoformat():
+        await _note_days(session, cards[0], {}, now=now)
+    gift.factor_until = None
+
+
+async def on_merged(merged: CardMerged) -> None:
+    """Let the days of a card that is joined to another go on there, unless that one's end later."""
+    ids = [merged.source.pass_id, merged.target.pass_id]
+    cards = {card.id: card for card in await lock_cards(merged.session, merged.merchant_id, ids)}
+    source, target = (cards.get(one) for one in ids)
+    if source is None or target is None:
+        return
+    noted = find_trait(source, RULE)
+    if noted and noted["until"] > find_trait(target, RULE).get("until", ""):
+        await _note_days(merged.session, target, noted, now=merged.now)
 
 
 async def lock_gift(session: AsyncSession, merchant_id: UUID, gift_id: UUID) -> BirthdayGift | None:
@@ -219,8 +294,12 @@ async def _refuse_unfit(session: AsyncSession, merchant_id: UUID, settings: Birt
         wrong = {"kind": _("Please choose what you give.")}
     elif settings.kind == "reward" and settings.reward_id not in dict(offer.rewards):
         wrong = {"reward_id": _("Please choose a reward that is offered.")}
-    elif settings.kind != "reward" and settings.kind not in offer.kinds:
+    elif settings.kind in {"points", "stamps"} and settings.kind not in offer.kinds:
         wrong = {"kind": _("Your cards do not collect these.")}
+    elif settings.kind == "factor" and settings.factor <= 1:
+        wrong = {"factor": _("More than 1, or there is no gift.")}
+    elif settings.factor > 1 and "points" not in offer.kinds:
+        wrong = {"factor": _("Your cards do not collect points.")}
     if wrong:
         raise Invalid("birthdays", extra={"fields": wrong})
 

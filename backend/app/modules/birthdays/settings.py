@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
 from app.kernel.settings import ModuleSettings
-from app.modules.birthdays.rules import DAYS_AROUND_MAX, REDEEM_DAYS_MAX, Window
+from app.modules.birthdays.rules import DAYS_AROUND_MAX, FACTOR_MAX, REDEEM_DAYS_MAX, Window
 
 POINTS_MAX, STAMPS_MAX, KNOWN_DAYS_MAX = 100_000, 20, 365
 Choice = Annotated[UUID | None, BeforeValidator(lambda value: value or None)]
@@ -19,12 +20,19 @@ class BirthdaySettings(ModuleSettings):
 
     section: ClassVar[str] = "birthdays"
 
-    kind: Literal["points", "stamps", "reward"] | None = Field(
+    kind: Literal["points", "stamps", "reward", "factor"] | None = Field(
         default=None, description="What is given; nothing until it is chosen."
     )
     points: int = Field(default=50, ge=1, le=POINTS_MAX, description="How many points.")
     stamps: int = Field(default=1, ge=1, le=STAMPS_MAX, description="How many stamps.")
     reward_id: Choice = Field(default=None, description="Which reward.")
+    factor: Decimal = Field(
+        default=Decimal(1),
+        ge=1,
+        le=FACTOR_MAX,
+        decimal_places=2,
+        description="How often points of purchases count in these days; 1 is as always.",
+    )
     days_before: int = Field(
         default=0, ge=0, le=DAYS_AROUND_MAX, description="Days before the birthday from which on it is given."
     )

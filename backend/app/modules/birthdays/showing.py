@@ -15,7 +15,7 @@ from app.kernel.points import CardContext, PageContext, Panel, TillContext
 from app.modules.birthdays.models import BirthdayGift
 from app.modules.birthdays.queries import find_gift_on, list_gifts_of
 from app.modules.birthdays.service import zone_of
-from app.modules.birthdays.telling import day_text, gift_text, greeting, offer_text
+from app.modules.birthdays.telling import day_text, factor_text, gift_text, greeting, more_text, offer_text
 from app.modules.cards.public import PassObject
 from app.modules.merchants.public import get_merchant
 from app.modules.wallets.public import PassField
@@ -36,16 +36,15 @@ async def shown_gift(
     return (gift, today) if gift else None
 
 
-def drawn(gift: BirthdayGift) -> dict[str, Any]:
+def drawn(gift: BirthdayGift, *, today: date) -> dict[str, Any]:
     """Return what the blocks draw."""
-    is_reward = gift.kind == "reward" and gift.good_until is not None
     assert gift.good_until is not None
-    return {
-        "what": gift_text(gift),
-        "note": _("On us until %(day)s. Show this card at the till.", day=day_text(gift.good_until))
-        if is_reward
-        else _("Already on your card."),
-    }
+    note, more = _("Already on your card."), more_text(gift, today=today)
+    if gift.kind == "reward":
+        note = _("On us until %(day)s. Show this card at the till.", day=day_text(gift.good_until))
+    elif gift.kind == "factor":
+        note, more = _("On every purchase until %(day)s.", day=day_text(gift.good_until)), ""
+    return {"what": gift_text(gift), "note": note, "more": more}
 
 
 async def card_block(context: CardContext) -> list[Panel]:
@@ -54,7 +53,7 @@ async def card_block(context: CardContext) -> list[Panel]:
     if found is None:
         return []
     gift, today = found
-    return [Panel(greeting(gift, today=today), "birthdays/_card.html", drawn(gift), order=10)]
+    return [Panel(greeting(gift, today=today), "birthdays/_card.html", drawn(gift, today=today), order=10)]
 
 
 async def pass_fields(context: CardContext) -> list[PassField]:
@@ -62,11 +61,13 @@ async def pass_fields(context: CardContext) -> list[PassField]:
     found = await shown_gift(context.session, context.merchant_id, context.pass_id, now=context.now)
     if found is None:
         return []
-    gift, _today = found
+    gift, today = found
     fields = [PassField("birthday", _("Birthday gift"), gift_text(gift), place="auxiliary", order=45)]
     if gift.kind == "reward" and gift.good_until is not None:
         until = day_text(gift.good_until)
         fields.append(PassField("birthday_until", _("Gift good until"), until, place="back", order=46))
+    if more := more_text(gift, today=today):
+        fields.append(PassField("birthday_points", _("Birthday points"), more, place="back", order=47))
     return fields
 
 
@@ -75,19 +76,28 @@ async def till_panel(context: TillContext) -> list[Panel]:
     found = await shown_gift(context.session, context.merchant_id, context.pass_id, now=context.now)
     if found is None:
         return []
-    gift, _today = found
-    return [Panel(_("Birthday"), "birthdays/_till.html", {"what": offer_text(gift)}, order=15)]
+    gift, today = found
+    return [Panel(_("Birthday"), "birthdays/_till.html", {"what": offer_text(gift, today=today)}, order=15)]
 
 
 def state_text(gift: BirthdayGift, *, is_redeemed: bool) -> str:
     """Return what became of a gift."""
     if is_redeemed or gift.outcome == "redeemed":
         return _("Redeemed")
+    if gift.kind == "factor":
+        return _("Until %(day)s", day=day_text(gift.factor_until)) if gift.factor_until else _("Over")
     if gift.outcome == "lapsed":
         return _("Not redeemed in time")
     if gift.kind == "reward" and gift.good_until is not None:
         return _("Waits until %(day)s", day=day_text(gift.good_until))
     return _("On the card")
+
+
+def profile_parts(gift: BirthdayGift) -> list[str]:
+    """Return what was given, and how often points counted beside it."""
+    if gift.factor is None or gift.kind == "factor":
+        return [gift_text(gift)]
+    return [gift_text(gift), factor_text(gift.factor)]
 
 
 async def customer_panel(page: PageContext) -> list[Panel]:
@@ -100,7 +110,7 @@ async def customer_panel(page: PageContext) -> list[Panel]:
     zone = (await get_merchant(page.session, page.principal.merchant_id)).time_zone
     gifts = [
         {
-            "what": gift_text(gift),
+            "what": " · ".join(profile_parts(gift)),
             "day": current().format_date(gift.given_at, zone=zone),
             "state": state_text(gift, is_redeemed=redeemed),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -39,8 +40,22 @@ ASK_AGAIN = timedelta(days=1)
 
 
 def gift_text(gift: BirthdayGift) -> str:
-    """Return what was given, in words: "50 points", "2 stamps" or the reward's name."""
+    """Return what was given, in words: "50 points", "2 stamps", "2 × points" or the reward's name."""
+    if gift.kind == "factor":
+        return factor_text(gift.factor or Decimal(1))
     return amount_text(gift.kind, gift.amount, gift.title)
+
+
+def factor_text(factor: Decimal) -> str:
+    """Return how often points count: "2 × points"."""
+    return _("%(factor)s × points", factor=current().format_number(factor.normalize()))
+
+
+def more_text(gift: BirthdayGift, *, today: date) -> str:
+    """Return until when points count how often: "2 × points until 27 May 2026"; nothing where they do not."""
+    if gift.factor is None or gift.factor_until is None or today > gift.factor_until:
+        return ""
+    return _("%(times)s until %(day)s", times=factor_text(gift.factor), day=day_text(gift.factor_until))
 
 
 def amount_text(kind: str, amount: int, title: str) -> str:
@@ -58,11 +73,16 @@ def day_text(day: date) -> str:
     return current().format_date(day, style="long")
 
 
-def offer_text(gift: BirthdayGift) -> str:
-    """Return the gift with what matters of it: "A coffee, until 3 June 2026"."""
+def offer_text(gift: BirthdayGift, *, today: date) -> str:
+    """Return the gift with what matters of it: "A coffee, until 3 June 2026", and points that count more."""
+    more = more_text(gift, today=today)
+    if gift.kind == "factor":
+        return more or gift_text(gift)
     if gift.kind != "reward" or gift.good_until is None:
-        return _("%(gift)s, already on your card", gift=gift_text(gift))
-    return _("%(gift)s, until %(day)s", gift=gift.title, day=day_text(gift.good_until))
+        offer = _("%(gift)s, already on your card", gift=gift_text(gift))
+    else:
+        offer = _("%(gift)s, until %(day)s", gift=gift.title, day=day_text(gift.good_until))
+    return _("%(gift)s, and %(more)s", gift=offer, more=more) if more else offer
 
 
 def greeting(gift: BirthdayGift, *, today: date) -> str:
@@ -126,7 +146,7 @@ async def _write(
 ) -> _Letter:
     """Return the words: the shop's own for birthdays on the day, or ours; with the gift beneath."""
     facts = {"name": customer.name or "", "shop": merchant.name}
-    offer = offer_text(gift)
+    offer = offer_text(gift, today=today)
     if gift.celebrated_on is not None and today == gift.celebrated_on:
         own = await find_own_words(WordingAsk(session, merchant.id, KIND, customer.locale, facts))
         words = own or _our_words(facts)

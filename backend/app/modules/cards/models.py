@@ -57,7 +57,7 @@ class PassObject(TenantRow, Base):
     known_stores: Mapped[list[UUID]] = mapped_column(
         ARRAY(Uuid(as_uuid=True)), server_default="{}", info=NONE
     )
-    traits: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=NONE)
+    traits: Mapped[dict[str, Any]] = mapped_column(server_default="{}", info=PSEUDONYM)
     revision: Mapped[int] = mapped_column(server_default="1", info=NONE)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), info=NONE)
     update_tag: Mapped[int] = mapped_column(server_default="0", info=NONE)
