@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from app.commands.errors import run_with_sentences
+from app.commands.operating_cli import add_commands
 
 app = typer.Typer(
     name="stempel",
@@ -39,12 +40,15 @@ def demo(
 
 
 @app.command()
-def serve(listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
-    """Run the web process (settings: docs/settings.md)."""
+def serve(
+    listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run the web processes (settings: docs/settings.md); SIGHUP replaces them one by one."""
     from app.commands.serve import serve as run
     from app.config import Settings
 
-    run(Settings(), listen_fd=listen_fd)
+    run(Settings(), listen_fd=listen_fd, ready_fd=ready_fd)
 
 
 @app.command()
@@ -66,6 +70,44 @@ def migrate() -> None:
     with open_database(Settings()) as ready:
         run(ready)
     typer.echo("The database is up to date.")
+
+
+@app.command()
+def backup(
+    to: Annotated[Path | None, typer.Option(help="Folder; without it STEMPEL_BACKUP_DIR.")] = None,
+    keep: Annotated[int | None, typer.Option(min=0, help="Keep the newest so many; 0: all.")] = None,
+    verify: Annotated[Path | None, typer.Option(help="Read this backup to its end instead.")] = None,
+    key: Annotated[Path | None, typer.Option(help="File of the secret key, to verify with.")] = None,
+    new_key: Annotated[Path | None, typer.Option(help="Make a key pair: the secret key goes here.")] = None,
+) -> None:
+    """Write everything into one encrypted file, while the shops go on (docs/backup.md)."""
+    from app.commands import backup as commands
+    from app.config import Settings
+
+    given = {"backup_dir": to and to.absolute(), "backup_keep": keep}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    with commands.speaker() as speaker:
+        if new_key is not None:
+            commands.make_key(new_key, speaker)
+        elif verify is not None:
+            commands.verify(settings, verify, speaker, key_file=key)
+        else:
+            commands.backup(settings, speaker)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup.")],
+    key: Annotated[Path | None, typer.Option(help="File of the secret key.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
+) -> None:
+    """Put a backup back into an empty database and an empty data folder (docs/backup.md)."""
+    from app.commands import backup as commands
+    from app.config import Settings
+
+    settings = Settings() if data_dir is None else Settings(data_dir=data_dir.absolute())
+    with commands.speaker() as speaker:
+        commands.restore_backup(settings, file, speaker, key_file=key)
 
 
 @app.command()
@@ -172,6 +214,9 @@ def modules(
         print_hooks()
     else:
         print_modules()
+
+
+add_commands(app)
 
 
 def main() -> None:

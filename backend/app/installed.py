@@ -17,6 +17,7 @@ from app.modules.fraud.module import MODULE as FRAUD
 from app.modules.merchants.module import MODULE as MERCHANTS
 from app.modules.messaging.module import MODULE as MESSAGING
 from app.modules.nudges.module import MODULE as NUDGES
+from app.modules.operators.module import MODULE as OPERATORS
 from app.modules.points.module import MODULE as POINTS
 from app.modules.portal.module import MODULE as PORTAL
 from app.modules.privacy.module import MODULE as PRIVACY
@@ -63,4 +64,5 @@ INSTALLED: tuple[Module, ...] = (
     DASHBOARD,
     PORTAL,
     TILL,
+    OPERATORS,
 )

@@ -20,9 +20,12 @@ APP_GRANTS: Mapping[str, str] = {
     "credit_entry": APPEND_ONLY,
     "consent_record": APPEND_ONLY,
     "audit_entry": APPEND_ONLY,
+    "operator_entry": APPEND_ONLY,
     "visit": "SELECT, INSERT, UPDATE (voided_at, voided_by, void_reason)",
     "lookup": "SELECT, INSERT, DELETE",
     "key_check": APPEND_ONLY,
+    # Written by ./stempel backup with the owner's login.
+    "backup_run": "SELECT",
 }
 
 # The few reads and sweeps across tenants, each with its reason in docs/architecture.md; nothing else is open.

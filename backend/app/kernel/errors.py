@@ -20,6 +20,7 @@ class ErrorCode:
 CODES: dict[str, ErrorCode] = {
     "unauthenticated": ErrorCode(401, msg("Please sign in first.")),
     "sign_in_failed": ErrorCode(401, msg("That e-mail and password do not match.")),
+    "operator_refused": ErrorCode(401, msg("Name, password and code do not belong together.")),
     "totp_required": ErrorCode(401, msg("Please give the one-time code of this account, too.")),
     "code_wrong": ErrorCode(403, msg("That code is not right, or was used before. Wait for the next one.")),
     "passkey_refused": ErrorCode(403, msg("This passkey does not open this account. Please try again.")),

@@ -27,6 +27,20 @@ CREATE TABLE apple_health (
 	CONSTRAINT pk_apple_health PRIMARY KEY (name)
 );;
 
+CREATE TABLE backup_run (
+	id UUID NOT NULL, 
+	started_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	finished_at TIMESTAMP WITH TIME ZONE, 
+	verified_at TIMESTAMP WITH TIME ZONE, 
+	file TEXT NOT NULL, 
+	size_bytes BIGINT DEFAULT '0' NOT NULL, 
+	row_count BIGINT DEFAULT '0' NOT NULL, 
+	refused TEXT, 
+	CONSTRAINT pk_backup_run PRIMARY KEY (id)
+);;
+
+CREATE INDEX ix_backup_run_started_at ON backup_run (started_at);;
+
 CREATE TABLE card_refresh (
 	merchant_id UUID NOT NULL, 
 	pass_id UUID NOT NULL, 
@@ -118,6 +132,47 @@ CREATE TABLE merchant (
 	owner_name TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_merchant PRIMARY KEY (id)
 );;
+
+CREATE TABLE operator (
+	id UUID NOT NULL, 
+	name TEXT NOT NULL, 
+	password_hash TEXT NOT NULL, 
+	sealed_secret BYTEA NOT NULL, 
+	last_step BIGINT, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	confirmed_at TIMESTAMP WITH TIME ZONE, 
+	last_signed_in_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_operator PRIMARY KEY (id)
+);;
+
+CREATE UNIQUE INDEX uq_operator_name ON operator (name);;
+
+CREATE TABLE operator_entry (
+	id UUID NOT NULL, 
+	operator_name TEXT NOT NULL, 
+	action TEXT NOT NULL, 
+	facts JSONB DEFAULT '{}' NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_operator_entry PRIMARY KEY (id)
+);;
+
+CREATE INDEX ix_operator_entry_at_id ON operator_entry (at, id);;
+
+CREATE TABLE operator_session (
+	id UUID NOT NULL, 
+	operator_id UUID NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	browser TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	revoked_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_operator_session PRIMARY KEY (id)
+);;
+
+CREATE INDEX ix_operator_session_expires_at ON operator_session (expires_at);;
+
+CREATE INDEX ix_operator_session_operator_id ON operator_session (operator_id);;
 
 CREATE TABLE outbox_message (
 	customer_id UUID, 
@@ -1461,6 +1516,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON apple_health TO stempel_app;;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON apple_health TO stempel_system;;
 
+GRANT SELECT ON backup_run TO stempel_app;;
+
+GRANT SELECT ON backup_run TO stempel_system;;
+
 ALTER TABLE card_refresh ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE card_refresh FORCE ROW LEVEL SECURITY;;
@@ -1550,6 +1609,18 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON merchant TO stempel_app;;
 CREATE POLICY system_select ON merchant FOR SELECT TO stempel_system USING (true);;
 
 GRANT SELECT ON merchant TO stempel_system;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON operator TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON operator TO stempel_system;;
+
+GRANT SELECT, INSERT ON operator_entry TO stempel_app;;
+
+GRANT SELECT, INSERT ON operator_entry TO stempel_system;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON operator_session TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON operator_session TO stempel_system;;
 
 ALTER TABLE outbox_message ENABLE ROW LEVEL SECURITY;;
 

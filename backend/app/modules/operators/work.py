@@ -1,0 +1,105 @@
+"""Given-up work: listed by page, queued again, dropped; each change leaves an entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import Database, system_scope
+from app.kernel.adapters import resources_of
+from app.kernel.i18n import current, ngettext
+from app.kernel.i18n import gettext as _
+from app.kernel.jobs import (
+    DeadJob,
+    drop_dead_job,
+    drop_dead_jobs,
+    list_dead_jobs,
+    retry_dead_job,
+    retry_dead_jobs,
+)
+from app.modules.operators.journal import record_entry
+from app.modules.operators.signing_in.service import OperatorRef
+
+DEAD_PAGE_SIZE = 50
+JOB_NUMBER_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class DeadPage:
+    """Some given-up jobs, the newest first. next_before: 0 where there are no more."""
+
+    jobs: list[DeadJob]
+    next_before: int
+
+
+async def dead_page(session: AsyncSession, *, kind: str, before: int) -> DeadPage:
+    """Return a page of given-up jobs (system scope)."""
+    before = before if 0 < before <= JOB_NUMBER_MAX else 0
+    found = await list_dead_jobs(session, limit=DEAD_PAGE_SIZE + 1, name=kind, before=before)
+    shown = found[:DEAD_PAGE_SIZE]
+    return DeadPage(shown, shown[-1].id if len(found) > DEAD_PAGE_SIZE else 0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which given-up jobs are meant: one by its number, or all of a kind, or all there are."""
+
+    job_id: int | None = None
+    kind: str = ""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """Return what an entry says of it."""
+        if self.job_id is not None:
+            return {"job": self.job_id}
+        return {"kind": self.kind} if self.kind else {}
+
+
+async def retry_work(
+    session: AsyncSession, operator: OperatorRef, choice: Choice | None, *, now: datetime
+) -> int:
+    """Queue the chosen jobs again; returns how many there were. None: what was typed chooses nothing."""
+    if choice is None or not _is_possible(choice):
+        return 0
+    async with system_scope(resources_of(session).get(Database)) as system:
+        if choice.job_id is not None:
+            done = int(await retry_dead_job(system, choice.job_id))
+        else:
+            done = await retry_dead_jobs(system, name=choice.kind)
+    if done:
+        facts = {**choice.facts, "jobs": done}
+        record_entry(session, operator.name, action="jobs.retried", facts=facts, now=now)
+    return done
+
+
+async def drop_work(
+    session: AsyncSession, operator: OperatorRef, choice: Choice | None, *, now: datetime
+) -> int:
+    """Drop the chosen jobs for good; returns how many there were. None: what was typed chooses nothing."""
+    if choice is None or not _is_possible(choice):
+        return 0
+    async with system_scope(resources_of(session).get(Database)) as system:
+        if choice.job_id is not None:
+            done = int(await drop_dead_job(system, choice.job_id))
+        else:
+            done = await drop_dead_jobs(system, name=choice.kind)
+    if done:
+        facts = {**choice.facts, "jobs": done}
+        record_entry(session, operator.name, action="jobs.dropped", facts=facts, now=now)
+    return done
+
+
+def _is_possible(choice: Choice) -> bool:
+    return choice.job_id is None or 0 < choice.job_id <= JOB_NUMBER_MAX
+
+
+def changed_text(how: str, jobs: int) -> str:
+    """Return what to say after a change; how: retried or dropped."""
+    if jobs == 0:
+        return _("There was nothing to do any more.")
+    number = current().format_number(jobs)
+    if how == "retried":
+        return ngettext("%(num)s job is queued again.", "%(num)s jobs are queued again.", jobs, num=number)
+    return ngettext("%(num)s job was dropped.", "%(num)s jobs were dropped.", jobs, num=number)
