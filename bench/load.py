@@ -11,7 +11,7 @@ from collections import Counter
 ANSWER_SECONDS_MAX = 60
 
 
-async def one_connection(job: dict, place: int, requests: list[bytes], begun: float, out: dict) -> None:
+async def one_connection(job: dict, requests: list[bytes], *, place: int, begun: float, out: dict) -> None:
     """Send requests one after the other on one kept-alive connection until the time is over.
 
     At a given rate each has its moment, and its time counts from there: a late answer makes the next one late too.
@@ -48,7 +48,9 @@ async def main() -> None:
     made = [build(job, card, number) for number, card in enumerate(job["cards"])]
     begun = time.perf_counter()
     async with asyncio.timeout(job["seconds"] + ANSWER_SECONDS_MAX):
-        await asyncio.gather(*(one_connection(job, i, made[i::clients], begun, out) for i in range(clients)))
+        await asyncio.gather(
+            *(one_connection(job, made[i::clients], place=i, begun=begun, out=out) for i in range(clients))
+        )
     spent = time.perf_counter() - begun
     times = sorted(out["times"])
     granted = sum(count for status, count in out["status"].items() if status < 300)

@@ -22,6 +22,7 @@ from filling import quick_owner
 from findings import Figure, Finding
 from limit import limit_function, run_pgbench
 from serving import (
+    Pace,
     Shop,
     cpu_seconds,
     free_port,
@@ -90,17 +91,17 @@ def measure(  # noqa: PLR0913 - what a run is made of
 ) -> list[float]:
     """Take turns; return the ratios."""
     port = int(environment["STEMPEL_PORT"])
-    ratios, ours, limits, cpu, database = [], [], [], [], []
+    ratios, ours, limits, cpu, database, bare_cpu = [], [], [], [], [], []
     with running_web(environment) as web:
-        cards = shuffled(shop, 0)
-        send_stamps(shop, port, cards, seconds=1, run="warm", clients=options.clients)
+        send_stamps(shop, port, cards=shuffled(shop, 0), pace=Pace(1, options.clients), run="warm")
         for number in range(options.rounds):
             url = os.environ["STEMPEL_DATABASE_URL"]
+            bare = cpu_seconds(server.pid or 0)
             limits.append(run_pgbench(script, url, clients=options.clients, seconds=options.seconds))
+            bare_cpu.append((cpu_seconds(server.pid or 0) - bare) / (limits[-1] * options.seconds) * 1000)
             before = cpu_seconds(web.pid), cpu_seconds(server.pid or 0)
-            answers = send_stamps(
-                shop, port, shuffled(shop, number), seconds=options.seconds, run=f"{number}", clients=options.clients
-            )  # fmt: skip
+            pace = Pace(options.seconds, options.clients)
+            answers = send_stamps(shop, port, cards=shuffled(shop, number), pace=pace, run=f"{number}")
             cpu.append((cpu_seconds(web.pid) - before[0]) / answers.answers * 1000)
             database.append((cpu_seconds(server.pid or 0) - before[1]) / answers.answers * 1000)
             ours.append(answers.rate)
@@ -111,14 +112,14 @@ def measure(  # noqa: PLR0913 - what a run is made of
                 flush=True,
             )
         half = statistics.median(ours) / 2
-        calm = send_stamps(
-            shop, port, shuffled(shop, 99), seconds=options.seconds, run="half", clients=options.clients, rate=half
-        )  # fmt: skip
+        pace = Pace(options.seconds, options.clients, rate=half)
+        calm = send_stamps(shop, port, cards=shuffled(shop, 99), pace=pace, run="half")
     figures = [
         Figure("stamps against pgbench", ratios, goal=GOAL, digits=3),
         Figure("99 of 100 answers at half load within", [calm.p99_ms], "ms", HALF_LOAD_MS, at_most=True, digits=0),
         Figure("CPU of the web process a stamp", cpu, "ms"),
         Figure("CPU of PostgreSQL a stamp", database, "ms"),
+        Figure("CPU of PostgreSQL a call of pgbench's function", bare_cpu, "ms"),
         Figure("stamps a second", ours, digits=0),
         Figure("pgbench a second", limits, digits=0),
     ]  # fmt: skip
