@@ -12,10 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.points import CardContext, PageContext, Panel, TillContext
-from app.modules.birthdays.models import BirthdayGift
 from app.modules.birthdays.queries import find_gift_on, list_gifts_of
 from app.modules.birthdays.service import zone_of
-from app.modules.birthdays.telling import day_text, factor_text, gift_text, greeting, more_text, offer_text
+from app.modules.birthdays.telling import (
+    GiftView,
+    day_text,
+    factor_text,
+    gift_text,
+    greeting,
+    more_text,
+    offer_text,
+    view_gift,
+)
 from app.modules.cards.public import PassObject
 from app.modules.merchants.public import get_merchant
 from app.modules.wallets.public import PassField
@@ -25,7 +33,7 @@ GIFTS_SHOWN = 5
 
 async def shown_gift(
     session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime
-) -> tuple[BirthdayGift, date] | None:
+) -> tuple[GiftView, date] | None:
     """Return the gift that a card shows now, with the day it is at its store; None without one."""
     merchant = await get_merchant(session, merchant_id)
     card = await session.get(PassObject, (merchant_id, pass_id))
@@ -33,10 +41,10 @@ async def shown_gift(
         return None
     today = now.astimezone(ZoneInfo(await zone_of(session, merchant, card))).date()
     gift = await find_gift_on(session, merchant_id, pass_id, today=today)
-    return (gift, today) if gift else None
+    return (await view_gift(session, gift), today) if gift else None
 
 
-def drawn(gift: BirthdayGift, *, today: date) -> dict[str, Any]:
+def drawn(gift: GiftView, *, today: date) -> dict[str, Any]:
     """Return what the blocks draw."""
     assert gift.good_until is not None
     note, more = _("Already on your card."), more_text(gift, today=today)
@@ -80,20 +88,20 @@ async def till_panel(context: TillContext) -> list[Panel]:
     return [Panel(_("Birthday"), "birthdays/_till.html", {"what": offer_text(gift, today=today)}, order=15)]
 
 
-def state_text(gift: BirthdayGift, *, is_redeemed: bool) -> str:
+def state_text(gift: GiftView, outcome: str | None, *, is_redeemed: bool) -> str:
     """Return what became of a gift."""
-    if is_redeemed or gift.outcome == "redeemed":
+    if is_redeemed or outcome == "redeemed":
         return _("Redeemed")
     if gift.kind == "factor":
         return _("Until %(day)s", day=day_text(gift.factor_until)) if gift.factor_until else _("Over")
-    if gift.outcome == "lapsed":
+    if outcome == "lapsed":
         return _("Not redeemed in time")
     if gift.kind == "reward" and gift.good_until is not None:
         return _("Waits until %(day)s", day=day_text(gift.good_until))
     return _("On the card")
 
 
-def profile_parts(gift: BirthdayGift) -> list[str]:
+def profile_parts(gift: GiftView) -> list[str]:
     """Return what was given, and how often points counted beside it."""
     if gift.factor is None or gift.kind == "factor":
         return [gift_text(gift)]
@@ -108,12 +116,14 @@ async def customer_panel(page: PageContext) -> list[Panel]:
     if not rows:
         return []
     zone = (await get_merchant(page.session, page.principal.merchant_id)).time_zone
-    gifts = [
-        {
-            "what": " · ".join(profile_parts(gift)),
-            "day": current().format_date(gift.given_at, zone=zone),
-            "state": state_text(gift, is_redeemed=redeemed),
-        }
-        for gift, redeemed in reversed(rows[-GIFTS_SHOWN:])
-    ]
+    gifts = []
+    for row, redeemed in reversed(rows[-GIFTS_SHOWN:]):
+        gift = await view_gift(page.session, row)
+        gifts.append(
+            {
+                "what": " · ".join(profile_parts(gift)),
+                "day": current().format_date(row.given_at, zone=zone),
+                "state": state_text(gift, row.outcome, is_redeemed=redeemed),
+            }
+        )
     return [Panel(_("Birthday gifts"), "birthdays/_customer.html", {"gifts": gifts}, order=25)]

@@ -31,6 +31,7 @@ from app.modules.messaging.public import (
     quiet_until,
     take_slot,
 )
+from app.modules.rewards.public import Reward, title_in
 from app.modules.wallets.public import send_wallet_message
 from app.utils.security import Keyring
 
@@ -39,7 +40,34 @@ KIND = "birthday"
 ASK_AGAIN = timedelta(days=1)
 
 
-def gift_text(gift: BirthdayGift) -> str:
+@dataclass(frozen=True, slots=True)
+class GiftView:
+    """A gift as it is told of. title: of a reward, as the reader calls it."""
+
+    kind: str
+    amount: int
+    title: str
+    celebrated_on: date | None
+    good_until: date | None
+    factor: Decimal | None
+    factor_until: date | None
+
+
+async def view_gift(session: AsyncSession, gift: BirthdayGift) -> GiftView:
+    """Return a gift in the reader's language; a reward that is gone has the name it had."""
+    reward = await session.get(Reward, (gift.merchant_id, gift.reward_id)) if gift.reward_id else None
+    return GiftView(
+        gift.kind,
+        gift.amount,
+        title_in(reward, current().language) if reward else gift.title,
+        gift.celebrated_on,
+        gift.good_until,
+        gift.factor,
+        gift.factor_until,
+    )
+
+
+def gift_text(gift: GiftView) -> str:
     """Return what was given, in words: "50 points", "2 stamps", "2 × points" or the reward's name."""
     if gift.kind == "factor":
         return factor_text(gift.factor or Decimal(1))
@@ -51,7 +79,7 @@ def factor_text(factor: Decimal) -> str:
     return _("%(factor)s × points", factor=current().format_number(factor.normalize()))
 
 
-def more_text(gift: BirthdayGift, *, today: date) -> str:
+def more_text(gift: GiftView, *, today: date) -> str:
     """Return until when points count how often: "2 × points until 27 May 2026"; nothing where they do not."""
     if gift.factor is None or gift.factor_until is None or today > gift.factor_until:
         return ""
@@ -73,7 +101,7 @@ def day_text(day: date) -> str:
     return current().format_date(day, style="long")
 
 
-def offer_text(gift: BirthdayGift, *, today: date) -> str:
+def offer_text(gift: GiftView, *, today: date) -> str:
     """Return the gift with what matters of it: "A coffee, until 3 June 2026", and points that count more."""
     more = more_text(gift, today=today)
     if gift.kind == "factor":
@@ -85,7 +113,7 @@ def offer_text(gift: BirthdayGift, *, today: date) -> str:
     return _("%(gift)s, and %(more)s", gift=offer, more=more) if more else offer
 
 
-def greeting(gift: BirthdayGift, *, today: date) -> str:
+def greeting(gift: GiftView, *, today: date) -> str:
     """Return how the gift is headed; before the day nobody is congratulated, which some hold to bring bad luck."""
     if gift.celebrated_on is None or today < gift.celebrated_on:
         return _("A gift for your birthday")
@@ -122,7 +150,8 @@ async def tell_of_gift(
         return now + ASK_AGAIN
     gift.told_at = now
     with use_language(customer.locale):
-        letter = await _write(session, merchant, customer, gift, today=today)
+        shown = await view_gift(session, gift)
+        letter = await _write(session, merchant, customer, shown, today=today)
         await _send(session, customer, letter, card=card, gift=gift, now=now)
     return None
 
@@ -140,7 +169,7 @@ async def _write(
     session: AsyncSession,
     merchant: MerchantView,
     customer: CustomerView,
-    gift: BirthdayGift,
+    gift: GiftView,
     *,
     today: date,
 ) -> _Letter:

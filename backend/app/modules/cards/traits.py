@@ -25,8 +25,8 @@ def find_trait(card: PassObject, feature: str) -> Mapping[str, Any]:
 def set_trait(card: PassObject, feature: str, values: Mapping[str, Any]) -> bool:
     """Note on the locked card what the feature's rule must know; empty values take the note away.
 
-    values: JSON-ready; nothing that says who it is, and nothing longer than the rule needs it. Returns whether anything changed; the caller raises the revision
-    and marks the card where that is to be seen.
+    values: JSON-ready; nothing that says who it is, and for no longer than the rule needs it. Returns whether anything
+    changed; the caller raises the revision and marks the card where that is to be seen.
     """
     assert len(json.dumps(dict(values))) <= TRAIT_LENGTH_MAX
     if find_trait(card, feature) == values:

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.audit import record_audit
 from app.kernel.errors import Invalid, NotFound
+from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.settings import save_settings
 from app.modules.referrals.jobs import enqueue_look
 from app.modules.referrals.models import Referral
 from app.modules.referrals.settings import ReferralSettings
-from app.modules.rewards.public import Reward
+from app.modules.rewards.public import Reward, title_in
 
 
 async def change_settings(
@@ -40,13 +41,13 @@ async def change_settings(
 
 
 async def offered_rewards(session: AsyncSession, merchant_id: UUID) -> dict[UUID, str]:
-    """Return the titles of the merchant's rewards that can be given, by id."""
-    rows = await session.execute(
-        select(Reward.id, Reward.title)
+    """Return the merchant's rewards that can be given, by id: their titles as the reader calls them."""
+    rows = await session.scalars(
+        select(Reward)
         .where(Reward.merchant_id == merchant_id, Reward.active.is_(True))
         .order_by(Reward.title, Reward.id)
     )
-    return {row.id: row.title for row in rows}
+    return {row.id: title_in(row, current().language) for row in rows}
 
 
 async def approve(session: AsyncSession, principal: Principal, referral_id: UUID, *, now: datetime) -> bool:
