@@ -2,7 +2,8 @@
 
     python -m tests.faults --long --state FOLDER [--web 200] [--worker 200] [--database 20] [--seed 1]
 
-Interrupted, it goes on with the next batch: FOLDER/batches.jsonl holds what is done. docs/faults.md says how to read it.
+Interrupted, it goes on with the next batch: FOLDER/batches.jsonl holds what is done. docs/faults.md says how to
+read it.
 """
 
 from __future__ import annotations
