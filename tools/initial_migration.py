@@ -17,6 +17,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable  # noqa: E402 - the path 
 import app.db.keycheck  # noqa: E402 - the kernel's own tables
 import app.db.lookup  # noqa: E402 - the kernel's own tables
 import app.kernel.audit  # noqa: E402 - the kernel's own tables
+import app.kernel.backups  # noqa: E402 - the kernel's own tables
 import app.kernel.idempotency  # noqa: E402 - the kernel's own tables
 import app.kernel.settings  # noqa: E402 - the kernel's own tables
 from app.db.base import Base  # noqa: E402 - the path comes first

@@ -61,6 +61,21 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = Field(
         default=None, description="Folder of the key files; default: data_dir/secrets."
     )
+    backup_dir: Path | None = Field(
+        default=None, description="Folder that ./stempel backup writes to; default: data_dir/backups."
+    )
+    backup_keep: int = Field(
+        14, ge=0, le=10_000, description="Backups kept in that folder, the newest ones; 0: all."
+    )
+    backup_passphrase: str = Field(
+        "", repr=False, description="Encrypts and opens backups; better in a file, see below."
+    )
+    backup_passphrase_file: Path | None = Field(
+        default=None, description="File whose first line is the passphrase of the backups."
+    )
+    backup_recipient: str = Field(
+        "", description="Public key for backups (./stempel backup --new-key): this machine cannot open them."
+    )
     demo: bool = Field(
         default=False, description="Demo mode: mailbox page, stand-ins, demo shops; no real data."
     )
@@ -197,3 +212,8 @@ class Settings(BaseSettings):
     def keys_dir(self) -> Path:
         """Return the folder of the key files (0700)."""
         return self.secrets_dir or self.data_dir / "secrets"
+
+    @property
+    def backup_folder(self) -> Path:
+        """Return the folder of the backups (0700)."""
+        return self.backup_dir or self.data_dir / "backups"

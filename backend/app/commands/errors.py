@@ -19,11 +19,14 @@ class StopRequested(BaseException):
 
 def describe(error: BaseException) -> str:
     """Return the sentence for an error."""
+    from app.backup.refusals import BackupRefused
     from app.db.embedded import EmbeddedPostgresError
     from app.db.keycheck import ForeignKeys
+    from app.db.migrate import MigrationBusy
     from app.db.session import UnsafeDatabase
 
-    if isinstance(error, CommandError | EmbeddedPostgresError | ForeignKeys | UnsafeDatabase):
+    own = CommandError | EmbeddedPostgresError | ForeignKeys | UnsafeDatabase | BackupRefused | MigrationBusy
+    if isinstance(error, own):
         return str(error)
     if isinstance(error, ValidationError):
         return "A setting is not usable. " + "; ".join(_setting_sentence(part) for part in error.errors())
