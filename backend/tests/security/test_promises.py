@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
+from _pytest.mark.expression import Expression
 
 from tools.lint.sources import BACKEND, ROOT
 
@@ -30,6 +32,55 @@ def strangers(page: str) -> list[str]:
     return sorted({*tests, *(place for place in PLACE.findall(page) if not (BACKEND / place).exists())})
 
 
+def unselected(page: str) -> list[str]:
+    """Return the tests named in rows whose command would not run them: another place, or a -k that passes them by."""
+    homes: dict[str, set[str]] = {}
+    for folder in ("app", "tests"):
+        for path in (BACKEND / folder).rglob("test_*.py"):
+            for name in re.findall(r"def (test_\w+)", path.read_text()):
+                homes.setdefault(name, set()).add(str(path.relative_to(BACKEND)))
+    found, commands = [], [""]
+    for row in rows_of(page):
+        # "the same" runs the commands of the row above.
+        commands = [command[3:-1] for command in WANTED.findall(row)] or commands
+        found += [
+            name
+            for name in TEST.findall(row)
+            if not any(selects(command, home, name) for command in commands for home in homes.get(name, ()))
+        ]
+    return found
+
+
+def selects(command: str, home: str, name: str) -> bool:
+    """Tell whether pytest with these arguments runs a test; home: its file, from backend/."""
+    words = shlex.split(command)
+    chosen = words.pop(words.index("-k") + 1) if "-k" in words else ""
+    if not any(home.startswith(place) for place in words if place != "-k"):
+        return False
+    names = [part.lower() for part in (*home.split("/")[1:], name)]
+    return not chosen or Expression.compile(chosen).evaluate(
+        lambda word: any(word.lower() in n for n in names)
+    )
+
+
+def rows_of(page: str) -> list[str]:
+    """Return the rows of the page's tables."""
+    return [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+
+
+def test_every_command_runs_the_tests_of_its_row() -> None:
+    """Who copies the command of a row runs what the row names."""
+    assert unselected(PAGE) == []
+
+
+@pytest.mark.parametrize("command", ["T app/modules/fraud", "T tests/security -k nothing_like_it"])
+def test_control_a_command_that_passes_its_test_by_is_found(command: str) -> None:
+    """A command of another place, or with another choice, is named with the test that it leaves out."""
+    row = f"\n| a promise | `test_every_test_and_place_exists` | `{command}` | |"
+
+    assert unselected(PAGE + row) == ["test_every_test_and_place_exists"]
+
+
 def test_every_test_and_place_exists() -> None:
     """Each name in the document leads somewhere."""
     assert len(TEST.findall(PAGE)) > 40
@@ -44,7 +95,6 @@ def test_control_a_dead_reference_is_found(name: str) -> None:
 
 def test_every_row_has_a_command() -> None:
     """A promise without the command that shows it is a wish; "the same" points to the row above."""
-    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
-    without = [row for row in rows if not WANTED.search(row) and "the same" not in row]
+    without = [row for row in rows_of(PAGE) if not WANTED.search(row) and "the same" not in row]
 
     assert without == []

@@ -75,6 +75,14 @@ async def hold_sign_in(session: AsyncSession, member: MemberView) -> bool:
     return stored is not None and same(stored, member.password_hash)
 
 
+async def lock_sign_in(session: AsyncSession, merchant_id: UUID, member_id: UUID) -> None:
+    """Lock where a member's sign-in may stand: the merchant row, then their own, as a change of owner does."""
+    merchant = select(Merchant.id).where(Merchant.id == merchant_id)
+    member = select(Member.id).where(Member.merchant_id == merchant_id, Member.id == member_id)
+    for row in (merchant, member):
+        await session.execute(row.with_for_update(key_share=True))
+
+
 async def get_owner(session: AsyncSession, merchant_id: UUID) -> MemberView:
     """Return the owner of the bound tenant; raises NotFound."""
     merchant = (

@@ -79,10 +79,10 @@ async def change_password(
     hashed = await hash_new_password(new, about=(member.merchant_name, member.email, member.name))
     if isinstance(hashed, Refusal):
         return hashed
-    await use_links(session, member.merchant_id, member_id=member.id, now=now)
     # An alarm or a reset may have closed the old password since it was confirmed: theirs holds.
     if not await hold_sign_in(session, member):
         return Refusal("password_wrong")
+    await use_links(session, member.merchant_id, member_id=member.id, now=now)
     await store_sign_in(session, member, password_hash=hashed)
     await revoke_sessions(session, principal, keep=principal.extra["session_id"], now=now)
     await _tell(session, principal, "password.changed", now=now)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import set_tenant
+from app.modules.accounts.members import lock_sign_in
 from app.modules.accounts.models import MemberLink
 from app.modules.accounts.rules import split_token
 from app.utils.id_generator import new_id
@@ -49,22 +50,26 @@ async def make_link(session: AsyncSession, wish: LinkWish, *, now: datetime) -> 
 
 
 async def lock_link(session: AsyncSession, kind: str, *, token: str, now: datetime) -> MemberLink | None:
-    """Return the usable link of a token, locked, and bind its tenant; None for everything else."""
+    """Return the usable link of a token, locked, and bind its tenant; None for everything else.
+
+    Whose link it is gets locked first, as wherever a sign-in changes and ends links: two links of one member, used at
+    once, would else hold one each and wait for the other's.
+    """
     merchant_id, rest = split_token(token)
     link_id, secret = split_token(rest)
     if merchant_id is None or link_id is None:
         return None
     await set_tenant(session, merchant_id)
-    row = (
-        await session.execute(
-            select(MemberLink)
-            .where(MemberLink.merchant_id == merchant_id, MemberLink.id == link_id, MemberLink.kind == kind)
-            .with_for_update()
-        )
-    ).scalar_one_or_none()
-    if row is None or not same(row.token_hash, hash_token(secret)):
+    own = (MemberLink.merchant_id == merchant_id, MemberLink.id == link_id, MemberLink.kind == kind)
+    shown = (
+        await session.execute(select(MemberLink.member_id, MemberLink.token_hash).where(*own))
+    ).one_or_none()
+    # Nobody makes others wait without the secret.
+    if shown is None or not same(shown.token_hash, hash_token(secret)):
         return None
-    return None if row.used_at is not None or now >= row.expires_at else row
+    await lock_sign_in(session, merchant_id, shown.member_id)
+    row = (await session.execute(select(MemberLink).where(*own).with_for_update())).scalar_one_or_none()
+    return None if row is None or row.used_at is not None or now >= row.expires_at else row
 
 
 # Whoever took over an account must not be able to close the way back: alarms stay until they are used or run out.
