@@ -4,26 +4,30 @@ Run: ./stempel bench analytics [--events 10000000] [--pages-only] [--keep FOLDER
 SQL in a database of the moment, after a look at the disk; the roll-ups are counted as the worker does; then whole pages
 are asked for over HTTP in process, and the time of all their statements is added up. Beside them each figure from the
 raw rows and from the roll-ups, with the ratio, and how soon a change is shown. Nothing is kept, unless a folder is
-named: what was made there is used again by the next run, which counts it anew.
+named: what was made and counted there is used again by the next run, so that pages alone can be measured in a quiet
+moment (`--keep FOLDER --pages-only`); with `--recount` the run counts anew.
+
+The time of the database is what EXPLAIN ANALYZE gives for each statement of a page, planning included, with the plan
+that the application's prepared statements have. Beside it stands what the client sees, with its round trips.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import statistics
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx2
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from analytics_raw import FIGURES, period_of
 from analytics_world import NOW, fill
@@ -40,41 +44,38 @@ from app.modules.analytics.counting import service
 from app.modules.analytics.counting.service import begin_counting, continue_counting, forget_old_countings
 from app.modules.analytics.jobs import poll_pending
 from app.modules.analytics.module import REPORTS
-from app.modules.analytics.queries import Books, find_progress
+from app.modules.analytics.queries import Books, find_progress, find_value
 from app.modules.analytics.value.service import fit_value
 from app.modules.wallets.jobs import poll_marks
 from app.process import Process, build_process
 from app.utils.security import Keyring
 from filling import quick_owner
+from keeping import follow_models
+from noting import Explained, Notes, explain
 
 BYTES_AN_EVENT = 900
 PASSWORDS = {"app_password": "app", "system_password": "system"}
 GOAL_MS = 100
 PAGE_ROUNDS = 7
+SLOW_MS = 10
 # How often the worker asks, and the poller of refresh marks and that of roll-ups come one after the other.
 FRESH_SECONDS_MAX = 10
 BURST = 2_000
 CHANGED = 40
 
 
-def db_time(database: Database) -> list[float]:
-    """Return a list to which the time of every statement is added, as the client sees it."""
-    times: list[float] = []
-    started: dict[int, float] = {}
+@dataclass
+class Page:
+    """What a page took: milliseconds of the database each time, of the client each time, and its slowest statement."""
 
-    @event.listens_for(database.engine.sync_engine, "before_cursor_execute")
-    def begin(_c: Any, cursor: Any, *_rest: Any) -> None:
-        started[id(cursor)] = time.perf_counter()
-
-    @event.listens_for(database.engine.sync_engine, "after_cursor_execute")
-    def end(_c: Any, cursor: Any, *_rest: Any) -> None:
-        times.append(time.perf_counter() - started.pop(id(cursor)))
-
-    return times
+    alone: list[float] = field(default_factory=list)
+    seen: list[float] = field(default_factory=list)
+    statements: int = 0
+    slowest: Explained | None = None
 
 
-async def pages(process: Process, merchant_id: UUID, times: list[float]) -> dict[str, list[float]]:
-    """Ask for each page several times over HTTP and return the milliseconds that all its statements took."""
+async def pages(process: Process, merchant_id: UUID, notes: Notes) -> dict[str, Page]:
+    """Ask for each page several times over HTTP, and explain all its statements each time."""
     reader = await make_member(process.database, merchant_id, "manager")
     transport = httpx2.ASGITransport(app=create_app(process.settings, process=process))
     paths = {"home": "/dashboard", "customers, the list": "/dashboard/customers"}
@@ -82,18 +83,46 @@ async def pages(process: Process, merchant_id: UUID, times: list[float]) -> dict
         for days in (28, 364) if view.ranged else (28,):
             name = f"{key}, {days} days" if view.ranged else key
             paths[name] = f"/dashboard/analytics/{key}?days={days}"
-    found: dict[str, list[float]] = {name: [] for name in paths}
+    found = {name: Page() for name in paths}
     async with httpx2.AsyncClient(
         transport=transport, base_url="http://localhost", cookies=reader.cookies
     ) as client:
         for turn in range(PAGE_ROUNDS + 1):
             for name, path in paths.items():
-                times.clear()
+                notes.take()
                 answer = await client.get(path, headers={"accept": "text/html"})
                 assert answer.status_code == 200, (path, answer.status_code)
                 if turn:  # the first of each makes plans and fills caches, as once in a process's life
-                    found[name].append(sum(times) * 1000)
+                    await measure(process.database, merchant_id, found[name], notes=notes)
     return found
+
+
+async def measure(database: Database, merchant_id: UUID, page: Page, *, notes: Notes) -> None:
+    """Add one time of a page: as the client saw it, and explained."""
+    noted = notes.take()
+    page.seen.append(sum(one.seconds for one in noted) * 1000)
+    async with tenant_scope(database, merchant_id) as session:
+        explained = [await explain(session, one) for one in noted if one.is_read]
+    page.statements = len(explained)
+    page.alone.append(sum(one.milliseconds for one in explained))
+    page.slowest = max(
+        (*explained, *([page.slowest] if page.slowest else ())), key=lambda one: one.milliseconds
+    )
+
+
+def print_pages(found: dict[str, Page], *, with_plans: bool) -> None:
+    """Print what each page took; with the plan of what is slow, where asked for."""
+    for name, page in found.items():
+        slowest = page.slowest
+        assert slowest is not None
+        print(
+            f"{name:24} {statistics.median(page.alone):7.1f} ms ({min(page.alone):.1f} to {max(page.alone):.1f})"
+            f" in {page.statements} statements, slowest {slowest.milliseconds:.1f};"
+            f" the client saw {statistics.median(page.seen):.1f}",
+            flush=True,
+        )
+        if with_plans and slowest.milliseconds > SLOW_MS:
+            print(f"  {' '.join(slowest.statement.split())}\n  {json.dumps(slowest.plan)}", flush=True)
 
 
 def worker_of(process: Process) -> JobContext:
@@ -189,25 +218,37 @@ async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -
     process = build_process(
         settings, clock=FixedClock(NOW), keyring=Keyring.load_or_create(settings.data_dir)
     )
-    await process.open()
     database = process.database
+    notes = Notes(database)
+    await process.open()
     merchant_id = await world_of(database, options, admin_url)
-    await count_all(database, merchant_id)
-    await analyze(admin_url)
-    begun = time.perf_counter()
-    await fit_value(replace(worker_of(process), merchant_id=merchant_id))
-    print(f"fitted what customers are worth in {time.perf_counter() - begun:.0f} s", flush=True)
-    found = await pages(process, merchant_id, db_time(database))
-    for name, all_times in found.items():
-        print(
-            f"{name:24} {statistics.median(all_times):7.1f} ms  ({min(all_times):.1f} to {max(all_times):.1f})"
-        )
+    await figures_of(process, merchant_id, options, admin_url)
+    print(f"load before the pages: {' '.join(f'{load:.1f}' for load in os.getloadavg())}", flush=True)
+    found = await pages(process, merchant_id, notes)
+    print_pages(found, with_plans=options.plans)
     await freshness(process, merchant_id)
     print(f"load: {' '.join(f'{load:.1f}' for load in os.getloadavg())}", flush=True)
     if not options.pages_only:
         await compare(database, merchant_id, rounds=options.rounds)
     await process.aclose()
-    return all(statistics.median(values) < GOAL_MS for values in found.values())
+    return all(statistics.median(page.alone) < GOAL_MS for page in found.values())
+
+
+async def figures_of(
+    process: Process, merchant_id: UUID, options: argparse.Namespace, admin_url: str
+) -> None:
+    """Count and fit, where an earlier run with the same folder has not, or where asked to."""
+    async with tenant_scope(process.database, merchant_id) as session:
+        progress = await find_progress(session, merchant_id)
+        value = await find_value(session, merchant_id)
+    if options.recount or progress.build is None or progress.recounting:
+        await count_all(process.database, merchant_id)
+        await analyze(admin_url)
+        value = None
+    if value is None:
+        begun = time.perf_counter()
+        await fit_value(replace(worker_of(process), merchant_id=merchant_id))
+        print(f"fitted what customers are worth in {time.perf_counter() - begun:.0f} s", flush=True)
 
 
 async def world_of(database: Database, options: argparse.Namespace, admin_url: str) -> UUID:
@@ -215,6 +256,9 @@ async def world_of(database: Database, options: argparse.Namespace, admin_url: s
     made = options.keep / f"{options.events}.merchant" if options.keep else None
     if made is not None and made.exists():
         print("the events are those of an earlier run", flush=True)
+        async with quick_owner(admin_url) as owner:
+            added = await follow_models(owner)
+        print(f"the tables are today's ({len(added)} changes since)", flush=True)
         return UUID(made.read_text())
     merchant_id = await fill(database, admin_url, options.events)
     if made is not None:
@@ -244,6 +288,8 @@ def main() -> None:
     parser.add_argument(
         "--pages-only", action="store_true", help="leave the raw rows out, which take minutes"
     )
+    parser.add_argument("--recount", action="store_true", help="count a kept folder's events anew")
+    parser.add_argument("--plans", action="store_true", help="print the plan of a page's slowest statement")
     parser.add_argument("--at-most-goal", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder that the database stays in, for further runs")
     options = parser.parse_args()
@@ -251,7 +297,8 @@ def main() -> None:
     folder = options.keep or Path(tempfile.mkdtemp(prefix="stempel-bench-"))
     folder.mkdir(parents=True, exist_ok=True)
     needed, free = options.events * BYTES_AN_EVENT, shutil.disk_usage(folder).free
-    if free < needed * 1.5:
+    is_made = options.keep is not None and (options.keep / f"{options.events}.merchant").exists()
+    if free < needed * 1.5 and not is_made:
         raise SystemExit(f"{needed / 1e9:.0f} GB are needed, {free / 1e9:.0f} GB are free.")
     server = EmbeddedPostgres(
         folder / "pg",
