@@ -146,6 +146,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
+    drain_seconds: int = Field(
+        5,
+        ge=0,
+        le=120,
+        description="Seconds a leaving web process gives callers and balancers to go elsewhere.",
+    )
     body_limit_bytes: int = Field(
         1_000_000, ge=10_000, description="Largest request body; more is refused with 413."
     )

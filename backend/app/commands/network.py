@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 
 from app.commands.errors import CommandError
@@ -10,6 +11,8 @@ from app.commands.errors import CommandError
 DEFAULT_PORT = 8000
 PORTS_TRIED_MAX = 50
 BACKLOG = 512
+# The first socket that systemd hands to a service (sd_listen_fds(3), read 2026-11-21).
+SYSTEMD_FIRST_FD = 3
 
 
 def listen(host: str, port: int | None) -> socket.socket:
@@ -32,7 +35,7 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 def _try_listen(host: str, port: int) -> socket.socket | None:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     # Connections of the previous run linger for a minute; they do not make the port used.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -48,6 +51,17 @@ def _try_listen(host: str, port: int) -> socket.socket | None:
             ) from error
         raise CommandError(f"Listening on {host}:{port} failed ({error.strerror}).") from error
     return sock
+
+
+def inherited_socket() -> socket.socket | None:
+    """Return the listening socket that systemd holds for this service; None where it holds none."""
+    count = os.environ.pop("LISTEN_FDS", "")
+    process = os.environ.pop("LISTEN_PID", "")
+    if process != str(os.getpid()) or not count.isdigit():
+        return None
+    if int(count) != 1:
+        raise CommandError(f"systemd handed over {count} sockets; stempel-web.socket must have one address.")
+    return socket.socket(fileno=SYSTEMD_FIRST_FD)
 
 
 def find_lan_address() -> str:

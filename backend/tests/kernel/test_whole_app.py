@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from app.kernel.web.draining import Drain
 from app.kernel.web.health import judge_schema, schema_revisions
 from app.kernel.web.sse import Event, event_stream
 
@@ -56,7 +57,7 @@ async def test_events_are_framed_so_that_data_cannot_break_out():
         finally:
             closed.set()
 
-    pieces = [piece async for piece in event_stream(source()).body_iterator]
+    pieces = [piece async for piece in event_stream(source(), drain=Drain()).body_iterator]
 
     assert b"".join(pieces) == b"retry: 2000\n\nevent: a b\nid: 1\ndata: one\ndata: id: 9\n\n"
     assert closed.is_set()

@@ -57,7 +57,9 @@ async def get_health() -> JSONResponse:
 
 @router.get("/readyz", dependencies=[public("Tells a load balancer whether to send requests here.")])
 async def get_readiness(request: Request) -> JSONResponse:
-    """Answer 200 when the database is reachable and has the schema this release needs."""
+    """Answer 200 when the database is reachable, has the schema this release needs, and we are not about to end."""
+    if request.app.state.drain.has_begun:
+        return JSONResponse({"status": "draining"}, status_code=503)
     schema = "unreachable"
     try:
         async with asyncio.timeout(READY_WAIT_SECONDS), request.app.state.database.sessions() as session:

@@ -11,6 +11,7 @@ from app.kernel.i18n import install_catalogues
 from app.kernel.observability import ObserveMiddleware
 from app.kernel.web import health, language, static, well_known
 from app.kernel.web.csrf import check_csrf
+from app.kernel.web.draining import Drain, DrainMiddleware
 from app.kernel.web.failsafe import FailsafeMiddleware
 from app.kernel.web.language import LanguageMiddleware
 from app.kernel.web.limits import Limiter
@@ -34,13 +35,15 @@ def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
         registry.template_folders(), app.state.static, is_development=settings.demo
     )
     app.state.limiter = Limiter(settings, app.state.database, app.state.resources)
+    app.state.drain = Drain()
     install_problems(app)
-    # The last one added is met first: observe → language → security → failsafe → the application.
+    # The last one added is met first: drain → observe → language → security → failsafe → the application.
     app.add_middleware(FailsafeMiddleware, settings=settings)
     uploads = dict(entry for module in registry.modules for entry in module.uploads)
     app.add_middleware(SecurityMiddleware, settings=settings, uploads=uploads)
     app.add_middleware(LanguageMiddleware, settings=settings)
     app.add_middleware(ObserveMiddleware)
+    app.add_middleware(DrainMiddleware, drain=app.state.drain)
     app.router.dependencies.append(Depends(check_csrf))
     for _module, hot in registry.hot_routers():
         app.include_router(hot)

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from starlette.responses import StreamingResponse
 
+from app.kernel.web.draining import Drain
+
 # Below the idle time-out that proxies commonly have (60 s).
 HEARTBEAT_INTERVAL = timedelta(seconds=20)
 # Then the browser connects again by itself: a stopped release or a forgotten tab does not hold on for ever.
@@ -38,22 +40,32 @@ def _one_line(text: str) -> str:
     return text.replace("\r", " ").replace("\n", " ")
 
 
-def event_stream(events: AsyncIterator[Event]) -> StreamingResponse:
-    """Answer with events as they come, with a heartbeat while none does, until the stream is old."""
+def event_stream(events: AsyncIterator[Event], *, drain: Drain) -> StreamingResponse:
+    """Answer with events as they come, with a heartbeat while none does, until the stream is old.
+
+    drain: the application's; when it begins the stream ends, and the browser connects to another process.
+    """
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(_with_heartbeat(events), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_with_heartbeat(events, drain), media_type="text/event-stream", headers=headers)
 
 
-async def _with_heartbeat(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+async def _with_heartbeat(events: AsyncIterator[Event], drain: Drain) -> AsyncIterator[bytes]:
     yield f"retry: {RECONNECT_MILLISECONDS}\n\n".encode()
     iterator = aiter(events)
     waiting = asyncio.ensure_future(anext(iterator))
+    leaving = asyncio.ensure_future(drain.wait())
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + STREAM_AGE_MAX.total_seconds()
     try:
-        while loop.time() < ends_at:
-            done, _pending = await asyncio.wait({waiting}, timeout=HEARTBEAT_INTERVAL.total_seconds())
-            if not done:
+        while loop.time() < ends_at and not drain.has_begun:
+            done, _pending = await asyncio.wait(
+                {waiting, leaving},
+                timeout=HEARTBEAT_INTERVAL.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if waiting not in done:
+                if leaving in done:
+                    return
                 yield b": still here\n\n"
                 continue
             try:
@@ -64,7 +76,8 @@ async def _with_heartbeat(events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
             waiting = asyncio.ensure_future(anext(iterator))
     finally:
         waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        leaving.cancel()
+        await asyncio.gather(waiting, leaving, return_exceptions=True)
         close = getattr(iterator, "aclose", None)
         if close is not None:
             await close()

@@ -82,7 +82,8 @@ async def get_card_live(
     """Stream an event for every change of the card; revision: what the page shows."""
     watcher, key = resources_of(session).get(CardWatcher), (card.merchant_id, card.id)
     watcher.check_room(key)  # a refusal after the first bytes could only break the connection
-    return event_stream(card_events(watcher, key, revision=revision))
+    drain = request.app.state.drain
+    return event_stream(card_events(watcher, key, revision=revision), drain=drain)
 
 
 @router.get("/cards", dependencies=[card_holder("All cards this device keeps.")])
