@@ -7,6 +7,7 @@ Everything else is the product's own.
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -46,4 +47,7 @@ statements.read_loaded = _without_pin
 at_once._recognise = _believe
 
 if __name__ == "__main__":
-    serve(Settings(), listen_fd=None)
+    settings = Settings()
+    # A socket of our own: without one, the parent of other processes would start, which know nothing of this.
+    listening = socket.create_server(("127.0.0.1", settings.port))
+    serve(settings, listen_fd=listening.detach())
