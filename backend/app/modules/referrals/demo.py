@@ -13,7 +13,7 @@ from app.kernel.points import DemoShop
 from app.kernel.settings import save_settings
 from app.modules.cards.public import CardJoined, PassObject
 from app.modules.merchants.public import switch_feature
-from app.modules.referrals.links import FEATURE, add_referral, ensure_link
+from app.modules.referrals.links import FEATURE, add_referral, make_missing_links
 from app.modules.referrals.models import Referral, ReferralLink
 from app.modules.referrals.service import look
 from app.modules.referrals.settings import ReferralSettings
@@ -22,6 +22,7 @@ from app.modules.stores.public import list_stores
 INVITERS, FRIENDS = 6, 12
 # Of the newest cards so many for each that came by a link: most people still come by themselves.
 STRIDE = 4
+CARDS_MAX = 100_000
 LATELY = timedelta(days=120)
 
 
@@ -40,6 +41,7 @@ async def add_friends(shop: DemoShop) -> None:
     await save_settings(session, settings, merchant_id=merchant_id)
     owner = Principal("system", merchant_id, None)
     await switch_feature(session, owner, FEATURE, is_on=True, now=shop.now)
+    await make_missing_links(session, merchant_id, most=CARDS_MAX, now=shop.now)
     cards = await _newest(shop)
     inviters, friends = cards[FRIENDS : FRIENDS + INVITERS], cards[:FRIENDS]
     if len(inviters) < INVITERS:
@@ -83,6 +85,5 @@ async def _join(shop: DemoShop, inviters: Sequence[PassObject], friends: Sequenc
         await add_referral(joined, inviter.id, same_device=number % 6 == 4)
         taken[inviter.id] = taken.get(inviter.id, 0) + 1
     for pass_id, count in taken.items():
-        await ensure_link(shop.session, shop.merchant_id, pass_id, now=shop.now)
         link = await shop.session.get_one(ReferralLink, (shop.merchant_id, pass_id))
         link.invited = count + shop.random.randrange(4)

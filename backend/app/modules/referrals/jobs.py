@@ -10,14 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.modules.cards.public import PassObject
-from app.modules.referrals.links import FEATURE
+from app.modules.merchants.public import FeatureSwitched, get_merchant
+from app.modules.referrals.links import FEATURE, make_missing_links
 from app.modules.referrals.models import Referral
 from app.modules.referrals.service import look
 from app.modules.rewards.public import VoidedContext
-from app.modules.wallets.public import CardsChanged
+from app.modules.wallets.public import CardsChanged, mark_changed
 
 ROUND = timedelta(minutes=15)
 BATCH = 100
+LINKS_BATCH = 500
+
+
+async def start_again(switched: FeatureSwitched) -> None:
+    """Make the links that are missing when the feature is switched on."""
+    if switched.module == FEATURE:
+        await enqueue(switched.session, make_links, merchant_id=switched.merchant_id, key="links")
 
 
 async def follow_cards(changed: CardsChanged) -> None:
@@ -114,6 +122,22 @@ async def look_due(context: JobContext) -> None:
         after = ids[-1]
 
 
+@job("referrals.make_links", timeout=timedelta(minutes=10), priority=-5)
+async def make_links(context: JobContext) -> None:
+    """Make the links of cards that have none yet, batch by batch, and have those cards drawn again."""
+    assert context.merchant_id is not None
+    merchant_id = context.merchant_id
+    while True:
+        async with context.session() as session:
+            if FEATURE not in (await get_merchant(session, merchant_id)).modules_on:
+                return
+            made = await make_missing_links(session, merchant_id, most=LINKS_BATCH, now=context.clock.now())
+            for pass_id in made:
+                await mark_changed(session, merchant_id, pass_id)
+        if len(made) < LINKS_BATCH:
+            return
+
+
 async def _go_round(context: JobContext) -> None:
     async with context.session() as session:
         shops = await session.execute(
@@ -121,6 +145,7 @@ async def _go_round(context: JobContext) -> None:
         )
         for merchant_id in shops.scalars().all():
             await enqueue(session, look_due, merchant_id=merchant_id, key="due")
+            await enqueue(session, make_links, merchant_id=merchant_id, key="links")
 
 
 go_round = Periodic("referrals.go_round", every=ROUND, run=_go_round)

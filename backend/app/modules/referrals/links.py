@@ -1,13 +1,14 @@
-"""The personal link: made once a card, taken up by a friend's browser, and found again when they join."""
+"""The personal link: made with the card, taken up by a friend's browser, and found again when they join."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from fastapi import Request
-from sqlalchemy import literal, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
@@ -33,25 +34,47 @@ COOKIE_CODES_MAX = 5
 CODE_BYTES = 12
 
 
-async def ensure_link(
-    session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime
-) -> str | None:
-    """Return the code of a card's link, made the first time; None for a card that is not in use."""
-    code = await _code_of(session, merchant_id, pass_id)
-    if code is not None:
-        return code
-    card = select(
-        PassObject.merchant_id,
-        PassObject.id,
-        literal(secrets.token_urlsafe(CODE_BYTES)),
-        literal(now),
-    ).where(PassObject.merchant_id == merchant_id, PassObject.id == pass_id, PassObject.status == "active")
-    await session.execute(
-        insert(ReferralLink)
-        .from_select(["merchant_id", "pass_id", "code", "created_at"], card)
-        .on_conflict_do_nothing()
+async def make_link(joined: CardJoined) -> None:
+    """Make the link of a fresh card, so that whoever looks at a card afterwards only reads."""
+    await _insert_links(joined.session, joined.merchant_id, [joined.pass_id], now=joined.now)
+
+
+async def make_missing_links(
+    session: AsyncSession, merchant_id: UUID, *, most: int, now: datetime
+) -> list[UUID]:
+    """Make links for cards from before the feature was switched on, at most so many; return their cards."""
+    has_link = exists().where(
+        ReferralLink.merchant_id == PassObject.merchant_id, ReferralLink.pass_id == PassObject.id
     )
-    return await _code_of(session, merchant_id, pass_id)
+    rows = await session.scalars(
+        select(PassObject.id)
+        .where(
+            PassObject.merchant_id == merchant_id,
+            PassObject.status.in_(("active", "blocked")),
+            ~has_link,
+        )
+        .order_by(PassObject.id)
+        .limit(most)
+    )
+    ids = list(rows)
+    await _insert_links(session, merchant_id, ids, now=now)
+    return ids
+
+
+async def _insert_links(
+    session: AsyncSession, merchant_id: UUID, pass_ids: Sequence[UUID], *, now: datetime
+) -> None:
+    made = [
+        {
+            "merchant_id": merchant_id,
+            "pass_id": pass_id,
+            "code": secrets.token_urlsafe(CODE_BYTES),
+            "created_at": now,
+        }
+        for pass_id in pass_ids
+    ]
+    if made:
+        await session.execute(insert(ReferralLink).on_conflict_do_nothing(), made)
 
 
 async def _code_of(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> str | None:
@@ -70,13 +93,16 @@ async def _code_of(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> s
     return code
 
 
-async def link_url(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime) -> str | None:
-    """Return the address a holder shares; None where the card or every store of its programme is closed."""
+async def link_url(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> str | None:
+    """Return the address a holder shares; None where the card or every store of its programme is closed.
+
+    It only reads: links are made with the card, or by the worker.
+    """
     card = await find_card(session, merchant_id, str(pass_id))
     if card is None or card.status != "active":
         return None
     stores = await list_program_stores(session, merchant_id, card.program_id)
-    code = await ensure_link(session, merchant_id, card.id, now=now) if stores else None
+    code = await _code_of(session, merchant_id, card.id) if stores else None
     if code is None:
         return None
     base = resources_of(session).get(Settings).public_url.rstrip("/")
@@ -143,7 +169,7 @@ async def add_referral(joined: CardJoined, inviter_pass_id: UUID, *, same_device
         reasons=["same_device"] if same_device else [],
         joined_at=joined.now,
     )
-    await session.execute(statement.on_conflict_do_nothing(index_elements=["merchant_id", "friend_id"]))
+    await session.execute(statement.on_conflict_do_nothing())
 
 
 async def is_on(session: AsyncSession, merchant_id: UUID) -> bool:

@@ -19,6 +19,7 @@ from app.kernel.points import (
     PageContext,
 )
 from app.modules.cards.public import CARD_JOINED
+from app.modules.merchants.public import FEATURE_SWITCHED
 from app.modules.referrals.demo import add_friends
 from app.modules.referrals.jobs import (
     follow_cards,
@@ -27,8 +28,10 @@ from app.modules.referrals.jobs import (
     look_at_card,
     look_at_friend,
     look_due,
+    make_links,
+    start_again,
 )
-from app.modules.referrals.links import FEATURE, note_joined
+from app.modules.referrals.links import FEATURE, make_link, note_joined
 from app.modules.referrals.personal import PERSONAL
 from app.modules.referrals.reports import FRIENDS, REPORT
 from app.modules.referrals.service import REASON_OF
@@ -58,7 +61,9 @@ MODULE = Module(
     has_models=True,
     routers=("public_pages:router", "pages:router"),
     hooks=(
+        On(CARD_JOINED, make_link),
         On(CARD_JOINED, note_joined),
+        On(FEATURE_SWITCHED, start_again),
         On(CARDS_CHANGED, follow_cards),
         On(VOIDED, follow_undone),
         On(CARD_BLOCK, card_block, 40),
@@ -90,7 +95,7 @@ MODULE = Module(
         ),
     ),
     settings=(ReferralSettings,),
-    jobs=(look_at_friend, look_at_card, look_due),
+    jobs=(look_at_friend, look_at_card, look_due, make_links),
     periodic=(go_round,),
     list_pages=("/dashboard/referrals",),
 )

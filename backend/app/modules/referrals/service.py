@@ -9,7 +9,6 @@ from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.locks import lock_name
@@ -110,15 +109,17 @@ async def _lock_case(
         for card in await lock_cards(session, merchant_id, {ref.id for ref in refs if ref is not None})
         if card.status in {"active", "blocked"}
     }
-    row = await session.scalar(
-        select(Referral)
-        .where(Referral.merchant_id == merchant_id, Referral.id == referral_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    assert row is not None
+    row = await _lock_row(session, merchant_id, referral_id)
     inviter, friend = (locked.get(ref.id) if ref is not None else None for ref in refs)
     return Case(session, row, inviter, friend, now)
+
+
+async def _lock_row(session: AsyncSession, merchant_id: UUID, referral_id: UUID) -> Referral:
+    """Return the friend's row, locked and freshly read."""
+    row: Referral = await session.get_one(
+        Referral, (merchant_id, referral_id), populate_existing=True, with_for_update=True
+    )
+    return row
 
 
 async def _weigh(case: Case) -> None:

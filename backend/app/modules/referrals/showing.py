@@ -65,7 +65,7 @@ async def promise_words(session: AsyncSession, merchant_id: UUID) -> dict[str, A
 
 async def share_words(context: CardContext) -> dict[str, Any] | None:
     """Return what sharing needs; None for a card that cannot invite."""
-    url = await link_url(context.session, context.merchant_id, context.pass_id, now=context.now)
+    url = await link_url(context.session, context.merchant_id, context.pass_id)
     if url is None:
         return None
     shop = (await get_merchant(context.session, context.merchant_id)).name

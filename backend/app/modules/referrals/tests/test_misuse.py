@@ -13,7 +13,7 @@ from app.modules.cards.public import PassObject, merge_people
 from app.modules.fingerprints.models import VisitTrace
 from app.modules.portal.tests.helpers import send_form
 from app.modules.referrals.models import Referral, ReferralLink
-from app.modules.referrals.tests.world import START, Shop
+from app.modules.referrals.tests.world import LATER, START, Shop
 
 HTML = {"Accept": "text/html"}
 
@@ -68,27 +68,39 @@ async def test_the_second_friend_in_one_browser_is_held(shop: Shop) -> None:
 
 @pytest.mark.parametrize("modules", [("referrals", "fingerprints"), ("referrals",)])
 async def test_a_phone_that_collected_on_both_cards_is_held(shop: Shop, modules: tuple[str, ...]) -> None:
-    """Both cards were stamped on one phone, as fingerprints know: held; with fingerprints off they say nothing."""
+    """The friend joins in a browser of its own, and the purchase is entered on the inviter's phone: held.
+
+    With fingerprints off, which is the default, nothing is kept of it and both are paid: the control.
+    """
     await shop.switch(*modules)
+    phone = shop.browser()
     inviter = await shop.card()
+    await phone.get(f"/card/{inviter.id}?t={inviter.token}", follow_redirects=True)
+    await shop.buy(inviter.id, browser=phone)
     friend = await shop.invite(inviter.id)
-    async with shop.tenant() as session:
-        for number, card in enumerate((inviter.id, friend)):
-            trace = VisitTrace(
-                merchant_id=shop.merchant.id,
-                visit_id=UUID(int=number + 1),
-                pass_id=card,
-                at=shop.clock.at,
-                address_hash=b"address",
-                agent_hash=b"agent",
-                device_hash=b"one phone",
-            )
-            session.add(trace)
+    await shop.buy(friend, browser=phone)
+    shop.clock.at += LATER
+    await shop.look(friend)
+    row = await shop.row(friend)
     if "fingerprints" in modules:
-        await held(shop, friend, "same_device")
+        assert (row.status, row.reasons, await shop.gifts()) == ("review", ["same_device"], 0)
     else:
-        await shop.buy_and_wait(friend)
-        assert await shop.points(inviter.id) == 50
+        assert (row.status, row.reasons, await shop.gifts()) == ("given", [], 2)
+    assert await shop.count(VisitTrace) == (2 if "fingerprints" in modules else 0)
+
+
+async def test_two_phones_are_two_people_also_with_fingerprints(shop: Shop) -> None:
+    """The same purchases, each on a phone of its own in the same shop's Wi-Fi: nobody is held."""
+    await shop.switch("referrals", "fingerprints")
+    phone, other = shop.browser(), shop.browser()
+    inviter = await shop.card()
+    await phone.get(f"/card/{inviter.id}?t={inviter.token}", follow_redirects=True)
+    await shop.buy(inviter.id, browser=phone)
+    friend = await shop.invite(inviter.id, browser=other)
+    await shop.buy(friend, browser=other)
+    shop.clock.at += LATER
+    await shop.look(friend)
+    assert ((await shop.row(friend)).status, await shop.gifts()) == ("given", 2)
 
 
 @pytest.mark.parametrize(
