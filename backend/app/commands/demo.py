@@ -25,11 +25,13 @@ from app.commands.demo_file import moved_to, read_demo, write_demo
 from app.commands.demo_screen import Steps, print_welcome
 from app.commands.errors import CommandError, StopRequested
 from app.commands.network import find_lan_address, listen
+from app.commands.operators import in_process
 from app.commands.supervisor import Child, monotonic, stempel_child, stop_all
 from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.embedded_files import make_data_dir, write_private
 from app.kernel.clock import SystemClock
+from app.modules.operators.demo import make_demo_operator
 from app.modules.wallets.apple_wallet.demo import ROOT_FILE as APPLE_ROOT_FILE
 from app.modules.wallets.apple_wallet.demo import load_or_make_demo
 
@@ -163,12 +165,14 @@ class Demo:
         if content is None or not (content.get("merchants") or self.options.empty):
             with steps.step("Making the demo shop" if not self.options.empty else "Starting empty"):
                 content = {"merchants": [] if self.options.empty else self._load(settings, steps)}
+        operator = content.get("operator") or make_operator(settings)
         root = settings.data_dir / APPLE_ROOT_FILE
         if not settings.apple_certificate:
             load_or_make_demo(settings.data_dir, SystemClock().now())
         return {
             "base_url": base,
             "apple_root_pem": content.get("apple_root_pem") or (str(root) if root.exists() else None),
+            "operator": operator,
             "merchants": content["merchants"],
         }
 
@@ -221,6 +225,11 @@ class Demo:
             f"The web process was not ready after {READY_SECONDS_MAX:.0f} s; its last lines:\n"
             f"{self.children[0].last_lines()}"
         )
+
+
+def make_operator(settings: Settings) -> dict[str, str]:
+    """Make the demo's operator, or renew it, and return how to sign in at /operator."""
+    return in_process(settings, lambda process, session: make_demo_operator(session, now=process.clock.now()))
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

@@ -70,6 +70,9 @@ def print_welcome(console: Console, demo: Mapping[str, Any], *, data_dir: str, l
     rows.append(("API docs", f"{base}/docs"))
     for title, address in rows:
         console.print(f"  {title:<12} {address}", highlight=False, soft_wrap=True)
+    operator = demo.get("operator")
+    if operator:
+        _print_operator(console, base, operator)
     merchants: Sequence[Mapping[str, Any]] = demo.get("merchants", [])
     if not merchants:
         console.print(f"  {'Sign up':<12} {base}/sign-up", highlight=False, soft_wrap=True)
@@ -79,6 +82,15 @@ def print_welcome(console: Console, demo: Mapping[str, Any], *, data_dir: str, l
     console.print(f"Data, logs and demo.json: {data_dir}", highlight=False, markup=False, soft_wrap=True)
     if lan:
         _print_qr(console, base, merchants)
+
+
+def _print_operator(console: Console, base: str, operator: Mapping[str, Any]) -> None:
+    console.print(f"  {'Operator':<12} {base}/operator", highlight=False, soft_wrap=True)
+    console.print(
+        f"  {'':<12} {operator['name']}   {operator['password']}   app key {operator['key']}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _print_merchant(console: Console, merchant: Mapping[str, Any]) -> None:

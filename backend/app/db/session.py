@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from app.config import Settings
 from app.db.direct import DirectConnections
 from app.kernel.errors import NotFound
+from app.kernel.observability import POOL
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 5
@@ -128,7 +130,7 @@ class Database:
             # In transaction mode the next statement may meet another server connection.
             connect |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
             connect["prepared_statement_name_func"] = lambda: ""
-        return create_async_engine(
+        engine = create_async_engine(
             to_async_url(url),
             pool_size=size,
             max_overflow=0,
@@ -136,6 +138,9 @@ class Database:
             connect_args=connect,
             hide_parameters=True,  # a failing statement must not carry a name or an address into the logs
         )
+        # The login's name without its password: the label of the figure.
+        _count_use(engine, login=make_url(url).username or "")
+        return engine
 
     async def check_safe(self) -> None:
         """Refuse a database that may lose what it acknowledged, or that gives the runtime role too much.
@@ -161,6 +166,13 @@ class Database:
             await self.direct.aclose()
         await self.engine.dispose()
         await self.system_engine.dispose()
+
+
+def _count_use(engine: AsyncEngine, *, login: str) -> None:
+    """Keep the figure of connections in use, for /metrics."""
+    in_use = POOL.labels(login)
+    event.listen(engine.sync_engine, "checkout", lambda *_given: in_use.inc())
+    event.listen(engine.sync_engine, "checkin", lambda *_given: in_use.dec())
 
 
 _SAFETY_QUERY = """

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging.config
+import platform
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from time import perf_counter
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kernel.metrics_folder import shared_files
+from app.kernel.release import RELEASE
 
 REMOVED = "[removed]"
 TEXT_LENGTH_MAX = 8_000
@@ -182,8 +188,12 @@ JOBS = Histogram(
     buckets=SLOW_JOB_BUCKETS,
     registry=METRICS,
 )
-QUEUE_DEPTH = Gauge(
-    "stempel_queue_jobs", "Jobs in the queue, by name and status.", ("name", "status"), registry=METRICS
+POOL = Gauge(
+    "stempel_pool_connections_in_use",
+    "Pooled database connections in use now, by login; the size is STEMPEL_DATABASE_POOL_SIZE a process.",
+    ("login",),
+    registry=METRICS,
+    multiprocess_mode="livesum",
 )
 LIMITED = Counter(
     "stempel_rate_limited_total", "Requests refused by a rate limit.", ("limit",), registry=METRICS
@@ -195,9 +205,32 @@ LIMIT_FALLBACKS = Counter(
 )
 
 
+BUILD = Gauge(
+    "stempel_build_info",
+    "Always 1; the release and the Python that run, as labels.",
+    ("release", "python"),
+    registry=METRICS,
+    multiprocess_mode="livemax",
+)
+BUILD.labels(RELEASE, platform.python_version()).set(1)
+
+
+class _EveryProcess(Collector):
+    """Adds up what all processes of this machine have written."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return every metric once, over all processes."""
+        found: Iterable[Metric] = MultiProcessCollector.merge(shared_files() or [], accumulate=True)  # type: ignore[no-untyped-call]
+        return found
+
+
 def render_metrics() -> bytes:
-    """Return all metrics in Prometheus' text format."""
-    return generate_latest(METRICS)
+    """Return all metrics in Prometheus' text format: of every process of this machine where they are shared."""
+    if shared_files() is None:
+        return generate_latest(METRICS)
+    every_process = CollectorRegistry()
+    every_process.register(_EveryProcess())
+    return generate_latest(every_process)
 
 
 def route_template(scope: Scope) -> str:

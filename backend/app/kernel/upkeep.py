@@ -10,12 +10,16 @@ from sqlalchemy import delete, text
 from app.kernel.idempotency import KEPT_FOR, IdempotencyKey
 from app.kernel.jobs.definition import JobContext, Periodic
 from app.kernel.ledger import INVARIANT, Violation
-from app.kernel.observability import get_logger
+from app.kernel.observability import METRICS, get_logger
 
 VIOLATIONS_LOGGED_MAX = 20
 
 VIOLATIONS = Gauge(
-    "stempel_invariant_violations", "Broken promises found by the last nightly check.", ["invariant"]
+    "stempel_invariant_violations",
+    "Broken promises found by the last nightly check.",
+    ("invariant",),
+    registry=METRICS,
+    multiprocess_mode="mostrecent",
 )
 log = get_logger("stempel.upkeep")
 

@@ -149,10 +149,3 @@ async def bury_job(session: AsyncSession, queued: QueuedJob, *, reason: str) -> 
 async def beat_heart(session: AsyncSession, job_ids: list[int]) -> None:
     """Say that these jobs are still being worked on."""
     await (await queries_of(session)).update_heartbeat([JobId(job_id) for job_id in job_ids])
-
-
-async def count_queue(session: AsyncSession) -> dict[tuple[str, str], int]:
-    """Return how many jobs there are by (name, status), for the metrics (system scope)."""
-    raw = await connection_of(session)
-    rows = await raw.fetch("SELECT entrypoint, status::text, count(*) AS jobs FROM pgqueuer GROUP BY 1, 2")
-    return {(row["entrypoint"], row["status"]): row["jobs"] for row in rows}

@@ -34,7 +34,7 @@ from app.kernel.jobs.definition import (
 )
 from app.kernel.jobs.enqueue import enqueue
 from app.kernel.jobs.schedule import claim_due, prune_job_log
-from app.kernel.observability import JOBS, QUEUE_DEPTH, describe_exception, get_logger
+from app.kernel.observability import JOBS, describe_exception, get_logger
 from app.kernel.upkeep import check_nightly, forget_keys
 from app.kernel.web.limit_rows import prune_limits
 
@@ -49,7 +49,6 @@ POLL_INTERVAL = timedelta(milliseconds=400)
 # A poller that found as many has more to find.
 POLL_BATCH = 100
 SCHEDULE_INTERVAL = timedelta(seconds=1)
-MEASURE_INTERVAL = timedelta(seconds=15)
 HEARTBEAT_INTERVAL = timedelta(seconds=15)
 STOP_GRACE = timedelta(seconds=10)
 LOOP_PAUSE_FIRST = timedelta(seconds=0.5)
@@ -111,7 +110,6 @@ class JobRunner:
         loops: list[tuple[str, timedelta, Callable[[], Awaitable[object]]]] = [
             ("heartbeat", HEARTBEAT_INTERVAL, self._beat),
             ("schedule", SCHEDULE_INTERVAL, self.schedule_due),
-            ("measure", MEASURE_INTERVAL, self._measure),
             *(
                 (f"poll {poller.__module__}", POLL_INTERVAL, partial(self._poll, poller))
                 for poller in self._pollers
@@ -262,13 +260,6 @@ class JobRunner:
         if self._running:
             async with system_statements(self._database) as session:
                 await queue.beat_heart(session, list(self._running))
-
-    async def _measure(self) -> None:
-        async with system_statements(self._database) as session:
-            counts = await queue.count_queue(session)
-        QUEUE_DEPTH.clear()
-        for (name, status), jobs in counts.items():
-            QUEUE_DEPTH.labels(name, status).set(jobs)
 
     async def schedule_due(self) -> int:
         """Enqueue the periodic work that is due, once however many runners ask; returns how many."""

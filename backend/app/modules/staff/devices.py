@@ -22,7 +22,13 @@ from app.kernel.settings import get_settings
 from app.kernel.web.cookies import read_cookie
 from app.modules.staff import queries
 from app.modules.staff.models import StaffDevice, StaffMember
-from app.modules.staff.pins import PinHasher, find_staff_by_pin, refund_attempt, reserve_on_device
+from app.modules.staff.pins import (
+    REFUSED_PINS,
+    PinHasher,
+    find_staff_by_pin,
+    refund_attempt,
+    reserve_on_device,
+)
 from app.modules.staff.rules import (
     DEVICE_BURST,
     DEVICE_PAIR_AGAIN,
@@ -140,6 +146,19 @@ def _note_seen(device: StaffDevice, *, is_open: bool, now: datetime) -> None:
 
 
 async def open_shift(
+    session: AsyncSession, device: DeviceSession, *, pin: str, now: datetime
+) -> StaffRef | Refusal:
+    """Open a shift by PIN. Limits of this device alone: 5 wrong → 15 minutes, 10 in a row → pair again.
+
+    Refusals: pin_wrong, pin_blocked with retry_at, device_revoked. Customers' phones count nothing here.
+    """
+    outcome = await _open_shift(session, device, pin=pin, now=now)
+    if isinstance(outcome, Refusal):
+        REFUSED_PINS.labels(outcome.code).inc()
+    return outcome
+
+
+async def _open_shift(
     session: AsyncSession, device: DeviceSession, *, pin: str, now: datetime
 ) -> StaffRef | Refusal:
     """Open a shift by PIN. Limits of this device alone: 5 wrong → 15 minutes, 10 in a row → pair again.

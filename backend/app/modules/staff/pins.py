@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
@@ -24,6 +25,7 @@ from app.kernel.errors import NotFound, Unavailable
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
 from app.kernel.locks import lock_name, lock_number
+from app.kernel.observability import METRICS
 from app.kernel.outcomes import Refusal
 from app.kernel.web.proxies import address_key as network_of
 from app.modules.merchants.public import get_merchant, members_mail
@@ -38,6 +40,13 @@ HASH_QUEUE_MAX = 64
 REMEMBERED_FOR = timedelta(minutes=10)
 REMEMBERED_MAX = 10_000
 RESERVATION_CONNECTIONS = 3
+
+REFUSED_PINS = Counter(
+    "stempel_pins_refused_total",
+    "PINs refused on customers' phones and on devices, by code.",
+    ("code",),
+    registry=METRICS,
+)
 
 
 class Verifier(Protocol):
@@ -159,6 +168,15 @@ async def check_pin(
     Refusals: pins_off, pin_blocked with retry_at, pin_wrong; callers return them, so that all commits.
     Raises NotFound without a card: then no PIN is looked at. Raises Unavailable while too many PINs wait.
     """
+    outcome = await _check_pin(session, store, card=card, address=address, pin=pin, now=now)
+    if isinstance(outcome, Refusal):
+        REFUSED_PINS.labels(outcome.code).inc()
+    return outcome
+
+
+async def _check_pin(
+    session: AsyncSession, store: StoreRef, *, card: PinCard | None, address: str, pin: str, now: datetime
+) -> StaffRef | Refusal:
     if card is None:
         raise NotFound("card")
     parameters = _parameters(session, store, card=card, address=address, now=now)

@@ -20,6 +20,7 @@ from app.kernel.outcomes import Refusal
 from app.modules.staff.public import StaffRef, address_key, remembered_verifier
 from app.modules.visits import statements
 from app.modules.visits.entries import build_rows
+from app.modules.visits.figures import count_visit
 from app.modules.visits.hooks import EARNED
 from app.modules.visits.service import (
     AwardCommand,
@@ -81,7 +82,10 @@ async def award_at_once(
             written: int = await connection.fetchval(statements.WRITE_AT_ONCE, *arguments, version)
         except asyncpg.UniqueViolationError:
             return None
-    return AwardGranted(rows.answer, given_by=staff.name) if written == 1 else None
+    if written != 1:
+        return None
+    count_visit(command.source, stamps=rows.stamps_added)
+    return AwardGranted(rows.answer, given_by=staff.name)
 
 
 def _recognise(

@@ -20,6 +20,7 @@ from app.modules.cards.public import CardRef
 from app.modules.staff.public import StaffRef, check_pin, find_remembered_pin, pin_address, staff_names
 from app.modules.stamps.public import StampPolicy
 from app.modules.visits.entries import build_rows
+from app.modules.visits.figures import count_visit
 from app.modules.visits.hooks import EARN_GUARD, EARN_MODIFIER, EARNED, EarnContext, EarnedContext
 from app.modules.visits.rules import (
     VisitGranted,
@@ -136,6 +137,7 @@ async def award_visit(
             granted.lines,
         )
     )
+    count_visit(command.source, stamps=rows.stamps_added)
     return AwardGranted(rows.answer, given_by=staff.name)
 
 
