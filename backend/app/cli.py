@@ -45,19 +45,27 @@ def serve(
     ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the web processes (settings: docs/settings.md); SIGHUP replaces them one by one."""
-    from app.commands.serve import serve as run
     from app.config import Settings
+    from app.kernel.metrics_folder import share
 
-    run(Settings(), listen_fd=listen_fd, ready_fd=ready_fd)
+    settings = Settings()
+    share(settings.data_dir, "web")
+    from app.commands.serve import serve as run
+
+    run(settings, listen_fd=listen_fd, ready_fd=ready_fd)
 
 
 @app.command()
 def worker() -> None:
     """Run the worker process: jobs and periodic work."""
-    from app.commands.serve import work
     from app.config import Settings
+    from app.kernel.metrics_folder import share
 
-    work(Settings())
+    settings = Settings()
+    share(settings.data_dir, "worker")
+    from app.commands.serve import work
+
+    work(settings)
 
 
 @app.command()
@@ -114,9 +122,8 @@ def restore(
 def doctor() -> None:
     """Look at what a working installation needs, and say what is missing."""
     from app.commands.inspection import examine
-    from app.config import Settings
 
-    if not examine(Settings()):
+    if not examine():
         raise typer.Exit(1)
 
 

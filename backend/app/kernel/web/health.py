@@ -11,7 +11,9 @@ from sqlalchemy import text
 from starlette.responses import JSONResponse, Response
 
 from app.kernel.errors import NotFound
+from app.kernel.measuring import render_measures
 from app.kernel.observability import get_logger, render_metrics
+from app.kernel.operating import Look
 from app.kernel.permissions import operator, public
 from app.kernel.web.cookies import settings_of
 from app.kernel.web.proxies import client_address
@@ -76,10 +78,12 @@ async def get_readiness(request: Request) -> JSONResponse:
     "/metrics", dependencies=[operator("The metrics token; in demo mode also a caller on the same machine.")]
 )
 async def get_metrics(request: Request) -> Response:
-    """Answer with the process's metrics; a stranger learns not even that they exist."""
+    """Answer with the figures of this machine's processes and of the database; a stranger learns not even of them."""
     if not _may_read_metrics(request):
         raise NotFound("page")
-    return Response(render_metrics(), media_type=CONTENT_TYPE_LATEST)
+    state = request.app.state
+    measures = await render_measures(Look(state.database, state.settings, state.resources, state.clock.now()))
+    return Response(render_metrics() + measures, media_type=CONTENT_TYPE_LATEST)
 
 
 def _may_read_metrics(request: Request) -> bool:

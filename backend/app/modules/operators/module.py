@@ -2,9 +2,10 @@
 
 from app.kernel.hooks import Offer
 from app.kernel.module import Module
-from app.kernel.operating import OPERATOR_SIGN
+from app.kernel.operating import MEASURE, OPERATOR_SIGN
 from app.kernel.sealing import SEALED
 from app.modules.operators.jobs import sweep
+from app.modules.operators.looking.measures import MEASURES
 from app.modules.operators.looking.signs import backup_signs, database_signs, disk_signs, work_signs
 from app.modules.operators.signing_in.accounts import SEALED_SECRETS
 
@@ -21,6 +22,7 @@ MODULE = Module(
         Offer(OPERATOR_SIGN, "database", database_signs),
         Offer(OPERATOR_SIGN, "disk", disk_signs),
         Offer(OPERATOR_SIGN, "backup", backup_signs),
+        *(Offer(MEASURE, name, measure) for name, measure in MEASURES.items()),
     ),
     periodic=(sweep,),
 )

@@ -18,13 +18,9 @@ SCHEDULE_LOOK = timedelta(minutes=2)
 SCHEDULE_ACT = timedelta(minutes=5)
 WAIT_LOOK = timedelta(minutes=2)
 WAIT_ACT = timedelta(minutes=10)
-REFRESH_LOOK = timedelta(minutes=1)
-REFRESH_ACT = timedelta(minutes=5)
 DEAD_ACT = 100
 DISK_LOOK = 0.80
 DISK_ACT = 0.92
-CERTIFICATE_LOOK = timedelta(days=30)
-CERTIFICATE_ACT = timedelta(days=7)
 BACKUP_LOOK = timedelta(hours=26)
 BACKUP_ACT = timedelta(hours=50)
 CONNECTIONS_LOOK = 0.75
@@ -50,11 +46,6 @@ def is_session_over(
 def level_above(value: timedelta | float, *, look: timedelta | float, act: timedelta | float) -> str:
     """Return the level of something that is worse the more there is of it; the limits themselves count."""
     return _level(is_act=value >= act, is_look=value >= look)  # type: ignore[operator]
-
-
-def level_below(value: timedelta, *, look: timedelta, act: timedelta) -> str:
-    """Return the level of something that is worse the less there is of it, such as the days a certificate has."""
-    return _level(is_act=value <= act, is_look=value <= look)
 
 
 def _level(*, is_act: bool, is_look: bool) -> str:

@@ -2,6 +2,7 @@
 
 from app.kernel.hooks import Offer, On
 from app.kernel.module import Module
+from app.kernel.operating import MEASURE, OPERATOR_SIGN
 from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, HOME_TILE, NAV_ITEM, PERSONAL_DATA
 from app.kernel.sealing import SEALED
 from app.modules.cards.public import CARD_CHANGED, CARD_MERGED, SAVE_LINK
@@ -25,6 +26,7 @@ from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
 from app.modules.wallets.messages.personal import PERSONAL
 from app.modules.wallets.messages.service import end_message
 from app.modules.wallets.overview.contributions import customer_panel, nav_items
+from app.modules.wallets.overview.operating import WALLET_MEASURES, wallet_signs
 from app.modules.wallets.service import (
     on_card_changed,
     on_card_merged,
@@ -65,6 +67,8 @@ MODULE = Module(
         On(PASS_FIELDS, holder_field, order=30),
     ),
     offers=(
+        Offer(OPERATOR_SIGN, "wallets", wallet_signs),
+        *(Offer(MEASURE, name, measure) for name, measure in WALLET_MEASURES.items()),
         Offer(OUTPUT, "apple", OUTPUT_APPLE),
         Offer(OUTPUT, "google", GoogleOutput()),
         Offer(SEALED, "wallets.apple", SealedAppleKeys()),
