@@ -30,7 +30,7 @@ import httpx2
 from sqlalchemy import text
 
 from analytics_raw import FIGURES, period_of
-from analytics_world import NOW, fill
+from analytics_world import EVENTS_A_CUSTOMER, NOW, fill
 from app.config import Settings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import upgrade
@@ -50,6 +50,7 @@ from app.modules.wallets.jobs import poll_marks
 from app.process import Process, build_process
 from app.utils.security import Keyring
 from filling import quick_owner
+from findings import Figure, Finding
 from keeping import follow_models
 from noting import Explained, Notes, explain
 
@@ -125,6 +126,24 @@ def print_pages(found: dict[str, Page], *, with_plans: bool) -> None:
             print(f"  {' '.join(slowest.statement.split())}\n  {json.dumps(slowest.plan)}", flush=True)
 
 
+def keep_pages(finding: Finding, found: dict[str, Page], worst: float, *, events: int) -> None:
+    """Keep what the slowest pages took, and how soon a change is shown."""
+    slowest = sorted(found.items(), key=lambda item: -statistics.median(item[1].alone))
+    figures = [
+        Figure(
+            f"database time of {slowest[0][0]}", slowest[0][1].alone, "ms", GOAL_MS, at_most=True, digits=1
+        )
+    ]
+    figures += [Figure(f"database time of {name}", page.alone, "ms", digits=1) for name, page in slowest[1:]]
+    figures.append(Figure("a change shown after", [worst], "s", FRESH_SECONDS_MAX, at_most=True, digits=1))
+    figures[0] = replace(figures[0], name=f"{figures[0].name}, the slowest page of figures of {len(found)}")
+    finding.keep(
+        figures,
+        on=f"{events:,} events, {events // EVENTS_A_CUSTOMER:,} customers, two years; every statement of each page"
+        " explained with its planning",
+    )
+
+
 def worker_of(process: Process) -> JobContext:
     """Return what the worker gives its jobs."""
     names = ("database", "settings", "clock", "registry", "resources")
@@ -162,10 +181,10 @@ async def mark(database: Database, merchant_id: UUID, *, cards: int, after: int)
         )
 
 
-async def freshness(process: Process, merchant_id: UUID) -> None:
-    """Print how soon a change stands in the figures: one stamp, forty cards, a burst."""
+async def freshness(process: Process, merchant_id: UUID) -> float:
+    """Print how soon a change stands in the figures, one stamp, forty cards, a burst; return the longest."""
     context = worker_of(process)
-    after = 0
+    after, longest = 0, 0.0
     for cards, rounds in ((1, 15), (CHANGED, 7), (BURST, 1)):
         spent = []
         for _round in range(rounds):
@@ -182,6 +201,8 @@ async def freshness(process: Process, merchant_id: UUID) -> None:
             f" {worst:.1f} s at the latest (goal {FRESH_SECONDS_MAX})",
             flush=True,
         )
+        longest = max(longest, worst)
+    return longest
 
 
 async def compare(database: Database, merchant_id: UUID, *, rounds: int) -> None:
@@ -215,6 +236,7 @@ async def compare(database: Database, merchant_id: UUID, *, rounds: int) -> None
 
 async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -> bool:
     """Fill, count, ask, print; tell whether every page stays below the goal."""
+    finding = Finding("analytics")
     process = build_process(
         settings, clock=FixedClock(NOW), keyring=Keyring.load_or_create(settings.data_dir)
     )
@@ -226,7 +248,8 @@ async def run(settings: Settings, options: argparse.Namespace, admin_url: str) -
     print(f"load before the pages: {' '.join(f'{load:.1f}' for load in os.getloadavg())}", flush=True)
     found = await pages(process, merchant_id, notes)
     print_pages(found, with_plans=options.plans)
-    await freshness(process, merchant_id)
+    worst = await freshness(process, merchant_id)
+    keep_pages(finding, found, worst, events=options.events)
     print(f"load: {' '.join(f'{load:.1f}' for load in os.getloadavg())}", flush=True)
     if not options.pages_only:
         await compare(database, merchant_id, rounds=options.rounds)
