@@ -168,7 +168,9 @@ def render_settings() -> str:
         MADE,
         "## The operator's: environment variables\n",
         "\n",
-        "Read once at start. The process refuses unsafe values with a sentence.\n",
+        "Read once at start. The process refuses unsafe values with a sentence; `./stempel doctor` names them all.\n",
+        "A value may stand in a file instead: `STEMPEL_DATABASE_URL_FILE` names one that holds what\n",
+        "`STEMPEL_DATABASE_URL` would, on one line, for the secrets of Docker and the credentials of systemd.\n",
         "\n",
         "| variable | values | default | what it does |\n|---|---|---|---|\n",
     ]

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app import setting_rules
+from app.setting_rules import SettingFiles
 
 
 def default_data_dir() -> Path:
@@ -146,6 +149,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
+    requests_at_once: int = Field(
+        64,
+        ge=4,
+        le=10_000,
+        description="Requests a web process works on at once; more get 503 and Retry-After without waiting.",
+    )
     drain_seconds: int = Field(
         5,
         ge=0,
@@ -184,12 +193,43 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0917 (the signature is pydantic's)
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the caller's values, the environment, and the files that the environment names."""
+        return init_settings, env_settings, SettingFiles(settings_cls)
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:
-            ipaddress.ip_network(part, strict=False)
+            try:
+                ipaddress.ip_network(part, strict=False)
+            except ValueError as error:
+                raise ValueError(
+                    "must be addresses or networks such as 10.0.0.0/8, comma separated"
+                ) from error
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts_only(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(setting_rules.check_host(part) for part in value)
+
+    @field_validator(*setting_rules.SCHEMES)
+    @classmethod
+    def _address_of_its_kind(cls, value: str, info: ValidationInfo) -> str:
+        return setting_rules.check_address(str(info.field_name), value)
+
+    _host_only = field_validator("host")(setting_rules.check_host)
+    _known_time_zone = field_validator("default_time_zone")(setting_rules.check_time_zone)
+    _sender = field_validator("mail_from")(setting_rules.check_sender)
 
     @model_validator(mode="after")
     def _refuse_unsafe_values(self) -> Settings:
@@ -197,6 +237,10 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(
                 "STEMPEL_PUBLIC_URL must be an http(s) address such as https://cards.example.com"
+            )
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError(
+                "STEMPEL_PUBLIC_URL must be a bare address: Stempel needs a host name of its own"
             )
         if not self.demo:
             if self.clock_file is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,23 +25,24 @@ def describe(error: BaseException) -> str:
     from app.db.keycheck import ForeignKeys
     from app.db.migrate import MigrationBusy
     from app.db.session import UnsafeDatabase
+    from app.setting_rules import UnusableSetting
 
     own = CommandError | EmbeddedPostgresError | ForeignKeys | UnsafeDatabase | BackupRefused | MigrationBusy
-    if isinstance(error, own):
+    if isinstance(error, own | UnusableSetting):
         return str(error)
     if isinstance(error, ValidationError):
-        return "A setting is not usable. " + "; ".join(_setting_sentence(part) for part in error.errors())
+        return "A setting is not usable. " + " ".join(_setting_sentence(part) for part in error.errors())
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
     kind = type(error).__name__
     return f"This should not have happened: {kind}: {error}. STEMPEL_DEBUG=1 shows where."
 
 
-def _setting_sentence(part: object) -> str:
-    assert isinstance(part, dict)
-    name = "_".join(str(step) for step in part["loc"]).upper()
-    message = str(part["msg"]).removeprefix("Value error, ")
-    return f"STEMPEL_{name}: {message}" if name else message
+def _setting_sentence(part: Mapping[str, Any]) -> str:
+    from app.commands.settings_check import setting_fault
+
+    name, sentence = setting_fault(part)
+    return f"{name}: {sentence}" if name else sentence
 
 
 def run_with_sentences(command: Callable[[], object]) -> None:

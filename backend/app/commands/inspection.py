@@ -15,6 +15,7 @@ from rich.table import Table
 from app.commands.database import open_database
 from app.commands.errors import describe
 from app.commands.keys import count_old_values, list_merchants
+from app.commands.settings_check import judge_settings
 from app.config import Settings
 from app.db.embedded_binaries import OLDEST_MAJOR
 from app.db.session import tenant_scope
@@ -44,9 +45,14 @@ class Finding:
     seen: str
 
 
-def examine(settings: Settings) -> bool:
+def examine() -> bool:
     """Look at everything a working installation needs, print it, and return whether all is well."""
-    findings = [_python_finding(), _keys_finding(settings)]
+    settings, faults = judge_settings()
+    findings = [_python_finding(), *_settings_findings(faults)]
+    if settings is None:
+        _print_findings(findings)
+        return False
+    findings.append(_keys_finding(settings))
     try:
         with open_database(settings) as ready:
             findings += asyncio.run(_database_findings(ready))
@@ -57,6 +63,13 @@ def examine(settings: Settings) -> bool:
         findings.append(asyncio.run(_redis_finding(settings.redis_url)))
     _print_findings(findings)
     return all(finding.well for finding in findings)
+
+
+def _settings_findings(faults: list[tuple[str, str]]) -> list[Finding]:
+    """Name each variable that is not usable, or say that all are."""
+    if not faults:
+        return [Finding("settings", well=True, seen="every variable is known and usable")]
+    return [Finding("settings", well=False, seen=f"{name}: {sentence}") for name, sentence in faults]
 
 
 def _print_findings(findings: list[Finding]) -> None:

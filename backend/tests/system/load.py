@@ -13,7 +13,7 @@ import httpx2
 
 ANSWER_SECONDS_MAX = 60
 # A caller's own pause: a crowd of tills, and not a flood in which nothing else gets the machine.
-PAUSE_SECONDS = 0.04
+PAUSE_SECONDS = 0.1
 
 
 @dataclass

@@ -170,9 +170,10 @@ async def test_no_request_fails_across_five_restarts(service: Service, shop: Sho
     print(f"{load.total} requests, slowest {load.slowest_seconds:.2f} s, {dict(load.results)}")
 
     assert load.failed == {}
-    assert set(load.results) == {"201"}
+    # On a slow machine a card may come to the end of its day; that is an answer.
+    assert load.results.keys() <= {"201", "409"}
     assert len(seen) == RESTARTS + 1
-    assert await count_visits(own, shop) == load.total
+    assert await count_visits(own, shop) == load.results["201"]
 
 
 async def test_abrupt_restarts_do_fail(service: Service, shop: Shop) -> None:
