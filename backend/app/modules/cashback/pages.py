@@ -29,7 +29,7 @@ from app.modules.cashback import service, showing
 from app.modules.cashback.earning import percent_text
 from app.modules.cashback.queries import count_purses, credit_of
 from app.modules.cashback.rules import RATE_BP_MAX, decide_cashback
-from app.modules.cashback.settings import EXPIRY_MONTHS_MAX, CashbackSettings
+from app.modules.cashback.settings import EXPIRY_MONTHS_MAX, HAND_MAX_MOST_MINOR, CashbackSettings
 from app.modules.customers.public import AudienceFilter, is_meant
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import list_stores
@@ -49,11 +49,22 @@ class SettingsForm(BaseModel):
     percent: Annotated[Decimal, Field(ge=0, le=RATE_BP_MAX // 100, decimal_places=2)]
     rounding: Literal["half_even", "half_up", "down", "up"] = "half_even"
     expiry_months: Annotated[int, Field(ge=0, le=EXPIRY_MONTHS_MAX)] = 12
+    hand_max: Annotated[str, StringConstraints(max_length=20)] = ""
 
-    def to_settings(self) -> CashbackSettings:
-        """Return them as they are kept."""
+    def to_settings(self, before: CashbackSettings, currency: str) -> CashbackSettings:
+        """Return them as they are kept; an empty limit stays as it was. Raises Invalid for what is no limit."""
+        most = before.hand_max_minor
+        if self.hand_max.strip():
+            most = _read_money(self.hand_max, currency, name="hand_max")
+        if not 1 <= most <= HAND_MAX_MOST_MINOR:
+            largest = showing.money_text(HAND_MAX_MOST_MINOR, currency)
+            text = _("More than nothing, and at most %(amount)s.", amount=largest)
+            raise Invalid(extra={"fields": {"hand_max": text}})
         return CashbackSettings(
-            rate_bp=int(self.percent * 100), rounding=self.rounding, expiry_months=self.expiry_months
+            rate_bp=int(self.percent * 100),
+            rounding=self.rounding,
+            expiry_months=self.expiry_months,
+            hand_max_minor=most,
         )
 
 
@@ -66,17 +77,28 @@ class CreditForm(BaseModel):
 
     def to_adjustment(self, card: CardRef, currency: str) -> service.Adjustment:
         """Return it for the use case; raises Invalid for what is no amount of the currency."""
-        try:
-            amount = to_minor(parse_amount(typed_amount(self.amount)), currency)
-        except ValueError as error:
-            text = _("This is no amount of %(currency)s.", currency=currency)
-            raise Invalid(extra={"fields": {"amount": text}}) from error
+        amount = _read_money(self.amount, currency, name="amount")
         return service.Adjustment(card.id, amount if self.direction == "give" else -amount, self.reason)
+
+
+def _read_money(typed: str, currency: str, *, name: str) -> int:
+    """Return a typed amount in minor units; raises Invalid beside its field for what is none of the currency."""
+    try:
+        return to_minor(parse_amount(typed_amount(typed)), currency)
+    except ValueError as error:
+        text = _("This is no amount of %(currency)s.", currency=currency)
+        raise Invalid(extra={"fields": {name: text}}) from error
 
 
 def _percent_typed(rate_bp: int) -> str:
     digits = 0 if rate_bp % 100 == 0 else 1 if rate_bp % 10 == 0 else 2
     return current().format_number(Decimal(rate_bp) / 100, decimals=digits)
+
+
+def _money_typed(minor: int, currency: str) -> str:
+    """Return an amount as it stands in a field."""
+    digits = currency_exponent(currency)
+    return current().format_number(Decimal(minor).scaleb(-digits), decimals=digits)
 
 
 def _example(settings: CashbackSettings, currency: str) -> str:
@@ -101,7 +123,11 @@ async def _overview(
     settings = await get_settings(session, CashbackSettings, merchant_id=merchant.id)
     owed, cards = await count_purses(session, merchant.id, now=clock.now())
     stores = await list_stores(session, merchant.id)
-    stored = {**settings.model_dump(), "percent": _percent_typed(settings.rate_bp)}
+    stored = {
+        **settings.model_dump(),
+        "percent": _percent_typed(settings.rate_bp),
+        "hand_max": _money_typed(settings.hand_max_minor, merchant.currency),
+    }
     context: dict[str, Any] = {
         "page_title": _("Cashback"),
         "page_text": _("A part of every purchase comes back as money to spend in your shop."),
@@ -113,6 +139,7 @@ async def _overview(
         "has_amounts": any(store.loyalty_type != "stamps" for store in stores),
         "values": {**stored, **(form.values if form else {})},
         "errors": form.errors if form else {},
+        "currency": merchant.currency,
         "may_edit": principal.may("cashback.edit"),
     }
     status = 422 if form and form.errors else 200
@@ -134,10 +161,25 @@ async def post_page(
     """Keep how cashback works."""
     convert = {"percent": decimal_text, "expiry_months": whole}
     form = await read_form(request, SettingsForm, convert=convert)
-    if form.data is None:
+    settings = await _read_settings(session, form, principal.merchant_id)
+    if settings is None:
         return await _overview(request, session, principal, clock, form)
-    await service.change_settings(session, principal, form.data.to_settings(), now=clock.now())
+    await service.change_settings(session, principal, settings, now=clock.now())
     return redirect(request, URL, flash=_("Saved. It counts from the next purchase on."))
+
+
+async def _read_settings(
+    session: AsyncSession, form: FormInput[SettingsForm], merchant_id: UUID
+) -> CashbackSettings | None:
+    """Return what was typed, or None with the reason beside the field."""
+    if form.data is None:
+        return None
+    before = await get_settings(session, CashbackSettings, merchant_id=merchant_id)
+    try:
+        return form.data.to_settings(before, (await get_merchant(session, merchant_id)).currency)
+    except Invalid as error:
+        form.refuse(error)
+        return None
 
 
 async def _living_card(
@@ -166,6 +208,7 @@ async def _credit_page(  # noqa: PLR0913 - the parts of one page
 ) -> Response:
     merchant, now = await get_merchant(session, principal.merchant_id), clock.now()
     held = await credit_of(session, merchant.id, card.id, now=now)
+    settings = await get_settings(session, CashbackSettings, merchant_id=merchant.id)
     context = {
         "page_title": _("Store credit"),
         "page_text": format_card_number(card.card_number),
@@ -175,6 +218,7 @@ async def _credit_page(  # noqa: PLR0913 - the parts of one page
         "lines": await showing.statement(session, merchant, [card.id], most=STATEMENT_LINES, now=now),
         "reasons": [(key, _(word)) for key, word in service.REASONS.items()],
         "currency": merchant.currency,
+        "most": showing.money_text(settings.hand_max_minor, merchant.currency),
         "action": f"{URL}/cards/{card.id}",
         "idempotency_key": str(new_id()),
         "values": form.values if form else {},

@@ -69,7 +69,10 @@ class Adjustment:
 async def adjust_credit(
     session: AsyncSession, principal: Principal, adjustment: Adjustment, *, key: str | None, now: datetime
 ) -> Mapping[str, Any] | Replay | Refusal:
-    """Give or take credit by hand, once a key; raises NotFound. Refusals: credit_short, key_reused."""
+    """Give or take credit by hand, once a key; raises NotFound.
+
+    Refusals: credit_short, credit_over_limit, key_reused.
+    """
     body = {name: str(getattr(adjustment, name)) for name in Adjustment.__dataclass_fields__}
 
     async def work() -> int | Refusal:
@@ -92,6 +95,9 @@ async def _adjust(
     card = await lock_card(session, merchant_id, adjustment.pass_id)
     if card.status not in {"active", "blocked"}:
         raise NotFound("card")
+    settings = await get_settings(session, CashbackSettings, merchant_id=merchant_id)
+    if amount > settings.hand_max_minor:
+        return Refusal("credit_over_limit", extra={"most_minor": settings.hand_max_minor})
     merchant = await get_merchant(session, merchant_id)
     purse = await open_purse(session, merchant_id, card.id)
     await purse.expire(merchant.currency, now=now)
@@ -100,7 +106,6 @@ async def _adjust(
         return Refusal("credit_short", extra={"available_minor": held})
     cause = Cause("adjust", merchant.currency, card.store_id, rule={"reason": adjustment.reason})
     if amount > 0:
-        settings = await get_settings(session, CashbackSettings, merchant_id=merchant_id)
         zone = (await get_store(session, merchant_id, card.store_id)).time_zone
         expires_at = decide_expiry(now, settings.expiry_months, time_zone=zone)
         await purse.give(amount, cause, expires_at=expires_at, now=now)

@@ -10,6 +10,8 @@ from app.kernel.settings import ModuleSettings
 from app.modules.cashback.rules import RATE_BP_MAX
 
 EXPIRY_MONTHS_MAX = 120
+# In minor units: 100 euros, 10,000 yen, 10 dinars. Who needs more says so, which is in the audit log.
+HAND_MAX_DEFAULT_MINOR, HAND_MAX_MOST_MINOR = 10_000, 100_000_000
 
 
 class CashbackSettings(ModuleSettings):
@@ -31,4 +33,10 @@ class CashbackSettings(ModuleSettings):
         ge=0,
         le=EXPIRY_MONTHS_MAX,
         description="Months for which credit is good, to the end of the day; 0 is for ever.",
+    )
+    hand_max_minor: int = Field(
+        default=HAND_MAX_DEFAULT_MINOR,
+        ge=1,
+        le=HAND_MAX_MOST_MINOR,
+        description="The most that may be given by hand in one entry, in minor units of the currency.",
     )

@@ -166,6 +166,43 @@ async def test_credit_is_given_and_taken_by_hand_once(shop: Shop) -> None:
     assert await shop.violations() == []
 
 
+async def test_by_hand_no_more_than_the_limit_is_given(shop: Shop) -> None:
+    """A hundred euros go, a cent more moves nothing; with the limit raised it goes, and the log has it."""
+    card = await shop.card(name="Ana")
+    shop.client.cookies.update(shop.merchant.cookies)
+    url = f"/dashboard/cashback/cards/{card.id}"
+    page = await shop.client.get(url)
+    assert "At most €100.00 are given at once." in page.text
+    form = {"csrf": _csrf(page), "direction": "give", "reason": "goodwill"}
+
+    async def give(amount: str, key: str) -> httpx2.Response:
+        data = form | {"amount": amount, "idempotency_key": key}
+        return await shop.client.post(url, data=data, headers=ORIGIN)
+
+    assert (await give("100.00", "k1")).status_code == 303
+    refused = await give("100.01", "k2")
+    assert (refused.status_code, await shop.entries(card)) == (422, [("adjust", 10_000)])
+    assert "This is more credit than may be given by hand at once." in refused.text
+    rules = {"csrf": form["csrf"], "percent": "10", "rounding": "half_even", "expiry_months": "12"}
+    for wrong in ("0", "1000000.01", "1.005"):
+        answer = await shop.client.post(
+            "/dashboard/cashback", data=rules | {"hand_max": wrong}, headers=ORIGIN
+        )
+        assert answer.status_code == 422
+    more = await shop.client.post("/dashboard/cashback", data=rules | {"hand_max": "100,01"}, headers=ORIGIN)
+    assert (more.status_code, (await give("100.01", "k3")).status_code) == (303, 303)
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        rows = await session.execute(
+            text("SELECT action, facts FROM audit_entry WHERE action LIKE 'cashback%' ORDER BY id")
+        )
+        said = [(row.action, row.facts.get("amount_minor"), row.facts.get("hand_max_minor")) for row in rows]
+    assert said[-3:] == [
+        ("cashback.credit_adjusted", 10_000, None),
+        ("cashback.settings_changed", None, 10_001),
+        ("cashback.credit_adjusted", 10_001, None),
+    ]
+
+
 async def test_what_is_owed_is_in_the_figures_and_the_download(shop: Shop) -> None:
     """The report tells what is owed, given, spent and expired, net of undos; the download has each movement."""
     card = await shop.card(name="Ana")
