@@ -163,8 +163,8 @@ async def at_the_pace(shop: Shop) -> float:
         [
             Figure(
                 "updates at Google against the pace we keep",
-                [rate / REQUESTS_A_SECOND for rate in rates],
-                goal=0.9,
+                shares,
+                goal=PACE_KEPT,
             ),
             Figure(
                 "requests in the fullest second", [shop.wire.fastest_second()], "", 20, at_most=True, digits=0
