@@ -88,7 +88,10 @@ class Settings(BaseSettings):
     clock_file: Path | None = Field(
         default=None, description="Demo only: a file with a clock offset in seconds."
     )
-    sign_up: Literal["open", "closed"] = Field("open", description="Who may sign up as a merchant.")
+    sign_up: Literal["open", "invite", "closed"] = Field(
+        "open",
+        description="Who may sign up as a merchant: anybody, whom the operator invites, nobody by themselves.",
+    )
     smtp_url: str = Field(
         "", description="smtp://user:password@host:587 (STARTTLS) or smtps://…:465; empty: no mail."
     )

@@ -22,6 +22,7 @@ WITHOUT_TENANT = {
     "google_pace": "an issuer's pace; merchants may share the operator's issuer",
     "mail_pace": "pace and outages of the mail server, which all merchants share; domains as HMAC",
     "apple_health": "what keeps pushes to Apple back; merchants may share the operator's certificate",
+    "sign_up_invitation": "an operator's invitation to sign up, before there is a business",
     "operator": "who runs the installation, which belongs to no tenant",
     "operator_session": "an operator's sessions",
     "operator_entry": "what operators did; only ever added to",

@@ -14,6 +14,7 @@ from app.modules.accounts.models import (
     MerchantSession,
     SignInLimit,
     SignUp,
+    SignUpInvitation,
 )
 
 # Ended sessions stay for a while, so that an owner can still ask when somebody was signed in.
@@ -30,6 +31,9 @@ async def _sweep(context: JobContext) -> None:
         await session.execute(delete(SignUp).where(SignUp.expires_at <= now))
         await session.execute(
             delete(MerchantSession).where(MerchantSession.expires_at <= now - SESSIONS_KEPT)
+        )
+        await session.execute(
+            delete(SignUpInvitation).where(SignUpInvitation.expires_at <= now - INVITATIONS_KEPT)
         )
         await session.execute(delete(MemberLink).where(MemberLink.expires_at <= now - LINKS_KEPT))
         await session.execute(delete(HalfSignIn).where(HalfSignIn.expires_at <= now))

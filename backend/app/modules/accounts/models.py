@@ -30,6 +30,28 @@ class SignUp(Base):
     password_hash: Mapped[str] = mapped_column(info=SECRET)
     locale: Mapped[str] = mapped_column(info=NONE)
     expires_at: Mapped[datetime] = mapped_column(info=NONE)
+    invitation_id: Mapped[UUID | None] = mapped_column(info=NONE)
+
+
+class SignUpInvitation(Base):
+    """An operator's invitation to sign up. It belongs to no tenant: the business does not exist yet.
+
+    form_hash: of the form that made it, so that a form sent twice makes one. note: for whom, in the operator's words.
+    merchant_id: the business that came of it.
+    """
+
+    __tablename__ = "sign_up_invitation"
+    __table_args__ = (Index("uq_sign_up_invitation_form_hash", "form_hash", unique=True),)
+    id: Mapped[UUID] = mapped_column(primary_key=True, info=NONE)
+    form_hash: Mapped[bytes] = mapped_column(info=NONE)
+    token_hash: Mapped[bytes] = mapped_column(info=SECRET)
+    note: Mapped[str] = mapped_column(info=PERSONAL)
+    made_by: Mapped[str] = mapped_column(info=PERSONAL)
+    created_at: Mapped[datetime] = mapped_column(info=NONE)
+    expires_at: Mapped[datetime] = mapped_column(info=NONE)
+    used_at: Mapped[datetime | None] = mapped_column(info=NONE)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(info=NONE)
+    merchant_id: Mapped[UUID | None] = mapped_column(info=NONE)
 
 
 class Member(TenantRow, Base):

@@ -31,6 +31,7 @@ from app.modules.accounts.hooks import (
 )
 from app.modules.accounts.keys.service import list_api_keys
 from app.modules.accounts.members import MemberView, find_member
+from app.modules.accounts.models import SignUpInvitation
 from app.modules.accounts.own.service import confirm_password, get_own_member
 from app.modules.accounts.passwords import hash_new_password, in_hash_thread
 from app.modules.accounts.signing_in.answers import with_session
@@ -54,6 +55,11 @@ from app.modules.accounts.signing_in.limits import refund_attempt, reserve_attem
 from app.modules.accounts.signing_in.mails import MailText, send_security_mail
 from app.modules.accounts.signing_in.service import finish_sign_in, sign_in_without_password
 from app.modules.accounts.signing_in.sessions import SignedIn, revoke_sessions
+from app.modules.accounts.signing_up.invitations import (
+    invite_to_sign_up,
+    list_sign_up_invitations,
+    withdraw_sign_up_invitation,
+)
 from app.modules.accounts.team.queries import list_team
 
 
@@ -78,6 +84,7 @@ __all__ = [
     "MemberRef",
     "MemberView",
     "SignInFactor",
+    "SignUpInvitation",
     "SignedIn",
     "TakenBack",
     "Undone",
@@ -91,8 +98,10 @@ __all__ = [
     "half_token",
     "hash_new_password",
     "in_hash_thread",
+    "invite_to_sign_up",
     "known_device",
     "list_api_keys",
+    "list_sign_up_invitations",
     "list_team",
     "refund_attempt",
     "refund_factor_try",
@@ -103,5 +112,6 @@ __all__ = [
     "sign_in_subjects",
     "sign_in_without_password",
     "try_half_sign_in",
+    "withdraw_sign_up_invitation",
     "with_session",
 ]

@@ -12,6 +12,7 @@ from app.kernel.i18n import current, ngettext
 from app.kernel.i18n import gettext as _
 from app.kernel.jobs import DeadJob, Failing, QueueLine
 from app.kernel.operating import Sign
+from app.modules.accounts.public import SignUpInvitation
 from app.modules.operators.journal import ACTION_WORDS, ENTRIES_PAGE_SIZE
 from app.modules.operators.looking.machine import DatabaseFacts, Disk
 from app.modules.operators.looking.signs import in_words
@@ -157,6 +158,24 @@ def _shop(merchant_id: UUID | None, names: dict[UUID, str]) -> str:
     if merchant_id is None:
         return _("The whole installation")
     return names.get(merchant_id) or str(merchant_id)
+
+
+def invitation_rows(rows: Iterable[SignUpInvitation], *, now: datetime) -> list[dict[str, Any]]:
+    """Return the invitations with their state in words."""
+    shown = []
+    for row in rows:
+        state, is_open = _("open"), False
+        if row.used_at is not None:
+            state = _("used")
+        elif row.withdrawn_at is not None:
+            state = _("withdrawn")
+        elif now >= row.expires_at:
+            state = _("ran out")
+        else:
+            is_open = True
+        facts = {"note": row.note, "made_by": row.made_by, "at": row.created_at, "until": row.expires_at}
+        shown.append({"id": row.id, "state": state, "is_open": is_open, **facts})
+    return shown
 
 
 def entry_rows(entries: Sequence[OperatorEntry]) -> tuple[list[dict[str, Any]], str | None]:

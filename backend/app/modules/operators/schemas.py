@@ -23,6 +23,12 @@ class SignInForm(BaseModel):
     code: Annotated[str, StringConstraints(min_length=1, max_length=40)] = Field(repr=False)
 
 
+class InvitationForm(Form):
+    """An invitation to sign up. note: for whom it is."""
+
+    note: Annotated[str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True)]
+
+
 class KindForm(Form):
     """Given-up work of one kind, or of all. kind: empty for all."""
 

@@ -239,10 +239,27 @@ CREATE TABLE sign_up (
 	password_hash TEXT NOT NULL, 
 	locale TEXT NOT NULL, 
 	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	invitation_id UUID, 
 	CONSTRAINT pk_sign_up PRIMARY KEY (merchant_id)
 );;
 
 CREATE INDEX ix_sign_up_expires_at ON sign_up (expires_at);;
+
+CREATE TABLE sign_up_invitation (
+	id UUID NOT NULL, 
+	form_hash BYTEA NOT NULL, 
+	token_hash BYTEA NOT NULL, 
+	note TEXT NOT NULL, 
+	made_by TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	used_at TIMESTAMP WITH TIME ZONE, 
+	withdrawn_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID, 
+	CONSTRAINT pk_sign_up_invitation PRIMARY KEY (id)
+);;
+
+CREATE UNIQUE INDEX uq_sign_up_invitation_form_hash ON sign_up_invitation (form_hash);;
 
 CREATE TABLE tier_level (
 	name TEXT NOT NULL, 
@@ -1684,6 +1701,10 @@ CREATE POLICY system_delete ON sign_up FOR DELETE TO stempel_system USING (true)
 
 GRANT DELETE ON sign_up TO stempel_system;;
 
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_up_invitation TO stempel_app;;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON sign_up_invitation TO stempel_system;;
+
 ALTER TABLE tier_level ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE tier_level FORCE ROW LEVEL SECURITY;;
@@ -2564,3 +2585,36 @@ CREATE INDEX rate_limit_window_start_idx ON rate_limit (window_start);;
 GRANT SELECT, INSERT, UPDATE ON rate_limit TO stempel_app;;
 
 GRANT SELECT, DELETE ON rate_limit TO stempel_system;;
+
+CREATE FUNCTION make_partitions(months integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public SET lock_timeout = '500ms' AS $body$
+DECLARE
+    parent text; begins timestamptz; low text; high text; made integer := 0;
+BEGIN
+    IF months NOT BETWEEN 1 AND 14 THEN
+        RAISE EXCEPTION 'months must lie between 1 and 14';
+    END IF;
+    FOREACH parent IN ARRAY ARRAY['visit', 'stamp_event', 'points_event'] LOOP
+        FOR ahead IN 0..months LOOP
+            begins := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))
+                AT TIME ZONE 'UTC';
+            CONTINUE WHEN to_regclass(format('public.%I', parent || to_char(begins AT TIME ZONE 'UTC', '_YYYY_MM')))
+                IS NOT NULL;
+            low := lpad(to_hex((extract(epoch FROM begins) * 1000)::bigint), 12, '0') || '70008000000000000000';
+            high := lpad(to_hex((extract(epoch FROM (begins AT TIME ZONE 'UTC' + interval '1 month')
+                AT TIME ZONE 'UTC') * 1000)::bigint), 12, '0') || '70008000000000000000';
+            BEGIN
+                EXECUTE format('CREATE TABLE public.%I PARTITION OF public.%I FOR VALUES FROM (%L) TO (%L)',
+                    parent || to_char(begins AT TIME ZONE 'UTC', '_YYYY_MM'), parent, low::uuid, high::uuid);
+                made := made + 1;
+            EXCEPTION WHEN check_violation THEN
+                RAISE WARNING 'rows of % stand in the default partition of %', begins, parent;
+            END;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END $body$;;
+
+REVOKE ALL ON FUNCTION make_partitions(integer) FROM PUBLIC;;
+
+GRANT EXECUTE ON FUNCTION make_partitions(integer) TO stempel_system;;

@@ -48,7 +48,7 @@ async def post_merchant(
     """
     secret = sign_up_secret(request)
     locale = body.locale or current().language
-    wish = SignUpWish(body.name, body.email, body.password, locale, key or "", secret)
+    wish = SignUpWish(body.name, body.email, body.password, locale, key or "", secret, body.invitation or "")
     outcome = await request_sign_up(session, wish, now=clock.now())
     answer = present_json(outcome, lambda _none: MailAnswer(status="look_in_your_mailbox"), status=202)
     return with_sign_up_secret(request, answer, secret)

@@ -23,19 +23,24 @@ from app.modules.accounts.signing_up.service import (
     Confirmation,
     SignUpWish,
     finish_sign_up,
-    is_sign_up_open,
+    may_sign_up,
     needs_password,
     request_sign_up,
 )
 
 router = APIRouter(include_in_schema=False)
 SIGN_UP_LINK_COOKIE = "sign_up_link"
+SIGN_UP_INVITATION_COOKIE = "sign_up_invitation"
+
+
+def _invitation(request: Request) -> str:
+    return read_cookie(request, SIGN_UP_INVITATION_COOKIE) or ""
 
 
 @router.get("/sign-up", dependencies=[public("The sign-up form")])
-async def get_sign_up(request: Request) -> Response:
-    """Show the sign-up form, or that sign-up is closed."""
-    is_open = is_sign_up_open(settings_of(request))
+async def get_sign_up(request: Request, session: SessionDep, clock: ClockDep) -> Response:
+    """Show the sign-up form, or that sign-up is closed; an operator's invitation came with a cookie."""
+    is_open = await may_sign_up(session, _invitation(request), now=clock.now())
     return form_page(request, "accounts/sign_up.html" if is_open else "accounts/sign_up_closed.html")
 
 
@@ -46,11 +51,20 @@ async def post_sign_up(request: Request, session: SessionDep, clock: ClockDep) -
     if form.data is None:
         return form_page(request, "accounts/sign_up.html", form)
     data, secret = form.data, sign_up_secret(request)
-    wish = SignUpWish(data.name, data.email, data.password, current().language, form.key or "", secret)
+    texts = (data.name, data.email, data.password, current().language, form.key or "", secret)
+    wish = SignUpWish(*texts, invitation=_invitation(request))
     outcome = await request_sign_up(session, wish, now=clock.now())
     if isinstance(outcome, Refusal):
         return form_page(request, "accounts/sign_up.html", form, refusal=outcome)
     return with_sign_up_secret(request, redirect(request, "/sign-up/mailbox"), secret)
+
+
+@router.get(
+    "/sign-up/invited/{token}", dependencies=[signed_link("An operator's invitation; changes nothing")]
+)
+async def get_invited(request: Request, token: str) -> Response:
+    """Move the invitation's token out of the address."""
+    return keep_token(request, SIGN_UP_INVITATION_COOKIE, token=token, target="/sign-up")
 
 
 @router.get("/sign-up/mailbox", dependencies=[public("Points to the mailbox")])

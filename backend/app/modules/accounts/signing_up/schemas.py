@@ -15,6 +15,9 @@ class SignUpRequest(Strict):
     email: Email = Field(examples=["owner@coffeelux.example"])
     password: Password = Field(examples=["plum-orchard-tandem-42"])
     locale: Locale | None = Field(None, description="Language of the account; default: of the request.")
+    invitation: Token | None = Field(
+        None, description="Token at the end of an operator's link, where only the invited may sign up."
+    )
 
 
 class ConfirmRequest(Strict):

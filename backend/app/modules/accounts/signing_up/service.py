@@ -23,6 +23,11 @@ from app.modules.accounts.rules import SIGN_UP_LINK_LIFETIME, split_token
 from app.modules.accounts.signing_in.browser import Browser
 from app.modules.accounts.signing_in.limits import reserve_attempt
 from app.modules.accounts.signing_in.sessions import SignedIn, open_session
+from app.modules.accounts.signing_up.invitations import (
+    find_sign_up_invitation,
+    lock_sign_up_invitation,
+    use_sign_up_invitation,
+)
 from app.modules.accounts.signing_up.mails import SignUpLink, send_sign_up_mail
 from app.modules.merchants.public import EMAIL_LOOKUP, NewMerchant, create_merchant, email_key
 from app.utils.id_generator import new_id
@@ -33,7 +38,10 @@ SIGN_UP_MAILS_MAX = 3  # that one address gets in a window
 
 @dataclass(frozen=True, slots=True)
 class SignUpWish:
-    """A sign-up that asks for its mail. key: the request's Idempotency-Key. browser: the secret of its cookie."""
+    """A sign-up that asks for its mail. key: the request's Idempotency-Key. browser: the secret of its cookie.
+
+    invitation: the token of an operator's link, where only the invited may sign up.
+    """
 
     name: str
     email: str
@@ -41,6 +49,7 @@ class SignUpWish:
     locale: str
     key: str = ""
     browser: str = field(default="", repr=False)
+    invitation: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,24 @@ class Confirmation:
     password: str = field(default="", repr=False)
 
 
+def is_sign_up_by_invitation(settings: Settings) -> bool:
+    """Tell whether those may sign up whom the operator has invited; their mail must reach them, too."""
+    return settings.sign_up == "invite" and bool(settings.smtp_url or settings.demo)
+
+
 def is_sign_up_open(settings: Settings) -> bool:
     """Tell whether strangers may sign up: the operator allows it and mail can reach them."""
     return settings.sign_up == "open" and bool(settings.smtp_url or settings.demo)
+
+
+async def may_sign_up(session: AsyncSession, invitation: str, *, now: datetime) -> bool:
+    """Tell whether whoever brings this invitation (or none) may sign up here."""
+    settings = resources_of(session).get(Settings)
+    if is_sign_up_open(settings):
+        return True
+    return is_sign_up_by_invitation(settings) and bool(
+        await find_sign_up_invitation(session, invitation, now=now)
+    )
 
 
 async def request_sign_up(session: AsyncSession, wish: SignUpWish, *, now: datetime) -> None | Refusal:
@@ -63,8 +87,12 @@ async def request_sign_up(session: AsyncSession, wish: SignUpWish, *, now: datet
     Raises sign_up_closed. A repeated request with the same key gives the same id, and a token of its own once.
     """
     resources = resources_of(session)
+    invitation_id: UUID | None = None
     if not is_sign_up_open(resources.get(Settings)):
-        raise AppError("sign-up is closed", code="sign_up_closed")
+        if is_sign_up_by_invitation(resources.get(Settings)):
+            invitation_id = await find_sign_up_invitation(session, wish.invitation, now=now)
+        if invitation_id is None:
+            raise AppError("sign-up is closed", code="sign_up_closed")
     hashed = await hash_new_password(wish.password, about=(wish.name, wish.email))
     if isinstance(hashed, Refusal):
         return hashed
@@ -77,15 +105,21 @@ async def request_sign_up(session: AsyncSession, wish: SignUpWish, *, now: datet
         subjects={"user": (wish.email, SIGN_UP_MAILS_MAX)},
         now=now,
     )
-    link = await _keep(session, wish, keyring=keyring, password_hash=hashed, now=now)
+    link = await _keep(session, wish, invitation_id=invitation_id, password_hash=hashed, now=now)
     if refused is None:
         await send_sign_up_mail(session, link, name=wish.name, email=wish.email, locale=wish.locale, now=now)
     return None
 
 
 async def _keep(
-    session: AsyncSession, wish: SignUpWish, *, keyring: Keyring, password_hash: str, now: datetime
+    session: AsyncSession,
+    wish: SignUpWish,
+    *,
+    invitation_id: UUID | None,
+    password_hash: str,
+    now: datetime,
 ) -> SignUpLink:
+    keyring = resources_of(session).get(Keyring)
     known = await find_lookup(session, EMAIL_LOOKUP, email_key(keyring, wish.email))
     merchant_id, secret = _sign_up_id(keyring, wish), new_token()
     await set_tenant(session, merchant_id)
@@ -99,8 +133,9 @@ async def _keep(
         password_hash=password_hash,
         locale=wish.locale,
         expires_at=now + SIGN_UP_LINK_LIFETIME,
+        invitation_id=invitation_id,
     )
-    names = ("token_hash", "browser_hash", "name", "password_hash", "expires_at")
+    names = ("token_hash", "browser_hash", "name", "password_hash", "expires_at", "invitation_id")
     values = {name: statement.excluded[name] for name in names}
     await session.execute(statement.on_conflict_do_update(index_elements=["merchant_id"], set_=values))
     return SignUpLink(merchant_id, f"{merchant_id.hex}.{secret}" if known is None else None)
@@ -139,12 +174,16 @@ async def finish_sign_up(
         return Refusal("password_needed")
     if isinstance(hashed, Refusal):
         return hashed
+    # Two sign-ups may wait for the same invitation; the first to finish has it.
+    if not await lock_sign_up_invitation(session, waiting.invitation_id):
+        return Refusal("link_unusable")
     await session.execute(delete(SignUp).where(SignUp.merchant_id == waiting.merchant_id))
     new = NewMerchant(waiting.name, waiting.email, hashed, waiting.locale)
     made = await create_merchant(session, new, now=now, merchant_id=waiting.merchant_id)
     member = await find_member(session, made.id, made.owner_id) if made else None
     if member is None:
         return Refusal("link_unusable")
+    await use_sign_up_invitation(session, waiting.invitation_id, merchant_id=member.merchant_id, now=now)
     return await open_session(session, member, browser=browser, now=now)
 
 

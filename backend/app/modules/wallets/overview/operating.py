@@ -1,4 +1,4 @@
-"""What the operator should know of wallets: the installation's own credentials, outages, and how far behind cards are."""
+"""What the operator should know of wallets: own credentials, outages, and how far behind the cards are."""
 
 from __future__ import annotations
 
