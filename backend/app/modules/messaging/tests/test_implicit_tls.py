@@ -19,7 +19,7 @@ from app.kernel.clock import FixedClock
 from app.kernel.jobs import JobContext, TryAgain
 from app.modules.messaging.jobs import send_message
 from app.modules.messaging.smtp import MailTransport, SmtpServer, SmtpTransport
-from app.modules.messaging.tests.test_sending import certificate_for_loopback, queue, row_of
+from app.modules.messaging.tests.smtp_server import certificate_for_loopback, queue, row_of
 from app.process import Process
 from app.utils.id_generator import new_id
 

@@ -1,0 +1,84 @@
+"""A mail server on loopback, plain or encrypted, and a job that sends to it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from app.kernel.adapters import Resources
+from app.kernel.clock import FixedClock
+from app.kernel.jobs import JobContext
+from app.modules.messaging.smtp import (
+    MailTransport,
+    SmtpServer,
+    SmtpTransport,
+)
+from app.modules.messaging.tests.smtp_server import Inbox, certificate_for_loopback
+from app.process import Process
+from app.utils.id_generator import new_id
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def server(inbox: Inbox) -> Iterator[SmtpServer]:
+    """Return a mail server that is up, on a free port of loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(inbox, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
+    controller.start()
+    yield SmtpServer("127.0.0.1", port, tls="offered")
+    controller.stop()
+
+
+@pytest.fixture
+def job(process: Process, clock: FixedClock, server: SmtpServer) -> JobContext:
+    """Return a job's job whose mails go to the server of the test."""
+    resources = Resources()
+    resources._objects.update(process.resources._objects)  # noqa: SLF001
+    resources.put(MailTransport, SmtpTransport(server))
+    return JobContext(
+        database=process.database,
+        settings=process.settings,
+        clock=clock,
+        registry=process.registry,
+        resources=resources,
+        merchant_id=new_id(),
+    )
+
+
+@pytest.fixture
+def secure(inbox: Inbox, tmp_path: Path) -> Iterator[tuple[SmtpServer, ssl.SSLContext]]:
+    """Return a server that takes mail only over STARTTLS and after a sign-in, and whom to trust for it."""
+
+    def sign_in(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (b"shop", b"plum"), handled=False)
+
+    server_context, client_context = certificate_for_loopback(tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(
+        inbox,
+        hostname="127.0.0.1",
+        port=port,
+        tls_context=server_context,
+        require_starttls=True,
+        auth_required=True,
+        authenticator=sign_in,
+        auth_exclude_mechanism=["LOGIN"],
+    )
+    controller.start()
+    yield SmtpServer("127.0.0.1", port, user="shop", password="plum", tls="required"), client_context
+    controller.stop()
