@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.config import Settings
 from app.db.direct import DirectConnections
+from app.db.limits import write_limits_out
 from app.kernel.errors import NotFound
 from app.kernel.observability import POOL
 
@@ -138,6 +139,7 @@ class Database:
             connect_args=connect,
             hide_parameters=True,  # a failing statement must not carry a name or an address into the logs
         )
+        write_limits_out(engine)
         # The login's name without its password: the label of the figure.
         _count_use(engine, login=make_url(url).username or "")
         return engine
