@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from zxcvbn import zxcvbn
-
 PASSWORD_LENGTH_MIN = 10
 PASSWORD_LENGTH_MAX = 200
 PASSWORD_SCORE_MIN = 3
@@ -41,6 +39,9 @@ def weakness_of(password: str, *, about: Iterable[str] = ()) -> str | None:
         return "short"
     if len(password) > PASSWORD_LENGTH_MAX:
         return "long"
+    # Its lists of words are 9 MB: they come with the first password that is chosen.
+    from zxcvbn import zxcvbn
+
     words = [part for text in about for part in [text, *re.split(r"[\W_]+", text)] if len(part) > 2]
     judged = zxcvbn(password[:PASSWORD_JUDGED_LENGTH], user_inputs=words)
     if int(judged["score"]) >= PASSWORD_SCORE_MIN:

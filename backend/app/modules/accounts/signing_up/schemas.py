@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from app.modules.accounts.schemas import Password, PasswordText, Strict, Token
 from app.utils.validators import Email, Locale, Name
+
+
+InvitationText = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class SignUpRequest(Strict):
@@ -15,8 +20,10 @@ class SignUpRequest(Strict):
     email: Email = Field(examples=["owner@coffeelux.example"])
     password: Password = Field(examples=["plum-orchard-tandem-42"])
     locale: Locale | None = Field(None, description="Language of the account; default: of the request.")
-    invitation: Token | None = Field(
-        None, description="Token at the end of an operator's link, where only the invited may sign up."
+    invitation: InvitationText | None = Field(
+        None,
+        repr=False,
+        description="Token at the end of an operator's link, where only the invited may sign up.",
     )
 
 
