@@ -11,7 +11,7 @@ from app.commands.errors import CommandError
 DEFAULT_PORT = 8000
 PORTS_TRIED_MAX = 50
 BACKLOG = 512
-# The first socket that systemd hands to a service (sd_listen_fds(3), read 2026-11-21).
+# The first socket that systemd hands to a service (sd_listen_fds(3)).
 SYSTEMD_FIRST_FD = 3
 
 
