@@ -95,14 +95,14 @@ async def _find_party(
     now: datetime,
 ) -> Party | None:
     """Return whose birthday it is by the clock of the store whose card they use, or None; their cards are locked."""
-    # The person before the cards, in the order of whoever edits a person: neither waits for the other in a ring.
-    held = select(Customer.id).where(Customer.merchant_id == merchant_id, Customer.id == customer_id)
-    await session.execute(held.with_for_update(read=True, key_share=True))
+    # The cards before the person, as whoever joins, edits or erases one does: nobody waits in a ring.
     refs = await list_cards_of_customer(session, merchant_id, customer_id)
     locked = await lock_cards(session, merchant_id, [ref.id for ref in refs])
     cards = [card for card in locked if card.status == "active" and card.customer_id == customer_id]
     if not cards:
         return None
+    held = select(Customer.id).where(Customer.merchant_id == merchant_id, Customer.id == customer_id)
+    await session.execute(held.with_for_update(read=True, key_share=True))
     # Read under the lock: a day edited, or a person erased, a moment ago counts.
     customer = await get_customer(session, merchant_id, customer_id)
     if customer.birthday is None or customer.erased_at is not None:

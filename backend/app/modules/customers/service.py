@@ -16,7 +16,12 @@ from app.kernel.locks import lock_name
 from app.modules.customers.consents import confirm_consent, find_standing_record
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.customers.preferences import list_opt_outs, set_opt_outs
-from app.modules.customers.queries import find_verified_row, list_consents, lock_customer_row
+from app.modules.customers.queries import (
+    find_verified_row,
+    list_consents,
+    lock_cards_of,
+    lock_customer_row,
+)
 from app.modules.customers.remarks import forget_remarks, list_notes, list_tags_of, move_remarks
 from app.modules.customers.rules import (
     CONSENT_PURPOSE,
@@ -192,6 +197,7 @@ async def change_details(
 
     A new address is not confirmed and no agreement follows to it; without one there is nothing to agree to.
     """
+    await lock_cards_of(session, merchant_id, customer_id)  # callers change them afterwards
     customer = await lock_customer_row(session, merchant_id, customer_id)
     if customer is None or customer.erased_at is not None:
         raise NotFound("customer")

@@ -99,7 +99,7 @@ async def _moves(context: ReportContext) -> tuple[Counter[UUID], Counter[UUID]]:
     return up, down
 
 
-REPORT = ReportView(msg("Levels"), "tiers.view", load_report, icon="award", order=75)
+REPORT = ReportView(msg("Levels"), "tiers.view", load_report, icon="crown", order=75)
 
 STANDINGS = Exporter(
     title=msg("Levels"),
