@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 PASSWORD_LENGTH_MIN = 10
@@ -29,6 +30,14 @@ _WEAKNESSES = (
 )
 
 
+def zxcvbn(password: str, *, user_inputs: list[str]) -> dict[str, Any]:
+    """Judge a password; the lists of words that takes are 9 MB, and come with the first that is chosen."""
+    from zxcvbn import zxcvbn as judge
+
+    judged: dict[str, Any] = judge(password, user_inputs=user_inputs)
+    return judged
+
+
 def weakness_of(password: str, *, about: Iterable[str] = ()) -> str | None:
     """Return why a password is refused, or None: short, long, personal, common, pattern or guessable.
 
@@ -39,9 +48,6 @@ def weakness_of(password: str, *, about: Iterable[str] = ()) -> str | None:
         return "short"
     if len(password) > PASSWORD_LENGTH_MAX:
         return "long"
-    # Its lists of words are 9 MB: they come with the first password that is chosen.
-    from zxcvbn import zxcvbn
-
     words = [part for text in about for part in [text, *re.split(r"[\W_]+", text)] if len(part) > 2]
     judged = zxcvbn(password[:PASSWORD_JUDGED_LENGTH], user_inputs=words)
     if int(judged["score"]) >= PASSWORD_SCORE_MIN:

@@ -9,7 +9,6 @@ from pydantic import Field, StringConstraints
 from app.modules.accounts.schemas import Password, PasswordText, Strict, Token
 from app.utils.validators import Email, Locale, Name
 
-
 InvitationText = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
