@@ -9,28 +9,41 @@ from app.kernel.i18n import gettext as _
 from app.kernel.money import Money, currency_exponent
 from app.kernel.reports import Block, Column, Figure, Report, ReportContext, Table, Value
 from app.modules.analytics.figures import figure
-from app.modules.analytics.queries import find_value
+from app.modules.analytics.queries import Books, find_progress, find_value, list_people
 from app.modules.analytics.value.service import CUSTOMERS_MIN, RETURNERS_MIN, WEEKS_MIN
 
 
 async def load_value(context: ReportContext) -> Report:
     """Return the last fit in plain words, or what is still missing for one."""
     found = await find_value(context.session, context.merchant_id)
-    if found is None:
-        return Report(notice=_("The expected value is worked out once a day. It is not there yet."))
+    if found is None or found.result["status"] != "ok":
+        return Report(notice=_why_not(found.result if found else None), figures=await _so_far(context))
     result = found.result
-    if result["status"] == "too_few":
-        return Report(notice=_missing(result))
-    if result["status"] != "ok":
-        return Report(
-            notice=_("Your customers' visits follow no pattern that the model knows, so it says nothing.")
-        )
     has_money = result["value_minor"] is not None and result["currency"] == context.currency
     return Report(
         figures=_figures(result, has_money=has_money),
         blocks=[_words(result, context.currency, has_money=has_money), _table(result, has_money=has_money)],
         extra={"fitted_at": found.fitted_at},
     )
+
+
+def _why_not(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return _("The expected value is worked out once a day. It is not there yet.")
+    if result["status"] == "too_few":
+        return _missing(result)
+    return _("Your customers' visits follow no pattern that the model knows, so it says nothing.")
+
+
+async def _so_far(context: ReportContext) -> list[Figure]:
+    """Return what is known without a fit: what customers spent until today."""
+    progress = await find_progress(context.session, context.merchant_id)
+    if progress.build is None:
+        return []
+    people = await list_people(Books(context.session, context.merchant_id, progress.build))
+    customers = sum(row.customers for row in people if row.visits)
+    spent = sum(row.amount_minor for row in people)
+    return [figure("spent_so_far", spent / customers)] if spent else []
 
 
 def _missing(result: dict[str, Any]) -> str:
