@@ -65,7 +65,15 @@ async def post_link(
 
 
 def _unusable(request: Request) -> Response:
-    context = {"status": 422, "code": "link_unusable", "title": refusal_text(Refusal("link_unusable"))}
+    # Whoever taps the link in the mail again has the card on this device already, as a rule.
+    context = {
+        "status": 422,
+        "code": "link_unusable",
+        "title": refusal_text(Refusal("link_unusable")),
+        "text": _("Each link works once. If you used it on this device, your card is here; else ask for a new link."),
+        "action_label": _("My cards"),
+        "action_url": "/cards",
+    }
     return render(request, "error.html", context, status_code=422)
 
 

@@ -136,6 +136,15 @@ async def test_a_link_becomes_a_cookie_and_leaves_the_address(client, database, 
     assert 'data-stamp-count="3"' in shown.text
 
 
+async def test_a_link_that_was_used_leads_to_the_cards_of_this_device(client):
+    """The answer says why and where the card is; the same for a link that never was."""
+    answer = await client.get(f"/card/link/{'A' * 75}", headers=HTML)
+
+    assert answer.status_code == 422
+    assert "Each link works once." in answer.text
+    assert 'class="button" href="/cards"' in answer.text
+
+
 async def test_an_id_opens_nothing(client, database, store):
     """The page, its state, its stream, its data and its manifest answer 401 to a stranger."""
     card = await make_card(database, store, name="Ada Lovelace", email="ada@example.com")
