@@ -21,6 +21,7 @@ from app.config import Settings
 CONNECT_TIMEOUT_SECONDS = 5
 WAIT_SECONDS = 5
 COMMAND_TIMEOUT_SECONDS = 20
+LAST_WORDS = frozenset({"FATAL", "PANIC"})
 
 
 class DirectConnections:
@@ -51,9 +52,12 @@ class DirectConnections:
             connection = connection or await self._connect()
             yield connection
             self._idle.append(connection)
-        except asyncpg.PostgresError:
-            # The statement was refused and undone as a whole; the line itself is in order.
-            if connection is not None and not connection.is_closed():
+        except asyncpg.PostgresError as error:
+            # The statement was refused and undone as a whole; the line itself is in order, unless these were the
+            # server's last words on it. It is closed a little later, and may be of no use already.
+            if connection is not None and error.severity_en in LAST_WORDS:
+                connection.terminate()
+            elif connection is not None and not connection.is_closed():
                 self._idle.append(connection)
             raise
         except BaseException:

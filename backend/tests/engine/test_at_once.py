@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from app.db.direct import DirectConnections
+from app.kernel.web.problems import is_busy
 from app.modules.stamps.models import StampEvent
 from app.modules.visits import statements
 from app.modules.visits.models import Visit
@@ -96,6 +97,26 @@ async def test_a_refused_statement_leaves_a_good_connection(database: Any) -> No
     async with database.direct.acquire() as again:
         assert again is connection
         assert await again.fetchval("SELECT 1") == 1
+
+
+async def test_a_line_that_the_server_ended_is_not_lent_again(database: Any) -> None:
+    """The server says that it ends some time before the line is closed: in between nobody may get it."""
+    last_words = {"S": "FATAL", "V": "FATAL", "C": "57P01", "M": "terminating connection"}
+    with pytest.raises(asyncpg.AdminShutdownError):
+        async with database.direct.acquire() as connection:
+            raise asyncpg.PostgresError.new(last_words)
+
+    assert connection.is_closed()
+    async with database.direct.acquire() as again:
+        assert again is not connection
+        assert await again.fetchval("SELECT 1") == 1
+
+
+def test_a_line_in_disorder_is_an_answer_to_try_again() -> None:
+    """What the driver says of a line that was cut in the middle is no bug of ours: 503, not 500."""
+    said = "cannot switch to state 12; another operation (2) is in progress"
+    assert is_busy(asyncpg.InternalClientError(said))
+    assert not is_busy(AssertionError("cannot switch"))
 
 
 async def test_a_statement_given_up_costs_its_connection(database: Any) -> None:

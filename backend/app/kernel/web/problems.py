@@ -169,7 +169,9 @@ def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
 
 def is_busy(error: BaseException) -> bool:
     """Tell whether the database was out of reach or out of patience, rather than our request wrong."""
-    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | asyncpg.InterfaceError):
+    # InternalClientError: a line that was cut in the middle of a statement.
+    lines = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+    if isinstance(error, (PoolTimeout, ConnectionError, TimeoutError, *lines)):
         return True
     original = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
@@ -216,8 +218,17 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
     if not is_busy(error):
         raise error
     log.warning("database_busy", reason=type(error).__name__)
-    headers = {"retry-after": str(BUSY_RETRY_SECONDS)}
-    return _answer(request, "unavailable", status=503, headers=headers)
+    return answer_busy(request)
+
+
+def answer_busy(request: Request) -> Response:
+    """Return the answer to a request that there is no room for."""
+    return _answer(request, "unavailable", status=503, headers={"retry-after": str(BUSY_RETRY_SECONDS)})
+
+
+def answer_slow(request: Request) -> Response:
+    """Return the answer to a request whose body did not arrive in time; the connection is of no use any more."""
+    return _answer(request, "too_slow", status=408, headers={"connection": "close"})
 
 
 def answer_unexpected(request: Request) -> Response:
@@ -237,5 +248,6 @@ def install_problems(app: FastAPI) -> None:
         TimeoutError,
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
     ):
         app.add_exception_handler(kind, _on_database_error)
