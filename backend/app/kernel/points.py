@@ -108,16 +108,32 @@ TILL_PANEL: Collect[TillContext, Panel] = Collect(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why a module keeps something of people, for the record of processing (Art. 30 GDPR).
+
+    why, kept: msg() texts; an empty kept is until the person is erased. ground: contract, consent, interest or duty.
+    """
+
+    why: str
+    ground: str = "contract"
+    kept: str = ""
+
+
 @dataclass(frozen=True)
 class PersonalData:
     """How a module exports and erases what it knows about a customer (promises.md 4).
 
     tables: every table of the module with a personal or pseudonym column that this handler covers.
+    purpose: why it is kept. holds: by table.column, the kind of what a column holds where its name does not say it
+    (the kinds of privacy/processing/words.py). The foundation's own stand in the record itself.
     """
 
     tables: tuple[str, ...]
     export: Callable[[AsyncSession, UUID, UUID], Awaitable[Mapping[str, object]]]
     erase: Callable[[AsyncSession, UUID, UUID], Awaitable[None]]
+    purpose: Purpose | None = None
+    holds: Mapping[str, str] = field(default_factory=dict)
 
 
 # Called with (session, merchant id, customer id) in a tenant transaction.
@@ -228,7 +244,7 @@ FRAUD_RULE: Keyed[FraudRule] = Keyed("FRAUD_RULE", about="What looks for misuse 
 
 
 # Called with (session, merchant id, pass id, pass id) in a tenant transaction. Who knows devices answers by them, and
-# says no while switched off. Asked by referrals (a friend who is oneself); next by fraud (own cards of the staff).
+# says no while switched off. Asked about a friend who may be oneself; next about own cards of the staff (fraud).
 SAME_DEVICE: Keyed[Callable[[AsyncSession, UUID, UUID, UUID], Awaitable[bool]]] = Keyed(
     "SAME_DEVICE", about="Whether two cards were used on one device."
 )

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.points import PersonalData
+from app.kernel.i18n import msg
+from app.kernel.points import PersonalData, Purpose
 from app.modules.birthdays.queries import list_gifts_of
 
 
@@ -40,4 +41,12 @@ async def erase_gifts(session: AsyncSession, merchant_id: UUID, customer_id: UUI
     await session.flush()  # the handlers after this one read with statements of their own
 
 
-PERSONAL = PersonalData(tables=("birthday_gift",), export=export_gifts, erase=erase_gifts)
+PERSONAL = PersonalData(
+    tables=("birthday_gift",),
+    export=export_gifts,
+    erase=erase_gifts,
+    purpose=Purpose(msg("Gifts for birthdays")),
+    holds=dict.fromkeys(
+        ("birthday_gift.celebrated_on", "birthday_gift.good_until", "birthday_gift.factor_until"), "birthday"
+    ),
+)

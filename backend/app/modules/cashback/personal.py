@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.i18n import msg
 from app.kernel.money import to_major
-from app.kernel.points import PersonalData
+from app.kernel.points import PersonalData, Purpose
 from app.modules.cards.public import PassObject, lock_cards
 from app.modules.cashback.ledger import Cause, open_purse
 from app.modules.cashback.models import CreditEntry
@@ -64,5 +65,8 @@ async def erase_credit(session: AsyncSession, merchant_id: UUID, customer_id: UU
 
 
 PERSONAL = PersonalData(
-    tables=("credit_entry", "credit_lot", "credit_account"), export=export_credit, erase=erase_credit
+    tables=("credit_entry", "credit_lot", "credit_account"),
+    export=export_credit,
+    erase=erase_credit,
+    purpose=Purpose(msg("Store credit: what is given, spent and expires")),
 )

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import delete, or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.points import PersonalData
+from app.kernel.i18n import msg
+from app.kernel.points import PersonalData, Purpose
 from app.modules.referrals.models import Referral, ReferralLink
 from app.modules.referrals.queries import cards_of, find_own, list_friends
 
@@ -62,4 +63,16 @@ async def erase_friends(session: AsyncSession, merchant_id: UUID, customer_id: U
     )
 
 
-PERSONAL = PersonalData(tables=("referral_link", "referral"), export=export_friends, erase=erase_friends)
+PERSONAL = PersonalData(
+    tables=("referral_link", "referral"),
+    export=export_friends,
+    erase=erase_friends,
+    purpose=Purpose(msg("Gifts for friends brought along, and preventing their misuse")),
+    holds={
+        "referral.inviter_pass_id": "numbers",
+        "referral.friend_pass_id": "numbers",
+        "referral.friend_id": "numbers",
+        "referral.reasons": "unusual",
+        "referral_link.code": "codes",
+    },
+)

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.points import PersonalData
+from app.kernel.i18n import msg
+from app.kernel.points import PersonalData, Purpose
 from app.modules.cards.public import PassObject
 from app.modules.tiers.models import TierLevel, TierStanding
 from app.modules.tiers.queries import list_moves
@@ -65,4 +66,9 @@ async def erase_levels(session: AsyncSession, merchant_id: UUID, customer_id: UU
     )
 
 
-PERSONAL = PersonalData(tables=("tier_standing", "tier_move"), export=export_levels, erase=erase_levels)
+PERSONAL = PersonalData(
+    tables=("tier_standing", "tier_move"),
+    export=export_levels,
+    erase=erase_levels,
+    purpose=Purpose(msg("Levels for those who come often")),
+)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.db.base import Base
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
-from app.kernel.points import PERSONAL_DATA
+from app.kernel.points import PERSONAL_DATA, PersonalData
 from app.modules.privacy.processing.words import describe
 
 _CONTRACT = msg("Contract: the loyalty card (Art. 6(1)(b) GDPR)")
@@ -16,7 +16,10 @@ _INTEREST = msg("Legitimate interest: preventing misuse, counting (Art. 6(1)(f) 
 _DUTY = msg("Legal duty to prove consents (Art. 7(1) GDPR)")
 _UNTIL_ERASED = msg("until the customer is erased")
 
-# By module: why it is there, on what ground, how long. A module that is missing here fails the build.
+GROUNDS = {"contract": _CONTRACT, "consent": _CONSENT, "interest": _INTEREST, "duty": _DUTY}
+
+# By module: why it is there, on what ground, how long. Others say it with their handler (PersonalData.purpose); who
+# says it nowhere fails the build.
 PURPOSES: dict[str, tuple[str, str, str]] = {
     "customers": (msg("Knowing whom a card belongs to; proof of consents"), _CONTRACT, _UNTIL_ERASED),
     "cards": (msg("Running the card: stamps, points, rewards"), _CONTRACT, _UNTIL_ERASED),
@@ -27,14 +30,6 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
         msg("texts for some weeks, then only that one was sent"),
     ),
     "crm": (msg("Serving customers: corrections, notes, imports"), _CONTRACT, _UNTIL_ERASED),
-    "tiers": (msg("Levels for those who come often"), _CONTRACT, _UNTIL_ERASED),
-    "birthdays": (msg("Gifts for birthdays"), _CONTRACT, _UNTIL_ERASED),
-    "referrals": (
-        msg("Gifts for friends brought along, and preventing their misuse"),
-        _CONTRACT,
-        _UNTIL_ERASED,
-    ),
-    "cashback": (msg("Store credit: what is given, spent and expires"), _CONTRACT, _UNTIL_ERASED),
     "nudges": (msg("Reminders and promotions"), _CONSENT, _UNTIL_ERASED),
     "fraud": (msg("Finding misuse at the till"), _INTEREST, _UNTIL_ERASED),
     "fingerprints": (
@@ -50,6 +45,14 @@ PURPOSES: dict[str, tuple[str, str, str]] = {
         msg("that one was made: for as long as the shop exists"),
     ),
 }
+
+
+def purpose_of(module: str, handler: PersonalData) -> tuple[str, str, str] | None:
+    """Return why a module keeps something of people, on what ground and how long; None where nobody said it."""
+    if handler.purpose is None:
+        return PURPOSES.get(module)
+    said = handler.purpose
+    return said.why, GROUNDS[said.ground], said.kept or _UNTIL_ERASED
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def make_record() -> list[Processing]:
     """Return every activity with a customer's data, module by module, in the reader's language."""
     record = []
     for name, handler in PERSONAL_DATA.items():
-        purpose, ground, kept = PURPOSES.get(name, PURPOSES["cards"])
+        purpose, ground, kept = purpose_of(name, handler) or PURPOSES["cards"]
         columns = [
             (table, column.name, column.info.get("privacy"))
             for table in handler.tables

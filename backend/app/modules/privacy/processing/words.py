@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
+from app.kernel.points import PERSONAL_DATA
 
 NAME = msg("Name")
 EMAIL = msg("Email address")
@@ -36,7 +37,7 @@ WORDS: Mapping[str, str] = {
     **_all(NAME, "name sort_name"),
     **_all(EMAIL, "email recipient new_email"),
     "phone": PHONE,
-    **_all(BIRTHDAY, "birthday_day birthday_month birthday_year celebrated_on good_until"),
+    **_all(BIRTHDAY, "birthday_day birthday_month birthday_year"),
     "locale": LANGUAGE,
     "term": SEARCH,
     **_all(CONSENT, "email_consent email_consent_at email_consent_source consent_confirmed_at"),
@@ -56,14 +57,25 @@ WORDS: Mapping[str, str] = {
     **_all(SUMS, "voided_visits voided_redemptions"),
     **_all(DEVICE, "address_hash agent_hash device_hash"),
     "events": UNUSUAL,
-    **_all(NUMBERS, "inviter_pass_id friend_pass_id friend_id voids"),
-    "referral.reasons": UNUSUAL,
-    "referral_link.code": CODES,
+    **_all(NUMBERS, "voids"),
+    "traits": SUMS,
+}
+# What a feature's handler may name for its own columns (PersonalData.holds).
+KINDS: Mapping[str, str] = {
+    "birthday": BIRTHDAY,
+    "numbers": NUMBERS,
+    "unusual": UNUSUAL,
+    "codes": CODES,
+    "sums": SUMS,
+    "team": TEAM,
 }
 
 
 def find_words(table: str, column: str) -> str | None:
     """Return what a column holds, in English; None where nobody has said it."""
+    for _name, handler in PERSONAL_DATA.items():
+        if kind := handler.holds.get(f"{table}.{column}"):
+            return KINDS[kind]
     return WORDS.get(f"{table}.{column}") or WORDS.get(column)
 
 
