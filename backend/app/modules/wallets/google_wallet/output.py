@@ -24,7 +24,9 @@ from app.modules.wallets.google_wallet.models import GoogleObjectRow
 from app.modules.wallets.google_wallet.pace import PacedGoogle, Unanswered
 from app.modules.wallets.google_wallet.rules import (
     NOTIFIED_FIELDS,
+    OPTIONAL_FIELDS,
     changed_fields,
+    distrust,
     hash_fields,
     may_notify,
     recent,
@@ -164,28 +166,42 @@ class CardSync:
         changed = changed_fields(body, plan.class_sent)
         if not changed:
             return
+        if plan.class_sent:
+            # Noted before it is sent: a look that came and went while nobody answered must not stay at Google.
+            await self._note_class(plan, distrust(plan.class_sent, changed))
         await self._put(plan.account, CLASSES, body, changed, is_known=bool(plan.class_sent))
+        await self._note_class(plan, hash_fields(body))
+
+    async def _note_class(self, plan: Plan, sent: dict[str, str]) -> None:
         async with self._tenant() as session:
             await write_class(
                 session,
                 self.merchant_id,
                 plan.program_id,
-                class_id=body["id"],
-                sent=hash_fields(body),
+                class_id=plan.class_body["id"],
+                sent=sent,
                 now=self.now,
             )
 
     async def _send_object(self, plan: Plan) -> dict[str, str]:
         body, known = plan.object_body, plan.known
-        changed = changed_fields(body, known.sent)
+        news = changed_fields(body, known.sent)
+        # A worker that died may have sent what the card showed for a moment: then everything is said again.
+        changed = news if known.is_sure else changed_fields(body, distrust(known.sent))
         hashes = hash_fields(body)
         if not changed:
             return hashes
         self._remember(plan)
-        is_news = bool(known.sent) and bool(NOTIFIED_FIELDS & set(changed)) and known.wanted_at is not None
-        if is_news and plan.status == "active":
-            changed |= await self._ask_for_notification(plan)
-        await self._put(plan.account, OBJECTS, body, changed, is_known=bool(known.sent), plan=plan)
+        is_news = bool(known.sent) and bool(NOTIFIED_FIELDS & set(news)) and known.wanted_at is not None
+        flags = await self._ask_for_notification(plan) if is_news and plan.status == "active" else {}
+        try:
+            await self._put(
+                plan.account, OBJECTS, body, changed | flags, is_known=bool(known.sent), plan=plan
+            )
+        except BaseException:
+            # Carried out or not: until it is said again nobody knows what Google has in these fields.
+            self.done["sent"] = distrust(known.sent, changed)
+            raise
         self.confirmed = self.notified
         return hashes
 
@@ -214,12 +230,14 @@ class CardSync:
     ) -> None:
         """Insert what is new and patch what is known; whatever Google says to that is followed once each way."""
         whole = {name: value for name, value in body.items() if value is not None}
+        # What is there already may have lines that this card no longer has.
+        blank = dict.fromkeys(OPTIONAL_FIELDS) if kind == OBJECTS else {}
         if not is_known:
             answer = await self._ask(account, "POST", kind, whole)
             if answer.status == 404 and plan is not None:
                 answer = await self._insert_with_class(plan, whole)
             if answer.status == 409:  # an answer of ours was lost, or somebody opened a fat link
-                answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", whole)
+                answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", blank | whole)
             return _check(answer)
         # A change of a class must say that it waits for review, every time.
         must = {"reviewStatus": "UNDER_REVIEW"} if kind == CLASSES else {}
@@ -232,7 +250,7 @@ class CardSync:
             if answer.status == 404 and plan is not None:
                 answer = await self._insert_with_class(plan, whole)
             if answer.status == 409:
-                answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", whole)
+                answer = await self._ask(account, "PATCH", f"{kind}/{body['id']}", blank | whole)
         return _check(answer)
 
     async def _insert_with_class(self, plan: Plan, whole: dict[str, Any]) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,13 @@ HASH_LENGTH = 16
 _OBJECT = re.compile(r"([0-9]{1,30})\.c-([0-9a-f]{32})-([0-9a-f]{32})")
 # Fields whose change Google may announce, and which are worth it.
 NOTIFIED_FIELDS = frozenset({"loyaltyPoints", "secondaryLoyaltyPoints"})
+# Fields that an object may have at one time and not at another.
+OPTIONAL_FIELDS = (
+    *("accountName", "barcode", "heroImage", "linksModuleData"),
+    *("loyaltyPoints", "secondaryLoyaltyPoints", "textModulesData"),
+)
+# In place of a hash: nobody knows what Google has.
+UNKNOWN = ""
 
 
 def class_id(issuer_id: str, merchant_id: UUID, program_id: UUID) -> str:
@@ -52,6 +59,16 @@ def changed_fields(body: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str
     hashes = hash_fields(body)
     changed = {name: value for name, value in body.items() if sent.get(name) != hashes[name]}
     return changed | {name: None for name in sent if name not in body}
+
+
+def distrust(sent: Mapping[str, str], fields: Iterable[str] = ()) -> dict[str, str]:
+    """Return the hashes as those of which nobody knows whether Google has them; without fields all that may be there.
+
+    An empty hash equals none. What was never sent stays so: it is inserted, or replaced as a whole.
+    """
+    if not sent:
+        return {}
+    return {**sent, **dict.fromkeys(fields or {*sent, *OPTIONAL_FIELDS}, UNKNOWN)}
 
 
 def recent(notified: Sequence[str], *, now: datetime) -> list[str]:

@@ -20,11 +20,15 @@ LEASE = timedelta(seconds=45)
 
 @dataclass(frozen=True)
 class SentObject:
-    """What was last sent of a card's object, as plain values."""
+    """What was last sent of a card's object, as plain values.
+
+    is_sure: Google has exactly that. Where a worker died in the middle of it, nobody knows.
+    """
 
     sent: Mapping[str, str]
     notified: list[str]
     wanted_at: datetime | None
+    is_sure: bool = True
 
 
 async def lease_object(
@@ -32,6 +36,10 @@ async def lease_object(
 ) -> SentObject | None:
     """Take a card for this worker and return what was sent; None while another worker has it."""
     row = GoogleObjectRow
+    left = (
+        select(row.busy_until).where(row.merchant_id == merchant_id, row.pass_id == pass_id).with_for_update()
+    )
+    busy_until = (await session.execute(left)).scalar_one_or_none()
     taken = (
         update(row)
         .where(
@@ -48,7 +56,7 @@ async def lease_object(
         return None
     # Another issuer than last time knows nothing of the card yet.
     sent = found.sent if found.object_id == object_id else {}
-    return SentObject(sent, list(found.notified), found.wanted_at)
+    return SentObject(sent, list(found.notified), found.wanted_at, is_sure=busy_until is None)
 
 
 async def expect_object(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, object_id: str) -> None:
