@@ -134,6 +134,8 @@ def settings(database_name: str, tmp_path_factory: pytest.TempPathFactory) -> Se
         public_url="http://testserver",
         demo=True,
         log_level="WARNING",
+        # Races are run with hundreds of requests at once; what is too many has tests of its own.
+        requests_at_once=1_000,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from types import FrameType
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from app.commands.database import require_database
+from app.commands.patient_http import PatientProtocol
 from app.config import Settings
 from app.kernel.observability import configure_logging
 
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 
 GRACEFUL_SECONDS = 10
 KEEP_ALIVE_SECONDS = 15
-# What waits in memory beyond this is refused with 503 at once, instead of answered too late.
-CONCURRENCY_MAX = 500
+# Open connections; kernel/web/admission.py decides how many requests are worked on. A connection that asks nothing
+# costs some kilobytes, and its owner soon.
+CONNECTIONS_MAX = 4_000
+# Files besides: the database's connections, the log, what an upload needs.
+FILES_BESIDES = 500
 # A caller who was accepted in the last moment has asked by then.
 LINGER_SECONDS_MIN = 0.3
 
@@ -80,6 +85,7 @@ def serve_socket(settings: Settings, listening: socket.socket, *, ready_fd: int 
 
     ready = require_database(settings)
     configure_logging(ready.log_format, ready.log_level)
+    allow_connections()
     app = create_app(ready)
     config = uvicorn.Config(
         app,
@@ -89,12 +95,22 @@ def serve_socket(settings: Settings, listening: socket.socket, *, ready_fd: int 
         proxy_headers=False,  # the app believes configured proxies only
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        limit_concurrency=CONCURRENCY_MAX,
+        limit_concurrency=CONNECTIONS_MAX,
+        http=PatientProtocol,
     )
     # The demo is ended by Ctrl-C in front of somebody who waits.
     linger = 0 if ready.demo else ready.drain_seconds
     server = WebServer(config, drain=app.state.drain, linger_seconds=linger, ready_fd=ready_fd)
     server.run(sockets=[listening])
+
+
+def allow_connections() -> None:
+    """Ask for as many open files as there may be connections; a shell's usual thousand would end it earlier."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS_MAX + FILES_BESIDES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def serve(settings: Settings, *, listen_fd: int | None, ready_fd: int | None = None) -> None:

@@ -52,6 +52,7 @@ CODES: dict[str, ErrorCode] = {
     "credit_over_limit": ErrorCode(409, msg("This is more credit than may be given by hand at once.")),
     "already_redeemed": ErrorCode(409, msg("This reward has been redeemed already.")),
     "already_sent": ErrorCode(409, msg("This was sent already.")),
+    "message_off": ErrorCode(409, msg("Messages of this kind are switched off.")),
     "not_suppressed": ErrorCode(409, msg("Mail to this address is not kept back.")),
     "complained": ErrorCode(
         409, msg("This person reported a mail as spam. Only they can agree to mail again.")

@@ -10,6 +10,7 @@ from app.config import Settings
 from app.kernel.i18n import install_catalogues
 from app.kernel.observability import ObserveMiddleware
 from app.kernel.web import health, language, static, well_known
+from app.kernel.web.admission import AdmissionMiddleware
 from app.kernel.web.csrf import check_csrf
 from app.kernel.web.draining import Drain, DrainMiddleware
 from app.kernel.web.failsafe import FailsafeMiddleware
@@ -37,8 +38,9 @@ def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
     app.state.limiter = Limiter(settings, app.state.database, app.state.resources)
     app.state.drain = Drain()
     install_problems(app)
-    # The last one added is met first: drain → observe → language → security → failsafe → the application.
+    # The last one added is met first: drain → observe → language → security → admission → failsafe → app.
     app.add_middleware(FailsafeMiddleware, settings=settings)
+    app.add_middleware(AdmissionMiddleware, at_once=settings.requests_at_once)
     uploads = dict(entry for module in registry.modules for entry in module.uploads)
     app.add_middleware(SecurityMiddleware, settings=settings, uploads=uploads)
     app.add_middleware(LanguageMiddleware, settings=settings)
