@@ -21,6 +21,7 @@ import app.kernel.backups  # noqa: E402 - the kernel's own tables
 import app.kernel.idempotency  # noqa: E402 - the kernel's own tables
 import app.kernel.settings  # noqa: E402 - the kernel's own tables
 from app.db.base import Base  # noqa: E402 - the path comes first
+from app.db.partitions import partition_ddl  # noqa: E402 - the path comes first
 from app.db.rights import APP_ROLE, SYSTEM_ROLE, open_table, protect  # noqa: E402 - the path comes first
 from app.installed import INSTALLED  # noqa: E402 - the path comes first
 from app.kernel.jobs import queue_ddl  # noqa: E402 - the path comes first
@@ -49,6 +50,7 @@ def render() -> str:
     statements += [f"GRANT SELECT ON alembic_version TO {APP_ROLE}, {SYSTEM_ROLE}"]
     statements += queue_ddl()
     statements += limit_ddl()
+    statements += partition_ddl()
     return ";;\n\n".join(statement.strip().rstrip(";") for statement in statements) + ";;\n"
 
 

@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     )
     database_system_url: str = Field("", description="Login for the few cross-tenant reads (stempel_system).")
     database_admin_url: str = Field("", description="Owner login, used by migrate, backup and doctor only.")
+    database_replica_url: str = Field(
+        "", description="Login of stempel_app at a streaming replica, for figures and exports; optional."
+    )
+    database_replica_lag_seconds: float = Field(
+        10, ge=0.5, le=3600, description="A replica further behind is not asked; the primary answers."
+    )
     database_pool_size: int = Field(
         10,
         ge=1,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.config import Settings
 from app.db.keycheck import check_keys
+from app.db.replica import add_replica
 from app.db.session import Database
 from app.installed import INSTALLED
 from app.kernel.adapters import Resources
@@ -56,6 +57,7 @@ def build_process(
     resources = Resources()
     clock = clock or make_clock(settings.clock_file)
     database = Database(settings)
+    add_replica(database)
     resources.put(Settings, settings)
     resources.put(Database, database)
     resources.put(Registry, registry)

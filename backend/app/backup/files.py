@@ -52,6 +52,14 @@ def list_files(settings: Settings) -> Iterator[tuple[str, bytes]]:
             left_out = name.startswith(LEFT_OUT_PREFIXES) or name.endswith(LEFT_OUT_SUFFIXES)
             if not left_out and path.is_file() and not path.is_symlink():
                 yield f"data/{path.relative_to(base).as_posix()}", _read(path)
+    for path in sorted(settings.keys_dir.iterdir()):
+        if (
+            path.is_file()
+            and path.name != KEY_FILE
+            and not path.name.startswith(".")
+            and path.suffix != ".lock"
+        ):
+            yield f"keys/{path.name}", _read(path)
     for setting in FILE_SETTINGS:
         path = getattr(settings, setting)
         if path:

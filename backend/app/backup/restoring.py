@@ -88,9 +88,10 @@ async def restore(
             await connection.commit()
             await ensure_roles(connection, _passwords(work.settings))
             await connection.commit()
-            await _restore_database(work, contents, connection=connection, say=say)
-            restored = put_files(work.settings, files, made=made)
-            await connection.commit()
+            # Begun here: Alembic would begin, and commit, one of its own.
+            async with connection.begin():
+                await _restore_database(work, contents, connection=connection, say=say)
+                restored = put_files(work.settings, files, made=made)
     except BaseException as error:
         for path in made:
             path.unlink(missing_ok=True)

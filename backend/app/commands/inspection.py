@@ -18,6 +18,7 @@ from app.commands.keys import count_old_values, list_merchants
 from app.commands.settings_check import judge_settings
 from app.config import Settings
 from app.db.embedded_binaries import OLDEST_MAJOR
+from app.db.partitions import MONTHS_AHEAD_LEAST, MONTHS_AHEAD_SQL
 from app.db.session import tenant_scope
 from app.kernel.clock import SystemClock
 from app.modules.staff.queries import count_peppers
@@ -162,6 +163,7 @@ async def _database_findings(settings: Settings) -> list[Finding]:
         schema = await _schema_finding(settings.database_admin_url or settings.database_url)
         findings.append(schema)
         if schema.well:
+            findings.append(await _partitions_finding(settings.database_url))
             findings.append(await _sealed_finding(settings))
             findings.append(await _pins_finding(settings))
             findings.append(await _apple_push_finding(settings.database_url))
@@ -208,6 +210,19 @@ async def _schema_finding(url: str) -> Finding:
         return Finding("schema", well=False, seen="no tables yet: ./stempel migrate")
     except asyncpg.InsufficientPrivilegeError:
         return Finding("schema", well=True, seen="not readable for this login; migrate checks it")
+
+
+async def _partitions_finding(url: str) -> Finding:
+    """Count the coming months that have their partitions; the worker makes them twice a day."""
+
+    async def question(connection: asyncpg.Connection) -> Finding:
+        months = await connection.fetchval(MONTHS_AHEAD_SQL)
+        seen = f"made for {months} coming months"
+        if months < MONTHS_AHEAD_LEAST:
+            seen += "; the worker makes them: does it run? ./stempel migrate makes them now"
+        return Finding("partitions", well=months >= MONTHS_AHEAD_LEAST, seen=seen)
+
+    return await _ask(url, question)
 
 
 async def _redis_finding(url: str) -> Finding:

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.rights import SYSTEM_ROLE
 from app.utils.id_generator import id_floor
 
 PARTITIONED = ("visit", "stamp_event", "points_event")
 MONTHS_BACK = 14
 MONTHS_AHEAD = 14
+# Fewer than so many whole months ahead, and the worker has not got through for a year: doctor and /readyz say so.
+MONTHS_AHEAD_LEAST = 2
 _MONTH = re.compile(r"^(?P<table>\w+)_(?P<year>\d{4})_(?P<month>\d\d)$")
 
 
@@ -60,3 +63,53 @@ async def _ensure(connection: AsyncConnection, wanted: Sequence[tuple[str, datet
     for statement in statements:
         await connection.execute(text(statement))
     return len(statements)
+
+
+def partition_ddl() -> list[str]:
+    """Return what lets the worker make months ahead without the owner's login, for the migrations.
+
+    The function runs with its owner's rights and takes a number of months only. It waits half a second for its locks
+    and gives way: while it waits, stamps wait behind it. Where the default partition already holds rows of a month,
+    that month is left out, because they would have to be moved first (docs/scaling.md).
+    """
+    tables = ", ".join(f"'{table}'" for table in PARTITIONED)
+    return [
+        f"""CREATE FUNCTION make_partitions(months integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public SET lock_timeout = '500ms' AS $body$
+DECLARE
+    parent text; begins timestamptz; low text; high text; made integer := 0;
+BEGIN
+    IF months NOT BETWEEN 1 AND {MONTHS_AHEAD} THEN
+        RAISE EXCEPTION 'months must lie between 1 and {MONTHS_AHEAD}';
+    END IF;
+    FOREACH parent IN ARRAY ARRAY[{tables}] LOOP
+        FOR ahead IN 0..months LOOP
+            begins := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))
+                AT TIME ZONE 'UTC';
+            CONTINUE WHEN to_regclass(format('public.%I', parent || to_char(begins AT TIME ZONE 'UTC', '_YYYY_MM')))
+                IS NOT NULL;
+            low := lpad(to_hex((extract(epoch FROM begins) * 1000)::bigint), 12, '0') || '70008000000000000000';
+            high := lpad(to_hex((extract(epoch FROM (begins AT TIME ZONE 'UTC' + interval '1 month')
+                AT TIME ZONE 'UTC') * 1000)::bigint), 12, '0') || '70008000000000000000';
+            BEGIN
+                EXECUTE format('CREATE TABLE public.%I PARTITION OF public.%I FOR VALUES FROM (%L) TO (%L)',
+                    parent || to_char(begins AT TIME ZONE 'UTC', '_YYYY_MM'), parent, low::uuid, high::uuid);
+                made := made + 1;
+            EXCEPTION WHEN check_violation THEN
+                RAISE WARNING 'rows of % stand in the default partition of %', begins, parent;
+            END;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END $body$""",
+        "REVOKE ALL ON FUNCTION make_partitions(integer) FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION make_partitions(integer) TO {SYSTEM_ROLE}",
+    ]
+
+
+# Asked of the catalogue by any role: how many coming months have their partitions, in the table that has the fewest.
+_COUNTED = f"""SELECT count(to_regclass(format('public.%I', parent ||
+        to_char((now() AT TIME ZONE 'UTC') + make_interval(months => ahead), '_YYYY_MM')))) AS months
+    FROM unnest(ARRAY[{", ".join(f"'{table}'" for table in PARTITIONED)}]) AS parent
+    CROSS JOIN generate_series(1, {MONTHS_AHEAD}) AS ahead GROUP BY parent"""
+MONTHS_AHEAD_SQL = f"SELECT min(months) FROM ({_COUNTED}) AS counted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from app.db.direct import DirectConnections
 from app.db.limits import write_limits_out
 from app.kernel.errors import NotFound
 from app.kernel.observability import POOL
+
+if TYPE_CHECKING:
+    from app.db.replica import Replica
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_WAIT_SECONDS = 5
@@ -104,8 +107,9 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.engine = self._make_engine(settings.database_url, settings.database_pool_size)
-        self.system_engine = self._make_engine(
+        self.replica: Replica | None = None
+        self.engine = self.make_engine(settings.database_url, settings.database_pool_size)
+        self.system_engine = self.make_engine(
             settings.database_system_url or settings.database_url, max(2, settings.database_pool_size // 3)
         )
         self.direct = None if settings.database_pgbouncer else DirectConnections(settings)
@@ -121,7 +125,8 @@ class Database:
             self.system_engine.execution_options(isolation_level="AUTOCOMMIT"), info={SINGLE_STATEMENTS: True}
         )
 
-    def _make_engine(self, url: str, size: int) -> AsyncEngine:
+    def make_engine(self, url: str, size: int) -> AsyncEngine:
+        """Return a pool of so many connections with the limits and habits of all of ours."""
         connect: dict[str, Any] = {
             "timeout": CONNECT_TIMEOUT_SECONDS,
             "command_timeout": COMMAND_TIMEOUT_SECONDS,
@@ -168,6 +173,8 @@ class Database:
             await self.direct.aclose()
         await self.engine.dispose()
         await self.system_engine.dispose()
+        if self.replica is not None:
+            await self.replica.engine.dispose()
 
 
 def _count_use(engine: AsyncEngine, *, login: str) -> None:

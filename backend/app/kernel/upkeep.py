@@ -7,6 +7,7 @@ from datetime import timedelta
 from prometheus_client import Gauge
 from sqlalchemy import delete, text
 
+from app.db.partitions import MONTHS_AHEAD, MONTHS_AHEAD_SQL
 from app.kernel.idempotency import KEPT_FOR, IdempotencyKey
 from app.kernel.jobs.definition import JobContext, Periodic
 from app.kernel.ledger import INVARIANT, Violation
@@ -21,6 +22,7 @@ VIOLATIONS = Gauge(
     registry=METRICS,
     multiprocess_mode="mostrecent",
 )
+PARTITIONS_AHEAD = Gauge("stempel_partitions_ahead_months", "Coming months that have their partitions.")
 log = get_logger("stempel.upkeep")
 
 
@@ -60,4 +62,14 @@ async def _forget_keys(context: JobContext) -> None:
 check_nightly = Periodic(
     "kernel.check_invariants", every=timedelta(hours=24), run=_check_nightly, timeout=timedelta(minutes=30)
 )
+async def _make_partitions(context: JobContext) -> None:
+    """Make the coming months' partitions; where a table is busy, the next turn does it: there is a year for that."""
+    async with context.session() as session:
+        made = await session.scalar(text("SELECT make_partitions(:months)"), {"months": MONTHS_AHEAD})
+        PARTITIONS_AHEAD.set(await session.scalar(text(MONTHS_AHEAD_SQL)) or 0)
+    if made:
+        log.info("partitions made", made=made)
+
+
 forget_keys = Periodic("kernel.forget_keys", every=timedelta(hours=1), run=_forget_keys)
+make_partitions = Periodic("kernel.make_partitions", every=timedelta(hours=12), run=_make_partitions)

@@ -35,7 +35,7 @@ from app.kernel.jobs.definition import (
 from app.kernel.jobs.enqueue import enqueue
 from app.kernel.jobs.schedule import claim_due, prune_job_log
 from app.kernel.observability import JOBS, describe_exception, get_logger
-from app.kernel.upkeep import check_nightly, forget_keys
+from app.kernel.upkeep import check_nightly, forget_keys, make_partitions
 from app.kernel.web.limit_rows import prune_limits
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class JobRunner:
         self._context = JobContext(
             database=database, settings=settings, clock=clock, registry=registry, resources=resources
         )
-        self._periodic: list[Periodic] = [prune_job_log, prune_limits, check_nightly, forget_keys]
+        self._periodic: list[Periodic] = [prune_job_log, prune_limits, check_nightly, forget_keys, make_partitions]
         self._pollers: list[Poller] = []
         self._jobs: dict[str, Job] = {}
         for module in registry.modules:

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from starlette.responses import JSONResponse, Response
 
+from app.db.partitions import MONTHS_AHEAD_LEAST, MONTHS_AHEAD_SQL
 from app.kernel.errors import NotFound
 from app.kernel.measuring import render_measures
 from app.kernel.observability import get_logger, render_metrics
@@ -62,15 +63,20 @@ async def get_readiness(request: Request) -> JSONResponse:
     """Answer 200 when the database is reachable, has the schema this release needs, and we are not about to end."""
     if request.app.state.drain.has_begun:
         return JSONResponse({"status": "draining"}, status_code=503)
-    schema = "unreachable"
+    schema, warnings = "unreachable", list[str]()
     try:
         async with asyncio.timeout(READY_WAIT_SECONDS), request.app.state.database.sessions() as session:
             revision = await session.scalar(text("SELECT version_num FROM alembic_version"))
+            months = await session.scalar(text(MONTHS_AHEAD_SQL)) or 0
         schema = judge_schema(revision)
+        if months < MONTHS_AHEAD_LEAST:
+            warnings.append(f"partitions: made for {months} coming months only; ./stempel doctor says more")
     except Exception as error:  # noqa: BLE001 (whatever it is, we are not ready)
         log.warning("not_ready", reason=type(error).__name__)
     is_ready = schema in {"current", "newer"}
     body = {"status": "ok" if is_ready else "unavailable", "schema": schema}
+    if warnings:
+        body["warnings"] = "; ".join(warnings)
     return JSONResponse(body, status_code=200 if is_ready else 503)
 
 

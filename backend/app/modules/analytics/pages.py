@@ -17,7 +17,7 @@ from app.kernel.spreadsheets import csv_bytes, xlsx_bytes
 from app.kernel.web.forms import redirect
 from app.kernel.web.shell import page_context_of, render_member_page
 from app.modules.analytics.presenting import shown_report, table_rows, xlsx_formats
-from app.modules.analytics.reading import BASE, Asked, Page, filters_of, read_page, tabs_of
+from app.modules.analytics.reading import BASE, Asked, Page, filters_of, load_report, read_page, tabs_of
 from app.modules.analytics.settings import AnalyticsSettings
 
 router = APIRouter(include_in_schema=False)
@@ -39,7 +39,7 @@ async def get_report(report: str, request: Request, session: SessionDep, asked: 
     """Show a page of figures."""
     context = page_context_of(request, session)
     page = await read_page(report, asked, context)
-    made = await page.view.load(page.context)
+    made = await load_report(page)
     values: dict[str, Any] = {
         **shown_report(made, page.context.currency),
         **await filters_of(page),
@@ -58,7 +58,7 @@ async def get_table(
 ) -> Response:  # fmt: skip
     """Give a table of a page as a file."""
     page = await read_page(report, asked, page_context_of(request, session))
-    found = find_table(await page.view.load(page.context), table)
+    found = find_table(await load_report(page), table)
     return table_file(found, page, form)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -10,13 +10,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.replica import read_with
 from app.kernel.errors import NotFound
 from app.kernel.i18n import current
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.points import REPORT_VIEW, PageContext
-from app.kernel.reports import Period, ReportContext, ReportView
+from app.kernel.reports import Period, Report, ReportContext, ReportView
 from app.modules.analytics.rules import (
     COMPARISONS,
     PRESET_DEFAULT,
@@ -98,6 +100,15 @@ async def read_page(key: str, asked: Asked, page: PageContext) -> Page:
         modules_on=page.modules_on,
     )
     return Page(key, view, asked, context)
+
+
+async def load_report(page: Page) -> Report:
+    """Load a page's report, from the replica where there is one that is fresh enough."""
+
+    async def load(session: AsyncSession) -> Report:
+        return await page.view.load(replace(page.context, session=session))
+
+    return await read_with(page.context.session, page.context.merchant_id, load)
 
 
 def tabs_of(page: PageContext, key: str, asked: Asked) -> list[dict[str, Any]]:

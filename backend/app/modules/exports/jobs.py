@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, text, update
 
 from app.config import Settings
+from app.db.replica import reading_scope
 from app.db.session import system_scope
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
@@ -67,7 +68,9 @@ async def make_file(context: JobContext, *, export_id: UUID) -> None:
 
     try:
         with use_language(file.locale):
-            async with context.session() as session:
+            # What broke off on a replica goes on at the primary.
+            reading = reading_scope(context.database, merchant_id) if context.attempt == 1 else context.session()
+            async with reading as session:
                 await WRITERS[file.form](session, Order(EXPORTER.get(file.exporter), merchant), keep)
     except Exception as error:
         if context.attempt < TRIES_MAX:
