@@ -8,7 +8,8 @@ _WITH_WALLET = """(card.apple_auth_token IS NOT NULL OR EXISTS (
 # Run by the database's owner at the end of a restore, in its transaction.
 AFTER_RESTORE = (
     # Tags that were given out after the backup are with the devices: the next ones must lie above them.
-    "UPDATE update_counter SET value = value + 1000000000",
+    """INSERT INTO update_counter AS known (name, value) VALUES ('card', 1000000000)
+        ON CONFLICT (name) DO UPDATE SET value = known.value + 1000000000""",
     # A phone that asks "modified since?" must not be told no, although it knows a later state.
     f"""UPDATE pass_object card SET revision = revision + 1,
         changed_at = greatest(now(), date_trunc('second', changed_at) + interval '1 second')
