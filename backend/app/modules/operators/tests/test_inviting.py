@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx2
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 from sqlalchemy import select
 
 from app.config import Settings
 from app.db.session import Database
-from app.kernel.adapters import Resources
 from app.kernel.clock import FixedClock
 from app.modules.accounts.models import SignUpInvitation
 from app.modules.accounts.signing_up.invitations import SIGN_UP_INVITATION_LIFETIME
@@ -26,15 +27,14 @@ PASSWORD = "walnut-harbour-lantern-77"  # noqa: S105 (a test password)
 
 
 @pytest.fixture
-def only_invited(app: object, process: Process, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def only_invited(app: FastAPI, process: Process, settings: Settings) -> Iterator[None]:
     """Let only the invited sign up, for this test."""
     strict = settings.model_copy(update={"sign_up": "invite"})
-    resources: Resources = process.resources
-    before = resources.get(Settings)
-    resources.put(Settings, strict)
-    monkeypatch.setattr(app.state, "settings", strict)  # type: ignore[attr-defined]
+    process.resources.put(Settings, strict)
+    app.state.settings = strict
     yield
-    resources.put(Settings, before)
+    app.state.settings = settings
+    process.resources.put(Settings, settings)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
