@@ -38,7 +38,8 @@ ensure_chromium() {
 ensure_system_services() {
     i_am_root || fail "The system tests install services and change users; run them as root: sudo ./stempel test --system"
     missing=''
-    for pair in redis-server:redis-server nginx:nginx pgbouncer:pgbouncer setpriv:util-linux useradd:passwd; do
+    for pair in redis-server:redis-server nginx:nginx pgbouncer:pgbouncer setpriv:util-linux useradd:passwd \
+        systemd-analyze:systemd docker-compose:docker-compose; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
     done
     # Readers of wallet passes by others: KDE's library (built into a small program), GNUstep's plparse, npm's.
