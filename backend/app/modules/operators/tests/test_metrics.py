@@ -198,3 +198,12 @@ async def test_dashboards_and_alerts_name_what_is_exported(
 
     assert len(named) >= 10
     assert named - known - {"stempel_app", "stempel_system"} == set()
+
+
+def test_each_alert_has_its_paragraph() -> None:
+    """docs/operate.md says for every alert what to do, and for none that does not exist."""
+    alerts = re.findall(r"alert: (\w+)", (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+    paragraphs = re.findall(r"^### (\w+)$", (ROOT / "docs" / "operate.md").read_text(), re.M)
+
+    assert len(alerts) >= 20
+    assert sorted(alerts) == sorted(paragraphs)
