@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
-import httpcore2
+from app.kernel.outgoing.addresses import parse_target
 
-from app.kernel.outgoing.addresses import AddressRefused, is_public, parse_target
+if TYPE_CHECKING:
+    import httpcore2
 
 TIME_MAX = timedelta(seconds=10)
 ANSWER_BYTES_MAX = 2_000_000
-ADDRESSES_MAX = 20
-ADDRESSES_TRIED_MAX = 2
-CONNECT_SECONDS = 4.0
 CONNECTIONS_MAX = 20
 USER_AGENT = "Stempel/1"
 
@@ -48,50 +46,6 @@ async def resolve_by_system(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(row[4][0]) for row in found))
 
 
-class PublicOnlyBackend(httpcore2.AsyncNetworkBackend):
-    """Opens connections: the name is resolved here and nowhere else, so that what was checked is what is used."""
-
-    def __init__(self, resolve: Resolve, inner: httpcore2.AsyncNetworkBackend) -> None:
-        self._resolve = resolve
-        self._inner = inner
-
-    async def connect_tcp(  # noqa: PLR0917 (the library's signature)
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first checked address that answers; raises AddressRefused when one is not public."""
-        addresses = await self._resolve(host, port)
-        if not addresses or len(addresses) > ADDRESSES_MAX:
-            raise FetchFailed("the name has no address, or too many")
-        # All must be public, not only the first: a name with one of each is somebody's attempt.
-        if not all(is_public(address) for address in addresses):
-            raise AddressRefused("the address is not on the public internet")
-        failure: Exception | None = None
-        for address in addresses[:ADDRESSES_TRIED_MAX]:
-            try:
-                return await self._inner.connect_tcp(address, port, timeout=CONNECT_SECONDS)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failure = error
-        raise FetchFailed("the host does not answer") from failure
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Refuse: no URL leads to a socket file."""
-        raise AddressRefused("no address leads to a file")
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait between tries; the pool is told to make none."""
-        await asyncio.sleep(seconds)
-
-
 class OutgoingClient:
     """A process's client for foreign URLs: no proxies, no cookies, no redirects, no compressed answers."""
 
@@ -108,8 +62,13 @@ class OutgoingClient:
         self._pool: httpcore2.AsyncConnectionPool | None = None
 
     def _open_pool(self) -> httpcore2.AsyncConnectionPool:
-        # At the first request: loading the authorities takes longer than a start should.
+        # At the first request: loading the authorities takes longer than a start should, and the library is 15 MB
+        # that a web process never needs.
         if self._pool is None:
+            import httpcore2
+
+            from app.kernel.outgoing.public_only import PublicOnlyBackend
+
             self._pool = httpcore2.AsyncConnectionPool(
                 ssl_context=self._ssl_context or ssl.create_default_context(),
                 network_backend=PublicOnlyBackend(self._resolve, self._backend or httpcore2.AnyIOBackend()),
@@ -134,6 +93,8 @@ class OutgoingClient:
 
         Raises AddressRefused (for good: tell the merchant) and FetchFailed (for now: try again).
         """
+        import httpcore2
+
         target = parse_target(url)
         sent = {
             "host": target.host if target.port == 443 else f"{target.host}:{target.port}",

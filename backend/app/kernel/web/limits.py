@@ -19,7 +19,6 @@ from fastapi import Depends, Request, params
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import FixedWindowRateLimiter
-from redis.exceptions import RedisError
 
 from app.kernel.errors import RateLimited, Unavailable
 from app.kernel.observability import LIMIT_FALLBACKS, LIMITED, describe_exception, get_logger
@@ -188,6 +187,8 @@ class Limiter:
     async def aclose(self) -> None:
         """Close what was opened to Redis; a Redis that is gone makes no difference."""
         if self._redis is not None:
+            from redis.exceptions import RedisError  # 13 MB, for who has a Redis
+
             with suppress(OSError, RedisError):
                 await self._redis.aclose()
 

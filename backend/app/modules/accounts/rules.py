@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -30,12 +30,11 @@ _WEAKNESSES = (
 )
 
 
-def zxcvbn(password: str, *, user_inputs: list[str]) -> dict[str, Any]:
+def zxcvbn(password: str, *, user_inputs: list[str]) -> Mapping[str, Any]:
     """Judge a password; the lists of words that takes are 9 MB, and come with the first that is chosen."""
     from zxcvbn import zxcvbn as judge
 
-    judged: dict[str, Any] = judge(password, user_inputs=user_inputs)
-    return judged
+    return judge(password, user_inputs=user_inputs)
 
 
 def weakness_of(password: str, *, about: Iterable[str] = ()) -> str | None:

@@ -8,8 +8,6 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
 
-import dkim  # type: ignore[import-untyped]
-
 from app.config import Settings
 from app.kernel.i18n import use_language
 from app.modules.messaging.hooks import Unsubscribe
@@ -93,6 +91,9 @@ def sign(content: bytes, sender: Address, settings: Settings) -> bytes:
     """Put the DKIM signature in front, where the installation has a key (RFC 6376)."""
     if settings.mail_dkim_key is None:
         return content
+    # It brings a DNS library along, which an installation without a key never needs.
+    import dkim  # type: ignore[import-untyped]
+
     names = {
         line.partition(b":")[0].strip().lower().decode()
         for line in content.split(b"\r\n\r\n")[0].split(b"\r\n")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from fpdf import FPDF
 from PIL import Image
 
 from app.modules.design.posters.layout import BOLD, MEDIUM
 from app.modules.design.posters.shapes import Box, Code, Disc, Picture, Shape, Sheet, Words
 from app.modules.qr.public import qr_rows
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 BLEED = 3.0
 # Marks stand outside of the bleed, or the knife would leave them on the poster.
@@ -25,6 +28,9 @@ MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 def draw_pdf(sheet: Sheet, *, title: str, for_printer: bool) -> bytes:
     """Return the PDF. for_printer: with bleed and crop marks; else the page is what is cut."""
+    # 40 MB with what it imports: only who draws posters pays for it.
+    from fpdf import FPDF
+
     margin = BLEED + MARK_GAP + MARK_LENGTH if for_printer else 0.0
     bleed = BLEED if for_printer else 0.0
     pdf = FPDF(unit="mm", format=(sheet.width + 2 * margin, sheet.height + 2 * margin))

@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
-
-import httpx2
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.config import Settings
 from app.kernel.adapters import Resources
 from app.kernel.observability import get_logger
 from app.modules.wallets.google_wallet.accounts import GoogleAccount, sign_jwt
 from app.modules.wallets.google_wallet.stand_in import StandIn, make_stand_in_app
+
+if TYPE_CHECKING:
+    import httpx2
 
 SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -26,9 +27,15 @@ TOKENS_KEPT = 1_000
 ANSWER_BYTES_MAX = 1_000_000
 USER_AGENT = "Stempel (gzip)"
 # Not reading for this long means that nobody is there: an unanswered request is one that is asked again.
-TIMEOUT = httpx2.Timeout(10.0, connect=5.0)
+ANSWER_SECONDS_MAX, CONNECT_SECONDS_MAX = 10.0, 5.0
 
 log = get_logger("stempel.google_wallet")
+
+
+def _no_headers() -> httpx2.Headers:
+    import httpx2
+
+    return httpx2.Headers()
 
 
 class Fault(Exception):
@@ -52,7 +59,7 @@ class Answer:
 
     status: int
     body: dict[str, Any]
-    headers: httpx2.Headers = field(default_factory=httpx2.Headers)
+    headers: httpx2.Headers = field(default_factory=_no_headers)
 
     @property
     def message(self) -> str:
@@ -163,6 +170,9 @@ class GoogleClient:
         return await self._request(account, method, url, headers=headers, json=body)
 
     async def _request(self, account: GoogleAccount, method: str, url: str, **parts: Any) -> Answer:
+        # Only the worker calls Google: a web process is spared the 18 MB of it.
+        import httpx2
+
         try:
             response = await self._client(account).request(method, url, **parts)
         except httpx2.HTTPError as error:
@@ -176,6 +186,8 @@ class GoogleClient:
         return Answer(response.status_code, data if isinstance(data, dict) else {}, response.headers)
 
     def _client(self, account: GoogleAccount) -> httpx2.AsyncClient:
+        import httpx2
+
         if account.is_stand_in:
             if self._stand_in is None:
                 inside = httpx2.ASGITransport(app=make_stand_in_app(StandIn(self._stand_in_folder)))
@@ -183,7 +195,7 @@ class GoogleClient:
             return self._stand_in
         if self._http is None:
             self._http = httpx2.AsyncClient(
-                timeout=TIMEOUT,
+                timeout=httpx2.Timeout(ANSWER_SECONDS_MAX, connect=CONNECT_SECONDS_MAX),
                 transport=self._transport,
                 headers={"User-Agent": USER_AGENT},
                 follow_redirects=False,
