@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 import pytest
 
+from tests.faults.history import Call, History, Verdict, compare
 from tests.faults.installation import Installation, installation
 from tests.faults.killing import Plan, kill_under_load
 from tests.faults.running import run
-from tests.faults.settling import cards_without_mark
+from tests.faults.settling import cards_without_mark, let_a_minute_pass, mail_problems, wait_until_settled
 
+T = TypeVar("T")
 CLOSE = (0.3, 1.2)
+SETTLED_SECONDS_MAX = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +30,11 @@ def place() -> Iterator[Installation]:
         yield place
 
 
-async def marks_missing(place: Installation, touched: set[str]) -> list[str]:
-    """Return the changed cards that no worker would ever look at."""
-    connection: Any = await place.connect()
+async def with_connection(place: Installation, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Do something with a connection of the owner's."""
+    connection = await place.connect()
     try:
-        return await cards_without_mark(connection, touched)
+        return await work(connection)
     finally:
         await connection.close()
 
@@ -39,6 +44,74 @@ def test_web_processes_killed_under_load_lose_and_double_nothing(place: Installa
     killed = kill_under_load(place, place.kill_web, Plan(seed=20_261, kills=6, apart=CLOSE), mark="quick-web")
 
     assert killed.verdict.problems == []
-    assert run(marks_missing(place, killed.load.touched)) == []
+    assert run(with_connection(place, partial(cards_without_mark, touched=killed.load.touched))) == []
     assert killed.kills == 6
     assert killed.verdict.counts["ok"] >= 6 * 5
+
+
+def test_the_worker_killed_under_load_loses_no_job(place: Installation) -> None:
+    """Google, the phones and the mailboxes end with what each card is; a mail sent again is the same mail."""
+    place.start_outside("google", "apns", "smtp")
+    place.start_worker()
+    killed = kill_under_load(
+        place, place.kill_worker, Plan(seed=20_262, kills=5, apart=CLOSE), mark="quick-worker"
+    )
+    # What a dead worker held comes back after a minute; the minute is made to pass here.
+    place.workers.pop().kill()
+    run(with_connection(place, let_a_minute_pass))
+    place.start_worker()
+    try:
+        run(with_connection(place, partial(wait_until_settled, place, seconds=SETTLED_SECONDS_MAX)))
+    finally:
+        place.workers.pop().kill()
+
+    assert killed.verdict.problems == []
+    assert mail_problems(place, killed.load.history) == []
+
+
+def test_postgresql_killed_under_load_loses_and_doubles_nothing(place: Installation) -> None:
+    """What was acknowledged survives the server's death; web processes find the new one, without a 500."""
+    plan = Plan(seed=20_263, kills=2, apart=CLOSE)
+    killed = kill_under_load(place, place.kill_database, plan, mark="quick-database")
+
+    assert killed.verdict.problems == []
+    assert killed.kills == 2
+    assert run(with_connection(place, partial(cards_without_mark, touched=killed.load.touched))) == []
+
+
+def test_control_the_checker_finds_what_was_lost_doubled_or_halved(place: Installation) -> None:
+    """An acknowledged visit taken away, one written twice, an entry without its total: each is named."""
+    killed = kill_under_load(place, nobody, Plan(seed=20_264, kills=1, apart=(0.5, 0.5)), mark="control")
+    assert killed.verdict.problems == []
+    stamps = [call for call in killed.load.history.calls if call.kind == "stamp" and call.outcome == "ok"]
+
+    found = run(with_connection(place, partial(damage, history=killed.load.history, calls=stamps)))
+
+    assert [one.split(" ")[1] for one in found.lost] == [stamps[0].key]
+    assert any(stamps[1].key in one for one in found.doubled)
+    assert any("the total of card" in one for one in found.halves)
+
+
+def nobody(_dice: random.Random) -> None:
+    """Kill nothing."""
+
+
+async def damage(connection: Any, *, history: History, calls: list[Call]) -> Verdict:
+    """Break three promises in a transaction that is never kept, and have the checker look."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("DELETE FROM idempotency_key WHERE key = $1", calls[0].key)
+        await connection.execute("DELETE FROM visit WHERE idempotency_key = $1", calls[0].key)
+        again = (
+            "INSERT INTO idempotency_key SELECT merchant_id, 'again', key, fingerprint, answer, created_at "
+        )
+        await connection.execute(f"{again} FROM idempotency_key WHERE key = $1", calls[1].key)
+        await connection.execute(
+            "UPDATE pass_object SET stamp_count = stamp_count + 1"
+            " WHERE id = (SELECT pass_id FROM visit WHERE idempotency_key = $1)",
+            calls[2].key,
+        )
+        return await compare(history, connection)
+    finally:
+        await transaction.rollback()
