@@ -9,7 +9,7 @@ from sqlalchemy import delete, text
 
 from app.db.partitions import MONTHS_AHEAD, MONTHS_AHEAD_SQL
 from app.kernel.idempotency import KEPT_FOR, IdempotencyKey
-from app.kernel.jobs.definition import JobContext, Periodic
+from app.kernel.jobs.definition import GiveUp, JobContext, Periodic
 from app.kernel.ledger import INVARIANT, Violation
 from app.kernel.observability import METRICS, get_logger
 
@@ -49,7 +49,11 @@ async def check_all(context: JobContext) -> dict[str, list[Violation]]:
 
 
 async def _check_nightly(context: JobContext) -> None:
-    await check_all(context)
+    """Check, and give up where something is broken: the operator then finds it among what was given up."""
+    found = {name: len(violations) for name, violations in (await check_all(context)).items() if violations}
+    if found:
+        counts = ", ".join(f"{name} {number}" for name, number in sorted(found.items()))
+        raise GiveUp(f"totals that do not equal their entries ({counts}); ./stempel check names them")
 
 
 async def _forget_keys(context: JobContext) -> None:
@@ -62,6 +66,8 @@ async def _forget_keys(context: JobContext) -> None:
 check_nightly = Periodic(
     "kernel.check_invariants", every=timedelta(hours=24), run=_check_nightly, timeout=timedelta(minutes=30)
 )
+
+
 async def _make_partitions(context: JobContext) -> None:
     """Make the coming months' partitions; where a table is busy, the next turn does it: there is a year for that."""
     async with context.session() as session:

@@ -12,6 +12,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.jobs import find_schedule_delay, list_dead_kinds, list_queues
 from app.kernel.observability import describe_exception, get_logger
 from app.kernel.operating import OPERATOR_SIGN, Look, Sign
+from app.kernel.upkeep import check_nightly
 from app.modules.operators import rules
 from app.modules.operators.looking.machine import read_database, read_disk
 from app.modules.operators.rules import ACT, LEVELS, LOOK, OK
@@ -50,9 +51,10 @@ async def work_signs(look: Look) -> Sequence[Sign]:
     async with system_scope(look.database) as session:
         delay = await find_schedule_delay(session, now=look.now)
         queues = await list_queues(session, now=look.now)
-        dead = sum(kind.jobs for kind in await list_dead_kinds(session))
+        kinds = {kind.name: kind.jobs for kind in await list_dead_kinds(session)}
     waited = max((line.oldest_wait for line in queues), default=timedelta())
-    return [_worker_sign(delay), _queue_sign(waited, sum(line.due for line in queues)), _dead_sign(dead)]
+    signs = [_worker_sign(delay), _queue_sign(waited, sum(line.due for line in queues))]
+    return [*signs, _dead_sign(sum(kinds.values())), _ledger_sign(kinds.get(check_nightly.job_name, 0))]
 
 
 def _worker_sign(delay: timedelta | None) -> Sign:
@@ -94,6 +96,18 @@ def _dead_sign(dead: int) -> Sign:
         num=current().format_number(dead),
     )
     return Sign(ACT if dead >= rules.DEAD_ACT else LOOK, title, text, url, order=30)
+
+
+def _ledger_sign(broken: int) -> Sign:
+    title, url = _("Ledgers"), "/operator/given-up"
+    if not broken:
+        return Sign(
+            OK, title, _("Every total equalled its entries at the last nightly check."), url, order=35
+        )
+    text = _(
+        "Totals do not equal their entries. ./stempel check names merchant and card; change nothing by hand."
+    )
+    return Sign(ACT, title, text, url, order=35)
 
 
 async def database_signs(look: Look) -> Sequence[Sign]:

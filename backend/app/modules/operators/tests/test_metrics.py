@@ -17,6 +17,7 @@ from app.config import Settings
 from app.db.session import Database
 from app.kernel import metrics_folder
 from app.kernel.operating import MEASURE, Look, Measure
+from app.kernel.upkeep import VIOLATIONS
 from app.main import create_app
 from app.modules.merchants.factories import make_merchant
 from app.process import Process
@@ -193,7 +194,8 @@ async def test_dashboards_and_alerts_name_what_is_exported(
 ) -> None:
     """Every metric in the dashboard and in the alerts is one of ours; measures without a value count by their name."""
     answer = await scrape(process, settings, authorization=f"Bearer {TOKEN}")
-    known = exported_names(answer.text) | {measure for measure, _about in MEASURE.items()}
+    of_worker = {family.name for family in VIOLATIONS.describe()}
+    known = exported_names(answer.text) | {measure for measure, _about in MEASURE.items()} | of_worker
     named = names_in(ROOT / "deploy" / name)
 
     assert len(named) >= 10

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from app.db.session import Database, system_scope
 from app.kernel.clock import FixedClock
 from app.kernel.jobs import enqueue
+from app.kernel.upkeep import check_nightly
 from app.modules.merchants.factories import make_merchant
 from app.modules.operators.models import OperatorEntry
 from app.modules.wallets.jobs import refresh_card
@@ -193,3 +194,19 @@ async def test_failing_wallets_are_one_line_a_shop_and_reason(desk: Desk, databa
     assert str(merchant.id) in page.text
     assert ">3</td>" in page.text
     assert "no such mailbox" not in page.text
+
+
+async def test_broken_ledgers_are_red(desk: Desk, database: Database) -> None:
+    """What the nightly check gave up with stands on the overview by its own name."""
+    well = await desk.get("/operator")
+    async with system_scope(database) as session:
+        job_id = await enqueue(session, check_nightly.as_job(), merchant_id=None)
+        await session.execute(
+            text("UPDATE pgqueuer SET status = 'failed', reason = :reason WHERE id = :id"),
+            {"id": job_id, "reason": "GiveUp: totals that do not equal their entries (stamps 2)"},
+        )
+    red = await desk.get("/operator")
+
+    assert "Every total equalled its entries" in well.text
+    assert "Totals do not equal their entries." in red.text
+    assert "light-act" in red.text
