@@ -144,13 +144,27 @@ def _poster(
     top = column.y + (foot - column.y - side) / 2 + 1 * unit
     code = Code((width - side) / 2, top, side, url)
     below = _Column(width / 2, foot, width * 0.84)
+    # The steps are read as one: the longest decides how large all are.
+    size = min((fit(step, 4.9 * unit, width=below.width)[0] for step in text.steps), default=4.9 * unit)
     for step in text.steps:
-        below.words(step, 4.9 * unit, look.foreground)
+        below.words(step, size, look.foreground)
         below.gap(0.5 * unit)
-    name = _Column(width / 2, height - 11 * unit, width * 0.84)
-    name.words(text.shop, 4.6 * unit, look.foreground, bold=True)
+    name = _shop_name(width, height, text.shop, look)
     shapes = (*_ornament(width, height, look), *column.shapes, code, *below.shapes, *name.shapes)
     return Face(width, height, look.background, shapes)
+
+
+def _shop_name(width: float, height: float, shop: str, look: PosterLook) -> _Column:
+    """Return the name at the foot; a long one takes two lines rather than letters nobody can read."""
+    unit = width / 100
+    name = _Column(width / 2, height - 11 * unit, width * 0.84)
+    size, _lines = fit(shop, 4.6 * unit, width=name.width, bold=True)
+    if size >= 3.5 * unit:
+        name.words(shop, 4.6 * unit, look.foreground, bold=True)
+    else:
+        name.y = height - 12.5 * unit
+        name.words(shop, 3.5 * unit, look.foreground, bold=True, lines_max=2)
+    return name
 
 
 def _head(width: float, text: PosterText, look: PosterLook, share: float) -> _Column:
