@@ -11,7 +11,18 @@ from sqlalchemy import text
 
 from app.db.session import system_scope, system_statements, tenant_scope
 from app.kernel.adapters import Resources
-from app.kernel.jobs import Backoff, GiveUp, Periodic, TryAgain, enqueue, job, list_dead_jobs, retry_dead_job
+from app.kernel.jobs import (
+    Backoff,
+    GiveUp,
+    Periodic,
+    TryAgain,
+    Wish,
+    enqueue,
+    enqueue_all,
+    job,
+    list_dead_jobs,
+    retry_dead_job,
+)
 from app.kernel.jobs import queue as queue_module
 from app.kernel.jobs.enqueue import connection_of
 from app.kernel.jobs.queue import begin_job, take_jobs
@@ -128,6 +139,24 @@ async def test_one_job_waits_per_key_and_merchant(bench):
     assert first == second
     assert second != third
     assert await bench.waiting() == 2
+
+
+async def test_many_jobs_at_once_are_as_one_after_the_other(bench):
+    """They run in the order given, a waiting key gets no second one, and a rolled back transaction leaves none."""
+    cards = [uuid4() for _ in range(3)]
+    waits = await bench.add(cards[0], key=str(cards[0]))
+    wishes = [Wish(bench.merchant_id, {"pass_id": card}, str(card)) for card in cards]
+    async with bench.database.sessions() as session, session.begin() as transaction:
+        await enqueue_all(session, bench.note, wishes)
+        await transaction.rollback()
+    assert await bench.waiting() == 1
+    async with tenant_scope(bench.database, bench.merchant_id) as session:
+        await enqueue_all(session, bench.note, wishes)
+
+    assert await bench.add(cards[0], key=str(cards[0])) == waits
+    assert await bench.waiting() == 3
+    await bench.runner.drain()
+    assert bench.runs == [(bench.merchant_id, 1, card) for card in cards]
 
 
 async def test_a_key_is_free_while_its_job_runs(bench):

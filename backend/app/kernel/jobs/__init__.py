@@ -15,7 +15,7 @@ from app.kernel.jobs.dead import (
     retry_dead_jobs,
 )
 from app.kernel.jobs.definition import Backoff, GiveUp, Job, JobContext, Periodic, Poller, TryAgain, job
-from app.kernel.jobs.enqueue import enqueue
+from app.kernel.jobs.enqueue import Wish, enqueue, enqueue_all
 from app.kernel.jobs.looking import Failing, QueueLine, find_schedule_delay, list_failing, list_queues
 from app.kernel.jobs.schema import QUEUE_TABLES, queue_ddl
 
@@ -32,9 +32,11 @@ __all__ = [
     "Poller",
     "QueueLine",
     "TryAgain",
+    "Wish",
     "drop_dead_job",
     "drop_dead_jobs",
     "enqueue",
+    "enqueue_all",
     "find_schedule_delay",
     "job",
     "list_dead_jobs",

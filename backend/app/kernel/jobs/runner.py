@@ -88,7 +88,13 @@ class JobRunner:
         self._context = JobContext(
             database=database, settings=settings, clock=clock, registry=registry, resources=resources
         )
-        self._periodic: list[Periodic] = [prune_job_log, prune_limits, check_nightly, forget_keys, make_partitions]
+        self._periodic: list[Periodic] = [
+            prune_job_log,
+            prune_limits,
+            check_nightly,
+            forget_keys,
+            make_partitions,
+        ]
         self._pollers: list[Poller] = []
         self._jobs: dict[str, Job] = {}
         for module in registry.modules:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.db.session import system_scope
-from app.kernel.jobs import Backoff, GiveUp, JobContext, TryAgain, enqueue, job
+from app.kernel.jobs import Backoff, GiveUp, JobContext, TryAgain, Wish, enqueue_all, job
 from app.modules.merchants.public import list_modules_on
 from app.modules.wallets.hooks import CARDS_CHANGED, OUTPUT, CardsChanged
 from app.modules.wallets.marks import MARKS_TAKEN, assign_update_tag, mark_program_cards, take_marks
@@ -18,9 +18,9 @@ async def poll_marks(context: JobContext) -> int:
     """Turn a batch of marks into jobs, in one short transaction; returns how many there were."""
     async with system_scope(context.database) as session:
         marks = await take_marks(session, limit=MARKS_TAKEN)
-        for merchant_id, pass_id in marks:
-            await enqueue(session, refresh_card, merchant_id=merchant_id, key=str(pass_id), pass_id=pass_id)
         if marks:
+            wishes = [Wish(merchant_id, {"pass_id": card}, str(card)) for merchant_id, card in marks]
+            await enqueue_all(session, refresh_card, wishes)
             by_merchant = await list_modules_on(session, {merchant_id for merchant_id, _card in marks})
             anywhere = frozenset().union(*by_merchant.values())
             await CARDS_CHANGED.tell(CardsChanged(session, marks, anywhere, by_merchant))
