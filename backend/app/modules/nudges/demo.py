@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from app.kernel.permissions import Principal
 from app.kernel.points import DemoShop
@@ -41,6 +42,7 @@ async def add_messages(shop: DemoShop) -> None:
     first = await write_draft(
         session, system, Draft("promotion", subject, text, {"activity": "back"}), now=sent_at
     )
+    assert isinstance(first, UUID), "a new shop has every kind of message on"
     await session.flush()
     await begin_sending(session, system, first, now=sent_at)
     await send_batch(session, merchant_id, first, now=sent_at)

@@ -185,6 +185,8 @@ async def post_composer(
         return await render_member_page(request, session, "nudges/composer.html", values, status_code=422)
     draft = Draft(form.data.kind, form.data.subject, form.data.text, form.data.meant())
     news_id = await broadcasts.write_draft(session, principal, draft, now=clock.now())
+    if isinstance(news_id, Refusal):
+        return redirect(request, URL, flash=refusal_text(news_id), kind="danger")
     return redirect(request, f"{URL}/news/{news_id}")
 
 

@@ -16,7 +16,7 @@ from app.kernel.settings import get_settings
 from app.modules.customers.public import list_tags
 from app.modules.merchants.public import MerchantView, get_merchant
 from app.modules.messaging.public import count_suppressed, written_instead
-from app.modules.nudges.broadcasts.service import count_reach, get_news, list_news
+from app.modules.nudges.broadcasts.service import count_reach, get_news, is_off, list_news
 from app.modules.nudges.letters import make_sample
 from app.modules.nudges.models import News
 from app.modules.nudges.rules import (
@@ -136,6 +136,10 @@ async def overview(session: AsyncSession, principal: Principal, *, ready: bool) 
             }
             for name, kind in ASKED_KINDS.items()
         ],
+        "news_kinds": [
+            {"name": name, "title": _(title), "is_on": settings.is_on(name)}
+            for name, title in NEWS_KINDS.items()
+        ],
         "news": [_news_row(row, merchant) for row in await list_news(session, merchant.id)],
         "quiet_from": settings.quiet_from.strftime("%H:%M"),
         "quiet_to": settings.quiet_to.strftime("%H:%M"),
@@ -214,11 +218,13 @@ async def composer(
     """Return the page on which news is written."""
     stores = await list_stores(session, principal.merchant_id)
     tags = await list_tags(session, principal.merchant_id)
+    settings = await get_settings(session, NudgeSettings, merchant_id=principal.merchant_id)
+    kinds = [(name, _(title)) for name, title in NEWS_KINDS.items() if settings.is_on(name)]
     return {
         "page_title": _("Write news"),
-        "values": values or {"kind": "promotion"},
+        "values": values or {"kind": kinds[0][0] if kinds else ""},
         "errors": errors or {},
-        "kinds": [(name, _(title)) for name, title in NEWS_KINDS.items()],
+        "kinds": kinds,
         "activities": [(name, _(title)) for name, title in ACTIVITIES.items()],
         "stores": [("", _("All stores")), *((str(store.id), store.name) for store in stores)],
         "tags": [("", _("With or without tags")), *((str(tag.id), tag.name) for tag in tags)],
@@ -236,6 +242,7 @@ async def news_page(
         "page_title": _(NEWS_KINDS[row.kind]),
         "news": _news_row(row, merchant) | {"id": str(row.id), "rested": row.rested},
         "reach": await count_reach(session, row, now=now) if row.status == "draft" else None,
+        "is_off": await is_off(session, merchant.id, row.kind),
         "mail_locale": merchant.locale,
         "frame_url": f"{URL}/news/{row.id}/mail",
         "sample": await make_sample(

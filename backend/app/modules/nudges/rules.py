@@ -96,6 +96,7 @@ ASKED_KINDS: Mapping[str, Kind] = {
 }
 ALL_KINDS: Mapping[str, Kind] = {**KINDS, **ASKED_KINDS}
 NEWS_PLACES = ("name", "shop")
+# Go when the shop writes them, where it has not switched them off.
 NEWS_KINDS: Mapping[str, str] = {"promotion": msg("Promotion"), "new_collection": msg("New collection")}
 
 

@@ -33,7 +33,7 @@ from app.modules.messaging.public import (
 )
 from app.modules.nudges.models import NudgeSlot
 from app.modules.nudges.queries import Due, find_home_zone, list_due, list_zones
-from app.modules.nudges.rules import ALL_KINDS, KINDS, REST
+from app.modules.nudges.rules import ALL_KINDS, KINDS, NEWS_KINDS, REST
 from app.modules.nudges.settings import NudgeSettings
 from app.modules.nudges.wording import (
     Wording,
@@ -279,7 +279,7 @@ def known_text(kind: str) -> str:
 
 
 def known_kind(kind: str) -> str:
-    """Return the kind where it goes by itself and can be switched; raises NotFound."""
-    if kind not in KINDS:
+    """Return the kind where it can be switched: it goes by itself, or is news; raises NotFound."""
+    if kind not in KINDS and kind not in NEWS_KINDS:
         raise NotFound("message")
     return kind

@@ -12,7 +12,7 @@ from app.modules.nudges.rules import quiet_until
 
 
 class NudgeSettings(ModuleSettings):
-    """Which messages go by themselves, and when none does."""
+    """Which messages go, by themselves or as news, and when none does."""
 
     section: ClassVar[str] = "nudges"
 
@@ -20,6 +20,8 @@ class NudgeSettings(ModuleSettings):
     one_away: bool = Field(default=True, description="Write when one stamp is missing.")
     birthday: bool = Field(default=True, description="Write on birthdays.")
     points_expiring: bool = Field(default=True, description="Write 14 days before points expire.")
+    promotion: bool = Field(default=True, description="Let promotions be written and sent.")
+    new_collection: bool = Field(default=True, description="Let new collections be announced.")
     quiet_from: time = Field(
         time(20, 0), description="From then on nothing is sent, by the clock of the customer's store."
     )

@@ -56,8 +56,17 @@ def filter_of(meant: dict[str, Any], *, within: frozenset[UUID] = frozenset()) -
     return AudienceFilter(consent="yes", store_id=store_id, tag_id=tag_id, activity=activity, within=within)
 
 
-async def write_draft(session: AsyncSession, principal: Principal, draft: Draft, *, now: datetime) -> UUID:
+async def is_off(session: AsyncSession, merchant_id: UUID, kind: str) -> bool:
+    """Tell whether the shop switched this kind of news off."""
+    return not (await get_settings(session, NudgeSettings, merchant_id=merchant_id)).is_on(kind)
+
+
+async def write_draft(
+    session: AsyncSession, principal: Principal, draft: Draft, *, now: datetime
+) -> UUID | Refusal:
     """Keep a draft and return its id; whoever is limited to some stores writes to their customers."""
+    if await is_off(session, principal.merchant_id, draft.kind):
+        return Refusal("message_off")
     stores = sorted(str(store_id) for store_id in principal.store_ids)
     row = News(
         merchant_id=principal.merchant_id,
@@ -128,6 +137,8 @@ async def begin_sending(
     row = await get_news(session, principal.merchant_id, news_id, lock=True)
     if row.status != "draft":
         return Refusal("already_sent")
+    if await is_off(session, row.merchant_id, row.kind):
+        return Refusal("message_off")
     row.status, row.sent_at = "sending", now
     await enqueue(session, send_news, merchant_id=row.merchant_id, key=str(row.id), news_id=row.id)
     await note(session, principal, "news.sent", now=now, facts={"kind": row.kind}, target_id=row.id)
@@ -159,6 +170,10 @@ async def send_batch(
     merchant = await get_merchant(session, merchant_id)
     zones = await list_zones(session, merchant)
     settings = await get_settings(session, NudgeSettings, merchant_id=merchant_id)
+    if not settings.is_on(row.kind):
+        # Switched off meanwhile: whoever has not been written to is not.
+        row.status = "sent"
+        return None
     left = [zone for zone in zones.all if zone not in row.meant.get("zones_done", ())]
     begun = [zone for zone in left if zone == row.meant.get("zone")] or left
     quiet = {zone: settings.quiet_until(now, zone=zone) for zone in begun}
