@@ -1,0 +1,1 @@
+"""The features that prove the extension points, together, by way of all that merchants and customers see."""

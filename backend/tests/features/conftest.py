@@ -1,0 +1,128 @@
+"""A shop with levels, birthdays, friends and cashback, and one customer who has something of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from app.db.session import Database, tenant_scope
+from app.kernel.clock import FixedClock
+from app.kernel.jobs import JobContext
+from app.kernel.permissions import Principal
+from app.kernel.settings import save_settings
+from app.modules.birthdays.jobs import give
+from app.modules.birthdays.settings import BirthdaySettings
+from app.modules.cards.factories import MadeCard, make_card
+from app.modules.cards.public import CardJoined
+from app.modules.cashback.service import change_settings
+from app.modules.cashback.settings import CashbackSettings
+from app.modules.customers.public import Birthday
+from app.modules.merchants.factories import make_merchant
+from app.modules.merchants.public import switch_feature
+from app.modules.referrals.jobs import look_at_card
+from app.modules.referrals.links import add_referral
+from app.modules.referrals.settings import ReferralSettings
+from app.modules.staff.factories import make_staff
+from app.modules.stores.factories import make_store
+from app.modules.tiers.config import LevelDraft, add_level
+from app.modules.tiers.jobs import weigh_card
+from app.process import Process
+
+FEATURES = ("tiers", "birthdays", "referrals", "cashback")
+NOON = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
+LEVEL = "Silver & Co. “ünder” <b>"
+
+
+@dataclass
+class Shop:
+    """A shop of stamps and points with all four features, and the card of somebody with something of each."""
+
+    process: Process
+    client: httpx2.AsyncClient
+    clock: FixedClock
+    merchant: Any
+    store: Any
+    pin: str
+
+    @property
+    def database(self) -> Database:
+        """Return the database."""
+        return self.process.database
+
+    @property
+    def owner(self) -> Principal:
+        """Return who sets things up."""
+        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
+
+    def context(self) -> JobContext:
+        """Return what a job of this shop gets."""
+        made = self.process
+        return JobContext(
+            made.database, made.settings, self.clock, made.registry, made.resources, self.merchant.id
+        )
+
+    async def switch(self, name: str, *, is_on: bool) -> None:
+        """Switch a feature on or off, as the owner does."""
+        async with tenant_scope(self.database, self.merchant.id) as session:
+            await switch_feature(session, self.owner, name, is_on=is_on, now=self.clock.at)
+
+    async def buy(self, pass_id: UUID, amount: str) -> dict[str, Any]:
+        """Enter a purchase at the till."""
+        body = {"pass_id": str(pass_id), "staff_pin": self.pin, "amount": amount}
+        answer = await self.client.post(f"/points/{self.store.id}", json=body)
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def regular(self, **details: Any) -> MadeCard:
+        """Return a card with a level, a birthday today, credit, and a friend who brought a gift."""
+        known = {"name": "Ana", "birthday": Birthday(20, 11, 1990), **details}
+        card = await make_card(self.database, self.store, now=NOON - timedelta(days=9), **known)
+        friend = await make_card(self.database, self.store, now=NOON)
+        async with tenant_scope(self.database, self.merchant.id) as session:
+            joined = CardJoined(
+                session,
+                self.merchant.id,
+                friend.id,
+                friend.customer_id,
+                self.store.id,
+                friend.program_id,
+                source="join_page",
+                now=NOON,
+            )
+            await add_referral(joined, card.id, same_device=False)
+        await self.buy(card.id, "100.00")
+        await self.buy(friend.id, "10.00")
+        await weigh_card.function(self.context(), pass_id=card.id)
+        await give.function(self.context(), customer_id=card.customer_id)
+        self.clock.at = NOON + timedelta(minutes=16)
+        await look_at_card.function(self.context(), pass_id=friend.id)
+        return card
+
+
+@pytest.fixture
+async def shop(process: Process, client: httpx2.AsyncClient, clock: FixedClock, app: Any) -> Shop:
+    """Return the shop; all requests come from one address, which has fresh tries."""
+    await app.state.limiter.reset()
+    clock.at = NOON
+    merchant = await make_merchant(process.database, time_zone="Europe/Luxembourg", currency="EUR")
+    store = await make_store(process.database, merchant, "hybrid", visits_per_day=0, cooldown_minutes=0)
+    _, pin = await make_staff(process.database, store, role="manager")
+    made = Shop(process, client, clock, merchant, store, pin)
+    for name in FEATURES:
+        await made.switch(name, is_on=True)
+    async with tenant_scope(process.database, merchant.id) as session:
+        await change_settings(session, made.owner, CashbackSettings(rate_bp=1_000), now=NOON)
+        gift = BirthdaySettings(kind="points", points=50, factor=Decimal(2))
+        friends = ReferralSettings(inviter_points=30, inviter_stamps=0, friend_points=20, friend_stamps=0)
+        await save_settings(session, gift, merchant_id=merchant.id)
+        await save_settings(session, friends, merchant_id=merchant.id)
+        level = LevelDraft(LEVEL, 10_000, Decimal("1.25"), "The window seat")
+        await add_level(session, made.owner, level, now=NOON)
+    return made
