@@ -87,6 +87,15 @@ class RollupDay(Counted, Measures, Base):
     given_by: Mapped[str] = mapped_column(primary_key=True, info=NONE)
 
 
+class RollupStore(Counted, Measures, Base):
+    """A day of a store: the sum of its givers, so that a year is a few hundred rows and not tens of thousands."""
+
+    __tablename__ = "rollup_store"
+    __table_args__ = (merchant_fk(), OFTEN_CHANGED)
+    day: Mapped[date] = mapped_column(primary_key=True, info=NONE)
+    store_id: Mapped[UUID] = mapped_column(primary_key=True, info=NONE)
+
+
 class RollupHour(Counted, Measures, Base):
     """An hour of a day of a store, by the clock on its wall."""
 

@@ -23,6 +23,7 @@ from app.modules.analytics.models import (
     RollupHour,
     RollupPeople,
     RollupState,
+    RollupStore,
 )
 from app.modules.analytics.rules import People
 
@@ -85,10 +86,10 @@ def _measures(row: Any) -> dict[str, float]:
 
 async def totals_by_day(books: Books, start: date, end: date) -> dict[date, dict[str, float]]:
     """Return the sums of each day that has any."""
-    query = select(RollupDay.day, *_sums(RollupDay)).where(
-        *books.of(RollupDay), RollupDay.day.between(start, end)
+    query = select(RollupStore.day, *_sums(RollupStore)).where(
+        *books.of(RollupStore), RollupStore.day.between(start, end)
     )
-    return {row.day: _measures(row) for row in await _rows(books, query.group_by(RollupDay.day))}
+    return {row.day: _measures(row) for row in await _rows(books, query.group_by(RollupStore.day))}
 
 
 def add_up(days: Mapping[date, Mapping[str, float]], period: Period) -> dict[str, float]:
@@ -149,9 +150,10 @@ async def totals_by(
     books: Books, period: Period, *keys: str
 ) -> list[tuple[tuple[Any, ...], dict[str, float]]]:
     """Return the sums by store, or by staff member and giver."""
-    columns = [getattr(RollupDay, key) for key in keys]
-    query = select(*columns, *_sums(RollupDay)).where(
-        *books.of(RollupDay), RollupDay.day.between(period.start, period.end)
+    table = RollupStore if keys == ("store_id",) else RollupDay
+    columns = [getattr(table, key) for key in keys]
+    query = select(*columns, *_sums(table)).where(
+        *books.of(table), table.day.between(period.start, period.end)
     )
     rows = await _rows(books, query.group_by(*columns))
     return [(tuple(getattr(row, key) for key in keys), _measures(row)) for row in rows]

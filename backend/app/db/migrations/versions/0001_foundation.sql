@@ -863,6 +863,26 @@ CREATE TABLE rollup_state (
 	CONSTRAINT fk_rollup_state_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
 );;
 
+CREATE TABLE rollup_store (
+	merchant_id UUID NOT NULL, 
+	build BIGINT NOT NULL, 
+	day DATE NOT NULL, 
+	store_id UUID NOT NULL, 
+	visits BIGINT DEFAULT '0' NOT NULL, 
+	first_visits BIGINT DEFAULT '0' NOT NULL, 
+	purchases BIGINT DEFAULT '0' NOT NULL, 
+	amount_minor BIGINT DEFAULT '0' NOT NULL, 
+	stamps BIGINT DEFAULT '0' NOT NULL, 
+	points BIGINT DEFAULT '0' NOT NULL, 
+	redemptions BIGINT DEFAULT '0' NOT NULL, 
+	stamps_spent BIGINT DEFAULT '0' NOT NULL, 
+	points_spent BIGINT DEFAULT '0' NOT NULL, 
+	new_cards BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_rollup_store PRIMARY KEY (merchant_id, build, day, store_id), 
+	CONSTRAINT fk_rollup_store_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+)
+ WITH (fillfactor = 50);;
+
 CREATE TABLE staff_member (
 	name TEXT NOT NULL, 
 	role TEXT DEFAULT 'cashier' NOT NULL, 
@@ -2116,6 +2136,16 @@ CREATE POLICY tenant ON rollup_state TO stempel_app USING (merchant_id = (SELECT
 CREATE POLICY owner ON rollup_state TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_state TO stempel_app;;
+
+ALTER TABLE rollup_store ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE rollup_store FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON rollup_store TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON rollup_store TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON rollup_store TO stempel_app;;
 
 ALTER TABLE staff_member ENABLE ROW LEVEL SECURITY;;
 

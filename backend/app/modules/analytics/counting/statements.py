@@ -101,6 +101,10 @@ changes AS (
     INSERT INTO rollup_day (merchant_id, build, day, store_id, staff_id, given_by, {names})
     SELECT $1, $2, day, store_id, staff_id, given_by, {sums} FROM cells GROUP BY day, store_id, staff_id, given_by
     ON CONFLICT (merchant_id, build, day, store_id, staff_id, given_by) DO UPDATE SET {day_sets}
+), stores AS (
+    INSERT INTO rollup_store (merchant_id, build, day, store_id, {names})
+    SELECT $1, $2, day, store_id, {sums} FROM cells GROUP BY day, store_id
+    ON CONFLICT (merchant_id, build, day, store_id) DO UPDATE SET {store_sets}
 ), hours AS (
     INSERT INTO rollup_hour (merchant_id, build, day, hour, store_id, {names})
     SELECT $1, $2, day, hour, store_id, {sums} FROM cells GROUP BY day, hour, store_id
@@ -110,6 +114,7 @@ changes AS (
     names=", ".join(MEASURES),
     sums=", ".join(f"sum({name}) AS {name}" for name in MEASURES),
     day_sets=", ".join(f"{name} = rollup_day.{name} + excluded.{name}" for name in MEASURES),
+    store_sets=", ".join(f"{name} = rollup_store.{name} + excluded.{name}" for name in MEASURES),
     hour_sets=", ".join(f"{name} = rollup_hour.{name} + excluded.{name}" for name in MEASURES),
 )
 
@@ -265,6 +270,7 @@ ON CONFLICT (merchant_id, pass_id) DO UPDATE SET at = rollup_pending.at WHERE fa
 
 ROLLUPS = (
     "rollup_day",
+    "rollup_store",
     "rollup_hour",
     "rollup_card",
     "rollup_customer",

@@ -377,7 +377,9 @@ async def test_the_value_says_what_is_missing(reader: Reader) -> None:
         "SELECT sum(amount_minor) AS spent, count(*) FILTER (WHERE visits > 0) AS customers FROM rollup_customer"
         " WHERE merchant_id = :m"
     )
-    (figure,) = re.findall(r'tile-value number">€([0-9.]+)<', page.text)  # what was spent is known all the same
+    (figure,) = re.findall(
+        r'tile-value number">€([0-9.]+)<', page.text
+    )  # what was spent is known all the same
     assert figure == f"{known.spent / known.customers / 100:.2f}"
 
 

@@ -210,7 +210,12 @@ class World:
         live = "build = (SELECT build FROM rollup_state WHERE merchant_id = :m AND live) AND merchant_id = :m"
         found: dict[str, Any] = {}
         sums = ", ".join(MEASURES)
-        for name, keys in (("day", "day, store_id, staff_id, given_by"), ("hour", "day, hour, store_id")):
+        cells = {
+            "day": "day, store_id, staff_id, given_by",
+            "store": "day, store_id",
+            "hour": "day, hour, store_id",
+        }
+        for name, keys in cells.items():
             rows = await self.rows(f"SELECT {keys}, {sums} FROM rollup_{name} WHERE {live}")  # noqa: S608
             width = keys.count(",") + 1
             found[name] = {tuple(row[:width]): tuple(row[width:]) for row in rows if any(row[width:])}
@@ -283,11 +288,12 @@ class World:
 
 
 class Tally:
-    """Cells by day and by hour."""
+    """Cells by day and giver, by day and store, and by hour."""
 
     def __init__(self, zones: dict[UUID, ZoneInfo]) -> None:
         self.zones = zones
         self.days: dict[Any, Counter[str]] = defaultdict(Counter)
+        self.of_stores: dict[Any, Counter[str]] = defaultdict(Counter)
         self.hours: dict[Any, Counter[str]] = defaultdict(Counter)
 
     def add(self, at: datetime, row: Any, **measures: int) -> None:
@@ -296,6 +302,7 @@ class Tally:
         given_by = getattr(row, "given_by", "")
         staff = getattr(row, "staff_id", None) or NOBODY
         self.days[local.date(), row.store_id, staff, given_by].update(measures)
+        self.of_stores[local.date(), row.store_id].update(measures)
         self.hours[local.date(), local.hour, row.store_id].update(measures)
 
     def cells(self) -> dict[str, Any]:
@@ -306,7 +313,7 @@ class Tally:
                 for key, cell in cells.items()
                 if any(cell.values())
             }
-            for name, cells in (("day", self.days), ("hour", self.hours))
+            for name, cells in (("day", self.days), ("store", self.of_stores), ("hour", self.hours))
         }
 
 
