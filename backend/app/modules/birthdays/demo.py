@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from app.dependencies import StoreRef
+from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.points import DemoShop
 from app.modules.birthdays.queries import Person, list_people
@@ -17,8 +19,12 @@ from app.modules.birthdays.settings import BirthdaySettings
 from app.modules.cards.public import PassObject
 from app.modules.customers.public import Birthday, CustomerDetails, change_details, get_customer
 from app.modules.merchants.public import get_merchant, switch_feature
+from app.modules.staff.public import StaffRef
+from app.modules.stores.public import get_program
+from app.modules.visits.public import AwardCommand, award_visit
 
 WEEKS_BACK = 6
+PURCHASE = Decimal("59.90")
 
 
 async def add_birthdays(shop: DemoShop) -> None:
@@ -33,7 +39,7 @@ async def add_birthdays(shop: DemoShop) -> None:
     else:
         settings = BirthdaySettings(kind="points" if "points" in offer.kinds else "stamps")
     await change_settings(session, system, settings, now=shop.now)
-    await _celebrate_today(shop)
+    celebrating = await _celebrate_today(shop)
     zone = ZoneInfo((await get_merchant(session, merchant_id)).time_zone)
     for days_ago in reversed(range(0, 7 * WEEKS_BACK, 7)):
         now = shop.now - timedelta(days=days_ago)
@@ -42,22 +48,49 @@ async def add_birthdays(shop: DemoShop) -> None:
             await list_people(session, merchant_id, [day for day, _year in due]), key=_by_id
         ):
             await give_birthday_gift(session, merchant_id, person.id, now=now)
+    await _buy_on_the_day(shop, celebrating)
 
 
 def _by_id(person: Person) -> str:
     return str(person.id)
 
 
-async def _celebrate_today(shop: DemoShop) -> None:
-    """Let the holder of the card used last have their birthday today."""
-    customer_id = await shop.session.scalar(
-        select(PassObject.customer_id)
+async def _buy_on_the_day(shop: DemoShop, card: PassObject | None) -> None:
+    """Let who celebrates buy something, so that a visit with every rule's line stands first on the dashboard."""
+    if card is None:
+        return
+    program = await get_program(shop.session, shop.merchant_id, card.program_id)
+    if program.loyalty_type == "stamps":
+        return
+    command = AwardCommand(
+        card=str(card.id),
+        quantity=0,
+        amount=PURCHASE,
+        route="demo",
+        address="",
+        source="staff_device",
+        staff=StaffRef(None, "", "cashier", "device"),
+    )
+    store = StoreRef(shop.merchant_id, card.store_id)
+    outcome = await award_visit(shop.session, store, command, now=shop.now)
+    assert not isinstance(outcome, Refusal), outcome.code
+
+
+async def _celebrate_today(shop: DemoShop) -> PassObject | None:
+    """Let the holder of the card used last, one with points if there are any, have their birthday today."""
+    card = await shop.session.scalar(
+        select(PassObject)
         .where(PassObject.merchant_id == shop.merchant_id, PassObject.status == "active")
-        .order_by(PassObject.last_visit_at.desc().nulls_last(), PassObject.id.desc())
+        .order_by(
+            (PassObject.points_balance > 0).desc(),
+            PassObject.last_visit_at.desc().nulls_last(),
+            PassObject.id.desc(),
+        )
         .limit(1)
     )
-    if customer_id is None:
-        return
+    if card is None:
+        return None
+    customer_id = card.customer_id
     merchant = await get_merchant(shop.session, shop.merchant_id)
     today = shop.now.astimezone(ZoneInfo(merchant.time_zone)).date()
     person = await get_customer(shop.session, shop.merchant_id, customer_id)
@@ -65,3 +98,4 @@ async def _celebrate_today(shop: DemoShop) -> None:
         person.name, person.email, person.phone, Birthday(today.day, today.month, None), person.locale
     )
     await change_details(shop.session, shop.merchant_id, customer_id, details=details, now=shop.now)
+    return card

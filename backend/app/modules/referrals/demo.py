@@ -1,4 +1,4 @@
-"""Friends brought along in the demo shops: some given, some on the way, two that the shop should look at."""
+"""Friends brought along in the demo shops: some given, some on the way, two to be looked at, one declined."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.modules.cards.public import CardJoined, PassObject
 from app.modules.merchants.public import switch_feature
 from app.modules.referrals.links import FEATURE, add_referral, make_missing_links
 from app.modules.referrals.models import Referral, ReferralLink
+from app.modules.referrals.review import decline
 from app.modules.referrals.service import look
 from app.modules.referrals.settings import ReferralSettings
 from app.modules.stores.public import list_stores
@@ -52,6 +53,14 @@ async def add_friends(shop: DemoShop) -> None:
     )
     for referral_id in list(rows):
         await look(session, merchant_id, referral_id, now=shop.now)
+    held = await session.scalar(
+        select(Referral.id)
+        .where(Referral.merchant_id == merchant_id, Referral.status == "review")
+        .order_by(Referral.id)
+        .limit(1)
+    )
+    if held is not None:
+        await decline(session, owner, held, now=shop.now)
 
 
 async def _newest(shop: DemoShop) -> list[PassObject]:
@@ -82,7 +91,7 @@ async def _join(shop: DemoShop, inviters: Sequence[PassObject], friends: Sequenc
             source="join_page",
             now=friend.created_at,
         )
-        await add_referral(joined, inviter.id, same_device=number % 6 == 4)
+        await add_referral(joined, inviter.id, same_device=number % 4 == 3)
         taken[inviter.id] = taken.get(inviter.id, 0) + 1
     for pass_id, count in taken.items():
         link = await shop.session.get_one(ReferralLink, (shop.merchant_id, pass_id))
