@@ -113,7 +113,7 @@ def queue_rows(lines: Iterable[QueueLine]) -> list[dict[str, Any]]:
 def reason_text(reason: str) -> str:
     """Return what may be shown of a job's reason."""
     text, kind = plain_reason(reason)
-    return text or _("An unexpected error (%(kind)s); the log says where.", kind=kind)
+    return text[:1].upper() + text[1:] or _("An unexpected error (%(kind)s); the log says where.", kind=kind)
 
 
 def dead_rows(jobs: Iterable[DeadJob], names: dict[UUID, str]) -> list[dict[str, Any]]:
