@@ -14,8 +14,8 @@ TOTP_WINDOW = 1
 TOTP_SECRET_BYTES = 20
 
 RECOVERY_CODES = 10
-# Sixteen symbols of base 32 are 80 random bits.
-RECOVERY_SYMBOLS = 16
+# 120 random bits: from 112 on a fast hash keeps a secret that is looked up (OWASP ASVS 5.0, 6.5.2, read 21 Nov 2026).
+RECOVERY_SYMBOLS = 24
 RECOVERY_GROUP = 4
 RECOVERY_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RECOVERY_FEW = 3
@@ -78,7 +78,7 @@ def parse_recovery_code(typed: str) -> str | None:
 
 
 def recovery_code_of(number: int) -> str:
-    """Return the symbols of a random number of 80 bits."""
+    """Return the symbols of a random number of 120 bits."""
     assert 0 <= number < 32**RECOVERY_SYMBOLS
     symbols = []
     for _place in range(RECOVERY_SYMBOLS):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app.modules.accounts import rules
-from app.modules.accounts.rules import browser_name, is_session_over, weakness_of
+from app.modules.accounts.rules import PASSWORD_LENGTH_MIN, browser_name, is_session_over, weakness_of
 
 NOW = datetime(2026, 11, 20, 9, 7, 30, tzinfo=UTC)
 
@@ -34,6 +35,14 @@ NOW = datetime(2026, 11, 20, 9, 7, 30, tzinfo=UTC)
 def test_easy_passwords_say_why(password: str, weakness: str | None) -> None:
     """Common, short and personal passwords are weak, each with its reason; kinds of letters do not matter."""
     assert weakness_of(password, about=("CoffeeLux", "owner@coffeelux.example")) == weakness
+
+
+def test_breached_passwords_are_refused() -> None:
+    """Of the 30,000 commonest passwords of published breaches, those that are long enough are refused: every tenth."""
+    breached = [word for word in FREQUENCY_LISTS["passwords"] if len(word) >= PASSWORD_LENGTH_MIN]
+
+    assert (len(FREQUENCY_LISTS["passwords"]), len(breached) > 200) == (30_000, True)
+    assert [word for word in breached[::10] if weakness_of(word, about=()) is None] == []
 
 
 def test_long_passwords_are_judged_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from app.modules.second_factor.totp import code_at
 SECURITY = "/dashboard/account/security"
 STEP = "/sign-in/second-step"
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
-CODE = re.compile(r"<code>([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})</code>")
+CODE = re.compile(r"<code>([0-9A-Z]{4}(?:-[0-9A-Z]{4}){5})</code>")
 SECRET = re.compile(r'id="totp-secret">([A-Z2-7 ]+)<')
 
 

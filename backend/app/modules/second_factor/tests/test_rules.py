@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.modules.second_factor.passkeys.ceremonies import Site
 from app.modules.second_factor.rules import (
+    RECOVERY_SYMBOLS,
     format_recovery_code,
     free_name,
     is_cloned,
@@ -81,14 +82,14 @@ def test_other_digits_are_no_code() -> None:
     assert parse_totp_code("١٢٣٤٥٦") is None
 
 
-@given(st.integers(min_value=0, max_value=2**80 - 1))
+@given(st.integers(min_value=0, max_value=2**120 - 1))
 def test_a_recovery_code_survives_being_printed(number: int) -> None:
     """Shown in groups, typed in small letters, with O and I and L: it is the same code."""
     code = recovery_code_of(number)
     typed = format_recovery_code(code).lower().replace("0", "o").replace("1", "l")
 
     assert parse_recovery_code(typed) == code
-    assert len(code) == 16
+    assert len(code) == 24
 
 
 @given(st.text(max_size=40))
@@ -97,7 +98,7 @@ def test_whatever_is_typed_is_a_code_or_none(text: str) -> None:
     digits, symbols = parse_totp_code(text), parse_recovery_code(text)
 
     assert digits is None or (len(digits) == 6 and digits.isascii())
-    assert symbols is None or len(symbols) == 16
+    assert symbols is None or len(symbols) == 24
 
 
 @pytest.mark.parametrize(
@@ -134,3 +135,11 @@ def test_the_site_is_the_installations_address(url: str, site: Site, takes: bool
     """Origin as browsers write it; a host that is a number owns no passkeys."""
     assert Site.of(url) == site
     assert site.takes_passkeys is takes
+
+
+def test_a_recovery_code_has_112_bits_and_more() -> None:
+    """What is looked up and kept under a fast hash cannot be guessed from the hash (ASVS 5.0, 6.5.2)."""
+    largest = 32**RECOVERY_SYMBOLS - 1
+
+    assert largest.bit_length() >= 112
+    assert parse_recovery_code(format_recovery_code(recovery_code_of(largest))) == recovery_code_of(largest)
