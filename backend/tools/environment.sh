@@ -130,6 +130,10 @@ get_test_data() {
 }
 
 build_environment() {
+    # A built release has all it needs; a service that downloads packages at its start is not what was built.
+    if [ -f "$root/.built" ] && [ -z "${STEMPEL_BUILDING-}" ]; then
+        fail "This release was built with a Python that this user may not run, or for another place. Build it again with STEMPEL_PYTHON=/usr/bin/python3, there where it shall stand."
+    fi
     find_python
     started=$(date +%s)
     make_venv

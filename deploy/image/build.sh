@@ -21,8 +21,11 @@ cp -R "$source/deploy/image" "$target/deploy/image"
 (cd "$source/backend" && find app -name tests -prune -o -name __pycache__ -prune -o -type f -print) |
     tar -C "$source/backend" -cf - -T - | tar -C "$target/backend" -xf -
 
+# Whoever serves from here may not be able to mend it, and must not try (backend/tools/environment.sh).
+: >"$target/.built"
+
 # The lock's hashes are checked; the environment is the one that ./stempel makes anywhere.
-PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 "$target/stempel" install
+STEMPEL_BUILDING=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 "$target/stempel" install
 
 # Compiled once here; whoever runs it later may not write, and should not compile at each start.
 "$target/.venv/bin/python" -m compileall -q "$target/backend/app" "$target/.venv/lib"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,6 +35,8 @@ def describe(error: BaseException) -> str:
         return "A setting is not usable. " + " ".join(_setting_sentence(part) for part in error.errors())
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+        return f"A service could not be reached ({error}). ./stempel doctor says which."
     kind = type(error).__name__
     return f"This should not have happened: {kind}: {error}. STEMPEL_DEBUG=1 shows where."
 

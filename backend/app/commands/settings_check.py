@@ -16,7 +16,9 @@ from app.config import Settings
 from app.setting_rules import FILE_SUFFIX, PREFIX, UnusableSetting, variable
 
 # Not settings of the program, but of ./stempel, of its tests and of whoever looks for a fault.
-OTHER_VARIABLES = frozenset({"STEMPEL_COMMAND", "STEMPEL_PYTHON", "STEMPEL_DEBUG", "STEMPEL_CHROMIUM"})
+OTHER_VARIABLES = frozenset(
+    {"STEMPEL_BUILDING", "STEMPEL_COMMAND", "STEMPEL_PYTHON", "STEMPEL_DEBUG", "STEMPEL_CHROMIUM"}
+)
 TEST_PREFIX = "STEMPEL_TEST_"
 # Settings that name a file which must be there.
 FILES = (

@@ -39,10 +39,12 @@ def image() -> Iterator[Path]:
     index = {
         name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "UV_INDEX"))
     }
+    # Of this machine, and not of whoever runs the tests: the image's user must be able to run it.
+    python = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
     done = run(
         [str(ROOT / "deploy" / "image" / "build.sh"), str(ROOT), str(folder / "stempel")],
         timeout=BUILD_SECONDS_MAX,
-        env=clean_environment() | index,
+        env=clean_environment(STEMPEL_PYTHON=str(python)) | index,
     )
     assert done.returncode == 0, done.stderr
     yield folder / "stempel"
@@ -87,6 +89,25 @@ def test_the_image_serves_as_a_user_who_owns_nothing_in_it(image: Path) -> None:
     assert {path: path.lstat().st_mtime_ns for path in image.rglob("*")} == before
 
 
+def test_a_release_that_cannot_be_run_says_so_and_downloads_nothing(image: Path) -> None:
+    """Moved to another place its environment is of no use; the sentence says what to do."""
+    moved = image.parent / "moved"
+    moved.mkdir()
+    for name in ("stempel", ".built", "backend"):
+        if name == "backend":
+            (moved / name).symlink_to(image / name)
+        else:
+            shutil.copy(image / name, moved)
+    done = run([str(moved / "stempel"), "modules"], env=clean_environment())
+
+    assert done.returncode == 1
+    assert (
+        "This release was built with a Python that this user may not run, or for another place."
+        in done.stderr
+    )
+    assert not (moved / ".venv" / "bin").exists()
+
+
 def test_nothing_is_in_the_image_that_it_does_not_need(image: Path) -> None:
     """No tests, no history, no installer, and nothing that others than root may change."""
     names = {path.relative_to(image).as_posix() for path in image.rglob("*") if ".venv" not in path.parts}
@@ -97,7 +118,7 @@ def test_nothing_is_in_the_image_that_it_does_not_need(image: Path) -> None:
     ]
 
     assert not [name for name in names if "/tests/" in name or ".git" in name]
-    assert {name.split("/")[0] for name in names} == {"LICENSE", "backend", "deploy", "stempel"}
+    assert {name.split("/")[0] for name in names} == {".built", "LICENSE", "backend", "deploy", "stempel"}
     assert not (image / ".venv" / "bin" / "uv").exists()
     assert writable == []
 
