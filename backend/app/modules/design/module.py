@@ -15,7 +15,12 @@ MODULE = Module(
     layer="foundation",
     needs=("merchants", "stores", "qr", "wallets", "rewards"),
     has_models=True,
-    routers=("cards.picture_pages:router", "cards.pages:router", "posters.pages:router"),
+    routers=(
+        "cards.picture_pages:router",
+        "cards.pages:router",
+        "cards.removing_pages:router",
+        "posters.pages:router",
+    ),
     # A photo as phones take it, with the form around it.
     uploads=(("/dashboard/stores/{store_id}/design/pictures/{kind}", PHOTO_BYTES_MAX + 200_000),),
     hooks=(On(STORE_SETTINGS, store_panel),),

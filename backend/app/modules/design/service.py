@@ -35,14 +35,14 @@ async def draft_design(session: AsyncSession, store: StoreView, form: DesignForm
 
 async def _check_pictures(session: AsyncSession, store: StoreView, form: DesignForm) -> None:
     """Refuse pictures that are not the merchant's: an address typed by hand must not get onto a card."""
-    if form.logo and await find_picture(session, store.merchant_id, form.logo) is None:
+    if form.logo and await find_picture(session, store.merchant_id, form.logo, locked="together") is None:
         raise Invalid(extra={"fields": {"logo": _("This picture is not there any more.")}})
     for field, name, own in (("icon", form.icon, own_icon), ("ground", form.ground, own_photo)):
         if not name.startswith(("own-", "photo-")):
             continue
         digest = name.rpartition("-")[2]
         known = owner_of(name) == store.merchant_id and name == own(store.merchant_id, digest)
-        if not known or await find_picture(session, store.merchant_id, digest) is None:
+        if not known or await find_picture(session, store.merchant_id, digest, locked="together") is None:
             raise Invalid(extra={"fields": {field: _("This picture is not there any more.")}})
 
 

@@ -97,7 +97,7 @@ async def _context(
     }
 
 
-async def _page(
+async def show_designer(
     request: Request,
     session: AsyncSession,
     store: StoreView,
@@ -143,7 +143,7 @@ async def get_designer(
     for kind, digest in uploaded.items():
         picked |= _chosen(principal, kind, digest) if digest else {}
     form = await _draft(session, store, picked) if picked else None
-    return await _page(request, session, store, form=form, now=clock.now())
+    return await show_designer(request, session, store, form=form, now=clock.now())
 
 
 def _chosen(principal: Principal, kind: Kind, digest: str) -> dict[str, str]:
@@ -174,7 +174,7 @@ async def post_preview(
     """Show what the form would make, without saving: the preview alone for htmx, else the whole page."""
     store = await get_store(session, principal.merchant_id, store_id)
     form = await _read(request, session, store)
-    return await _page(request, session, store, form=form, now=clock.now())
+    return await show_designer(request, session, store, form=form, now=clock.now())
 
 
 async def _read(request: Request, session: AsyncSession, store: StoreView) -> FormInput[DesignForm]:
@@ -208,7 +208,7 @@ async def post_design(
     store = await get_store(session, principal.merchant_id, store_id)
     form = await _read(request, session, store)
     if form.data is None or form.errors:
-        return await _page(request, session, store, form=form, now=clock.now())
+        return await show_designer(request, session, store, form=form, now=clock.now())
     await save_design(session, principal, store, form=form.data, now=clock.now())
     return redirect(request, design_url(store_id), flash=_("Design saved. The cards follow."))
 
@@ -225,12 +225,12 @@ async def post_picture(
     except Invalid as error:
         form = FormInput[DesignForm]({**await _values(session, store), **typed}, None)
         form.refuse(error)
-        return await _page(request, session, store, form=form, now=clock.now())
+        return await show_designer(request, session, store, form=form, now=clock.now())
     if "look" not in typed:
         return redirect(request, f"{design_url(store_id)}?{kind}={digest}#{kind}")
     # What was chosen and typed before came along: it is shown again, with the picture in it.
     form = _as_form({**typed, **_chosen(principal, kind, digest)})
-    return await _page(request, session, store, form=form, now=clock.now())
+    return await show_designer(request, session, store, form=form, now=clock.now())
 
 
 def _as_form(values: dict[str, Any]) -> FormInput[DesignForm]:

@@ -62,15 +62,16 @@ async def keep_picture(
     statement = statement.on_conflict_do_nothing(index_elements=["merchant_id", "digest"])
     added = await session.scalar(statement.returning(DesignPicture.id))
     if added is not None:
-        await _record(session, principal, "design.picture_added", picture_id=added, kind=kind, now=now)
+        await record_picture(session, principal, "design.picture_added", picture_id=added, kind=kind, now=now)
     kept = await find_picture(session, merchant_id, digest)
     assert kept is not None, "it was there or has just been written"
     return kept
 
 
-async def _record(
+async def record_picture(
     session: AsyncSession, principal: Principal, action: str, *, picture_id: UUID, kind: str, now: datetime
 ) -> None:
+    """Write into the trail that a picture came or went."""
     await record_audit(
         session,
         principal,
@@ -107,7 +108,9 @@ async def _make_room(session: AsyncSession, principal: Principal, *, now: dateti
     )
     kind = await session.scalar(statement.returning(DesignPicture.kind))
     if kind is not None:
-        await _record(session, principal, "design.picture_removed", picture_id=oldest, kind=kind, now=now)
+        await record_picture(
+            session, principal, "design.picture_removed", picture_id=oldest, kind=kind, now=now
+        )
 
 
 def _cut(png: bytes, crop: Crop) -> Image.Image:
@@ -198,9 +201,14 @@ def _by_digest(merchant_id: UUID, digest: str) -> Select[DesignPicture]:
     )
 
 
-async def find_picture(session: AsyncSession, merchant_id: UUID, digest: str) -> DesignPicture | None:
-    """Return a picture by its hash, or None."""
-    row: DesignPicture | None = await session.scalar(_by_digest(merchant_id, digest))
+async def find_picture(
+    session: AsyncSession, merchant_id: UUID, digest: str, *, locked: Literal["", "together", "alone"] = ""
+) -> DesignPicture | None:
+    """Return a picture by its hash, or None. locked: held until the end, so that nobody removes it, or uses it."""
+    statement = _by_digest(merchant_id, digest)
+    if locked:
+        statement = statement.with_for_update(read=locked == "together", key_share=locked == "together")
+    row: DesignPicture | None = await session.scalar(statement)
     return row
 
 
