@@ -79,6 +79,9 @@ class _Turn:
 
     async def receive(self) -> Message:
         """Pass the body on; when it is whole the request takes its place, or learns that there is none."""
+        if self._refused is not None:
+            # Who asks again after that would wait for a message that never comes.
+            return {"type": "http.disconnect"}
         if self._is_read:
             return await self._receive()
         if self._read_until is None:

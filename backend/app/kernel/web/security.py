@@ -223,6 +223,9 @@ class _BodyGuard:
 
     async def receive(self) -> Message:
         """Pass a piece of the body on; beyond the limit the app is told that the client has gone."""
+        if self._refusal is not None:
+            # The body was whole and is refused: a second look would wait for a message that never comes.
+            return {"type": "http.disconnect"}
         message = await self._receive()
         if message["type"] == "http.request":
             body = message.get("body", b"")
