@@ -71,7 +71,7 @@ async def job(process: Process, principal: Principal, form: str) -> tuple[float,
     now = process.clock.now()
     async with tenant_scope(process.database, principal.merchant_id) as session:
         ordered = await order_file(session, principal, key="customers", form=form, now=now)
-    assert isinstance(ordered, OrderedFile)
+    assert isinstance(ordered, OrderedFile), "so few rows are sent at once: --rows 50000 are made by a job"
     context = JobContext(
         **{name: getattr(process, name) for name in names}, merchant_id=principal.merchant_id
     )
