@@ -25,6 +25,7 @@ from serving import ROOT
 RESULTS = ROOT / "bench/results"
 RESUME_SECONDS = 3 * 3_600
 END_SECONDS_MAX = 60
+KEPT_PAGES_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def run(entry: Entry, options: argparse.Namespace) -> str:
     limit = entry.quick_seconds if options.quick else entry.full_seconds
     if entry.name == "analytics" and options.analytics:
         arguments = ["--events", "10000000", "--pages-only", "--keep", str(options.analytics)]
+        limit = KEPT_PAGES_SECONDS
     if entry.name == "apple_pass" and options.peers:
         arguments, limit = [*arguments, "--peers"], limit + 300
     began = time.time()

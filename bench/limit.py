@@ -62,5 +62,5 @@ def run_pgbench(script: Path, url: str, *, clients: int, seconds: float) -> floa
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
     found = re.search(r"tps = ([0-9.]+)", done.stdout)
     if found is None:
-        sys.exit(f"pgbench failed: {done.stderr[-500:]}")
+        sys.exit(f"pgbench failed ({done.returncode}): {done.stdout[-300:]} {done.stderr[-300:]}")
     return float(found.group(1))
