@@ -207,6 +207,9 @@ class Pictures:
         ):
             page.goto(path)
             self.take(page, name)
+        page.goto("/dashboard/birthdays")
+        page.locator(".birthday-list li", has_text="Today").locator("a").first.click()
+        self.take(page, "customer-features", full=True)
         page.goto("/dashboard/fraud")
         page.locator(".finding details").first.evaluate("fold => { fold.open = true; }")
         self.take(page, "fraud")
