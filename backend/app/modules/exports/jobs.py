@@ -69,7 +69,9 @@ async def make_file(context: JobContext, *, export_id: UUID) -> None:
     try:
         with use_language(file.locale):
             # What broke off on a replica goes on at the primary.
-            reading = reading_scope(context.database, merchant_id) if context.attempt == 1 else context.session()
+            reading = (
+                reading_scope(context.database, merchant_id) if context.attempt == 1 else context.session()
+            )
             async with reading as session:
                 await WRITERS[file.form](session, Order(EXPORTER.get(file.exporter), merchant), keep)
     except Exception as error:
