@@ -42,6 +42,13 @@ class Forked:
             return False
         return True
 
+    def wait_until_dead(self, seconds: float) -> None:
+        """Wait until it has ended by itself, or by somebody else's hand."""
+        give_up_at = time.monotonic() + seconds
+        while self.alive:
+            assert time.monotonic() < give_up_at, f"{self.name} still lives after {seconds:.0f} s"
+            time.sleep(0.01)
+
     def kill(self) -> None:
         """End it without a word, and wait until it is gone."""
         self._end(signal.SIGKILL)

@@ -28,7 +28,7 @@ import asyncpg
 from app.commands.check import _check_merchants
 from app.commands.database import embedded_settings, read_role_passwords
 from app.config import Settings
-from app.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app.db.embedded import EmbeddedPostgres
 from app.db.migrate import upgrade_async
 from app.db.session import tenant_scope
 from app.kernel.ledger import Violation
@@ -121,20 +121,9 @@ class Installation:
             os.kill(dice.choice(own), signal.SIGKILL)
             return
         os.kill(main, signal.SIGKILL)
+        # As the demo's supervisor does it, at the first try.
         self.server.stop()
-        self.restart_database()
-
-    def restart_database(self) -> None:
-        """Start the server again as the demo's supervisor does; its last processes may still be leaving."""
-        give_up_at = time.monotonic() + DATABASE_SECONDS_MAX
-        while True:
-            try:
-                self.server.start()
-                return
-            except EmbeddedPostgresError:
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(0.2)
+        self.server.start()
 
     def wait_until_ready(self) -> None:
         """Wait until the web answers and can reach the database."""

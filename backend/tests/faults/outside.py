@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,12 +27,19 @@ MOOD = "mood"
 
 
 def read_mood(folder: Path) -> Any:
-    """Return how the stand-in behaves now: None (well), a status, "reset", "hang" or "lost"."""
+    """Return how the stand-in behaves now: None (well), a status, "reset", "lost" or "kill:…"."""
     try:
         text = (folder / MOOD).read_text()
     except FileNotFoundError:
         return None
     return int(text) if text.isdigit() else text or None
+
+
+def kill_asker(mood: Any) -> None:
+    """In the mood "kill:<number>": end that process before it hears the answer."""
+    if isinstance(mood, str) and mood.startswith("kill:"):
+        with suppress(ProcessLookupError):
+            os.kill(int(mood.removeprefix("kill:")), signal.SIGKILL)
 
 
 def write_mood(folder: Path, mood: int | str | None) -> None:
@@ -47,6 +56,8 @@ class Google(Wire):
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         self.down = read_mood(self.stand_in._folder)
         more = await super()._serve_one(reader, writer)
+        if self.calls:  # what was asked for is done; fetching a token is not
+            kill_asker(self.down)
         if self.calls:
             line = {"at": time.time(), "method": self.calls[-1][0], "path": self.calls[-1][1]}
             _note(self.stand_in._folder / "calls.jsonl", line)
@@ -69,7 +80,8 @@ class Apns(StandInApns):
 
     def _answer(self, connection: Any, stream: int, headers: dict[str, str], body: bytes) -> None:
         mood = read_mood(self.folder)
-        self.always = (mood, {"reason": "ServiceUnavailable"}) if isinstance(mood, int) else mood
+        self.always = (mood, {"reason": "ServiceUnavailable"}) if isinstance(mood, int) else None
+        kill_asker(mood)
         _note(self.folder / "pushes.jsonl", {"at": time.time(), "token": headers[":path"].rpartition("/")[2]})
         super()._answer(connection, stream, headers, body)
 
@@ -89,6 +101,7 @@ class Mails:
         path = self._folder / f"{uuid4().hex}.eml"
         path.with_suffix(".new").write_bytes(envelope.content)
         path.with_suffix(".new").replace(path)
+        kill_asker(mood)
         if mood == "lost":
             assert server.transport is not None
             server.transport.abort()

@@ -12,12 +12,14 @@ import pytest
 from tests.faults.history import Call, History, Verdict, compare
 from tests.faults.installation import Installation, installation
 from tests.faults.killing import Plan, kill_under_load
+from tests.faults.outside import write_mood
 from tests.faults.running import run
 from tests.faults.settling import cards_without_mark, let_a_minute_pass, mail_problems, wait_until_settled
 
 T = TypeVar("T")
 CLOSE = (0.3, 1.2)
 SETTLED_SECONDS_MAX = 120.0
+DEAD_SECONDS_MAX = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,51 @@ def test_postgresql_killed_under_load_loses_and_doubles_nothing(place: Installat
     assert killed.verdict.problems == []
     assert killed.kills == 2
     assert run(with_connection(place, partial(cards_without_mark, touched=killed.load.touched))) == []
+
+
+@pytest.mark.parametrize("provider", ["google", "apns", "smtp"])
+def test_a_worker_killed_between_the_answer_and_its_commit_does_it_again(
+    place: Installation, provider: str
+) -> None:
+    """Done outside, not noted here: done again, and it ends as one object, one push, one and the same mail."""
+    dice = random.Random(20_265)  # noqa: S311 (the same in every run)
+    outside = [name for name in ("google", "apns", "smtp") if name not in place.outside]
+    place.start_outside(*outside)
+    place.start_worker()
+    (worker,) = place.workers
+    write_mood(place.folder / provider, f"kill:{worker.pid}")
+    killed = kill_under_load(place, nobody, Plan(seed=20_265, kills=1, apart=CLOSE), mark=f"quick-{provider}")
+    try:
+        worker.wait_until_dead(DEAD_SECONDS_MAX)
+        write_mood(place.folder / provider, None)
+        run(with_connection(place, let_a_minute_pass))
+        place.kill_worker(dice)
+        run(with_connection(place, partial(wait_until_settled, place, seconds=SETTLED_SECONDS_MAX)))
+    finally:
+        write_mood(place.folder / provider, None)
+        place.workers.pop().kill()
+
+    assert killed.verdict.problems == []
+    assert mail_problems(place, killed.load.history) == []
+
+
+async def refuse_safety(connection: Any, *, value: str) -> None:
+    """Have the runtime role commit without waiting for the disk, or as it should."""
+    await connection.execute(f"ALTER ROLE stempel_app SET synchronous_commit = {value}")
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_start_is_refused_where_a_commit_does_not_wait_for_the_disk(place: Installation, name: str) -> None:
+    """synchronous_commit=off: the process ends at once and says why. With it on it starts: the other tests here."""
+    run(with_connection(place, partial(refuse_safety, value="off")))
+    try:
+        started = place.forks.start(name, str(place.sock.fileno()), log=f"unsafe-{name}")
+        started.wait_until_dead(DEAD_SECONDS_MAX)
+    finally:
+        run(with_connection(place, partial(refuse_safety, value="on")))
+
+    said = (place.folder / f"unsafe-{name}.log").read_text()
+    assert "PostgreSQL runs with synchronous_commit=off; an acknowledged stamp could be lost." in said
 
 
 def test_control_the_checker_finds_what_was_lost_doubled_or_halved(place: Installation) -> None:
