@@ -149,7 +149,13 @@ def configure_logging(log_format: Literal["json", "console"], log_level: str) ->
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "stempel"}},
             "root": {"handlers": ["stderr"], "level": log_level},
             # uvicorn's access lines hold paths and queries, pgqueuer's hold tracebacks: ours replace both.
-            "loggers": {"uvicorn.access": quiet, "uvicorn.error": quiet, "pgqueuer": quiet, "httpx2": quiet},
+            "loggers": {
+                "uvicorn.access": quiet,
+                "uvicorn.error": quiet,
+                "pgqueuer": quiet,
+                "alembic": quiet,
+                "httpx2": quiet,
+            },
         }
     )
 
