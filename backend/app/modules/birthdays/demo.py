@@ -19,6 +19,7 @@ from app.modules.birthdays.settings import BirthdaySettings
 from app.modules.cards.public import PassObject
 from app.modules.customers.public import Birthday, CustomerDetails, change_details, get_customer
 from app.modules.merchants.public import get_merchant, switch_feature
+from app.modules.rewards.public import list_rewards
 from app.modules.staff.public import StaffRef
 from app.modules.stores.public import get_program
 from app.modules.visits.public import AwardCommand, award_visit
@@ -32,14 +33,9 @@ async def add_birthdays(shop: DemoShop) -> None:
     session, merchant_id = shop.session, shop.merchant_id
     system = Principal("system", merchant_id, None)
     await switch_feature(session, system, FEATURE, is_on=True, now=shop.now)
-    offer = await list_offer(session, merchant_id)
-    if offer.rewards:
-        factor = Decimal(2) if "points" in offer.kinds else Decimal(1)
-        settings = BirthdaySettings(kind="reward", reward_id=offer.rewards[0][0], factor=factor)
-    else:
-        settings = BirthdaySettings(kind="points" if "points" in offer.kinds else "stamps")
-    await change_settings(session, system, settings, now=shop.now)
     celebrating = await _celebrate_today(shop)
+    settings = await _choose_gift(shop, celebrating)
+    await change_settings(session, system, settings, now=shop.now)
     zone = ZoneInfo((await get_merchant(session, merchant_id)).time_zone)
     for days_ago in reversed(range(0, 7 * WEEKS_BACK, 7)):
         now = shop.now - timedelta(days=days_ago)
@@ -53,6 +49,17 @@ async def add_birthdays(shop: DemoShop) -> None:
 
 def _by_id(person: Person) -> str:
     return str(person.id)
+
+
+async def _choose_gift(shop: DemoShop, card: PassObject | None) -> BirthdaySettings:
+    """Return a reward that the card of who celebrates can hold, beside twice the points; else stamps or points."""
+    offer = await list_offer(shop.session, shop.merchant_id)
+    factor = Decimal(2) if "points" in offer.kinds else Decimal(1)
+    if card is not None:
+        for reward in await list_rewards(shop.session, shop.merchant_id, card.program_id):
+            if reward.active:
+                return BirthdaySettings(kind="reward", reward_id=reward.id, factor=factor)
+    return BirthdaySettings(kind="points" if "points" in offer.kinds else "stamps")
 
 
 async def _buy_on_the_day(shop: DemoShop, card: PassObject | None) -> None:

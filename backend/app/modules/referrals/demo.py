@@ -89,7 +89,8 @@ async def _join(shop: DemoShop, inviters: Sequence[PassObject], friends: Sequenc
             friend.store_id,
             friend.program_id,
             source="join_page",
-            now=friend.created_at,
+            # The newest one has yet to buy something.
+            now=shop.now if number == len(friends) - 1 else friend.created_at,
         )
         await add_referral(joined, inviter.id, same_device=number % 4 == 3)
         taken[inviter.id] = taken.get(inviter.id, 0) + 1
