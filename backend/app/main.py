@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.config import Settings
+from app.db.keycheck import ForeignKeys
+from app.db.session import UnsafeDatabase
 from app.installed import INSTALLED
 from app.kernel.module import Module
+from app.kernel.observability import get_logger
 from app.kernel.release import RELEASE
 from app.kernel.web.setup import install_web
 from app.process import Process, build_process
@@ -27,7 +30,12 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if process is None:
-            await own.open()
+            try:
+                await own.open()
+            except (UnsafeDatabase, ForeignKeys) as refused:
+                # One sentence of its own: the traceback that follows is cut before it comes to the reason.
+                get_logger("stempel.web").error("start_refused", reason=str(refused))
+                raise
         yield
         await app.state.limiter.aclose()
         if process is None:
