@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,13 +14,16 @@ from app.kernel.i18n import current, ngettext
 from app.kernel.i18n import gettext as _
 from app.kernel.jobs import (
     DeadJob,
+    DeadKind,
     drop_dead_job,
     drop_dead_jobs,
     list_dead_jobs,
+    list_dead_kinds,
     retry_dead_job,
     retry_dead_jobs,
 )
 from app.modules.operators.journal import record_entry
+from app.modules.operators.looking.shops import name_shops
 from app.modules.operators.signing_in.service import OperatorRef
 
 DEAD_PAGE_SIZE = 50
@@ -28,10 +32,15 @@ JOB_NUMBER_MAX = 2**63 - 1
 
 @dataclass(frozen=True)
 class DeadPage:
-    """Some given-up jobs, the newest first. next_before: 0 where there are no more."""
+    """Some given-up jobs, the newest first. next_before: 0 where there are no more. names: of their shops.
+
+    kinds: of all that was given up, not of these only.
+    """
 
     jobs: list[DeadJob]
     next_before: int
+    names: dict[UUID, str]
+    kinds: list[DeadKind]
 
 
 async def dead_page(session: AsyncSession, *, kind: str, before: int) -> DeadPage:
@@ -39,7 +48,9 @@ async def dead_page(session: AsyncSession, *, kind: str, before: int) -> DeadPag
     before = before if 0 < before <= JOB_NUMBER_MAX else 0
     found = await list_dead_jobs(session, limit=DEAD_PAGE_SIZE + 1, name=kind, before=before)
     shown = found[:DEAD_PAGE_SIZE]
-    return DeadPage(shown, shown[-1].id if len(found) > DEAD_PAGE_SIZE else 0)
+    names = await name_shops(session, {job.merchant_id for job in shown if job.merchant_id})
+    next_before = shown[-1].id if len(found) > DEAD_PAGE_SIZE else 0
+    return DeadPage(shown, next_before, names, await list_dead_kinds(session))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from app.db.session import system_scope
 from app.dependencies import ClockDep, SessionDep
 from app.kernel.i18n import gettext as _
-from app.kernel.jobs import find_schedule_delay, list_dead_kinds, list_failing, list_queues
+from app.kernel.jobs import find_schedule_delay, list_failing, list_queues
 from app.kernel.operating import OPERATOR_SIGN
 from app.kernel.web.form_input import read_form
 from app.kernel.web.forms import redirect
@@ -47,18 +47,16 @@ async def get_given_up(request: Request, kind: str = "", before: int = 0) -> Res
     """Show given-up work with its reasons."""
     async with system_scope(look_of(request).database) as session:
         page = await dead_page(session, kind=kind, before=before)
-        kinds = await list_dead_kinds(session)
-        names = await name_shops(session, {job.merchant_id for job in page.jobs if job.merchant_id})
     more = {"kind": kind, "before": page.next_before}
     context = {
         "page_title": _("Given up"),
         "page_text": _(
             "Work that failed for good. Nothing is lost: put the reason right and queue it again."
         ),
-        "rows": dead_rows(page.jobs, names),
-        "kinds": kinds,
+        "rows": dead_rows(page.jobs, page.names),
+        "kinds": page.kinds,
         "kind": kind,
-        "chosen": sum(one.jobs for one in kinds if kind in {"", one.name}),
+        "chosen": sum(one.jobs for one in page.kinds if kind in {"", one.name}),
         "next_url": f"{GIVEN_UP}?{urlencode(more)}" if page.next_before else None,
     }
     return operator_page(request, "operators/given_up.html", context)
