@@ -44,7 +44,7 @@ def test_the_record_is_read_without_a_dictionary(process):
 
 NOTICE = {
     "en": ("Art. 6(1)(a) GDPR", "Apple Wallet", "restriction", "within a month", "Art. 28 GDPR"),
-    "fr": ("art. 6, § 1, a) RGPD", "Apple", "limitation", "d’un mois", "art. 28 RGPD"),
+    "fr": ("art. 6.1.a du RGPD", "Apple", "limitation", "d’un mois", "art. 28 du RGPD"),
     "de": ("Art. 6 Abs. 1 lit. a DSGVO", "Apple Wallet", "Einschränkung", "eines Monats", "Art. 28 DSGVO"),
     "lb": ("Art. 6(1)(a) RGPD", "Apple Wallet", "Aschränkung", "engem Mount", "Art. 28 RGPD"),
 }
