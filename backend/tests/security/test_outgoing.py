@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from app.kernel.outgoing import public_only
+from app.kernel.outgoing import network_adapter
 from app.kernel.outgoing.addresses import AddressRefused, is_public, parse_target
 from app.kernel.outgoing.client import FetchFailed, OutgoingClient
 
@@ -217,7 +217,7 @@ async def test_control_without_the_check_the_inside_is_reached(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The guard taken away: the request arrives inside."""
-    monkeypatch.setattr(public_only, "is_public", lambda address: True)
+    monkeypatch.setattr(network_adapter, "is_public", lambda address: True)
     peer.names[HOST] = [["127.0.0.1"]]
     client = peer.client()
     answer = await client.fetch("GET", URL)

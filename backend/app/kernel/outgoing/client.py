@@ -67,7 +67,7 @@ class OutgoingClient:
         if self._pool is None:
             import httpcore2
 
-            from app.kernel.outgoing.public_only import PublicOnlyBackend
+            from app.kernel.outgoing.network_adapter import PublicOnlyBackend
 
             self._pool = httpcore2.AsyncConnectionPool(
                 ssl_context=self._ssl_context or ssl.create_default_context(),
