@@ -32,6 +32,7 @@ PURE_KERNEL = ("app.kernel.money", "app.kernel.outcomes", "app.kernel.ledger", "
 # Pure functions that rules may use besides, by name: nothing else of their files.
 PURE_BESIDES = {
     "app.kernel.i18n.msg": "marks a text for the catalogues and returns it unchanged",
+    "app.kernel.own_words.own_words": "picks a text out of a mapping by language",
     "app.utils.id_generator.parse_card_number": "reads a typed number",
     "app.utils.security.b64": "bytes to text",
     "app.utils.security.unb64": "text to bytes",

@@ -70,7 +70,9 @@ def _unusable(request: Request) -> Response:
         "status": 422,
         "code": "link_unusable",
         "title": refusal_text(Refusal("link_unusable")),
-        "text": _("Each link works once. If you used it on this device, your card is here; else ask for a new link."),
+        "text": _(
+            "Each link works once. If you used it on this device, your card is here; else ask for a new link."
+        ),
         "action_label": _("My cards"),
         "action_url": "/cards",
     }
