@@ -23,6 +23,7 @@ from sqlalchemy import select
 from app.kernel.jobs import JobContext
 from app.modules.messaging.models import OutboxMessage
 from app.modules.messaging.public import queue_mail
+from tests.waiting import WAIT_SECONDS_MAX
 
 RECIPIENT = "anna@example.com"
 
@@ -35,7 +36,8 @@ class Inbox:
         self.mail_answers: list[str] = []
         self.recipient_answers: list[str] = []
         self.data_answers: list[str] = []
-        self.wait = 0.0
+        # It answers a mail once so many were handed over; a test that races two senders holds the first by it.
+        self.handed_over, self.answers_from = 0, 0
         self.is_silent = False
         # Set from the server's thread when it has a mail and will not answer.
         self.has_hung = threading.Event()
@@ -50,8 +52,10 @@ class Inbox:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.wait:
-            await asyncio.sleep(self.wait)
+        self.handed_over += 1
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            while self.handed_over < self.answers_from:
+                await asyncio.sleep(0.01)
         if self.is_silent:
             self.has_hung.set()
             # Not a time that a busy machine may pass: the answer never comes, until the server is stopped.
@@ -82,6 +86,13 @@ async def queue(job: JobContext, **over: Any) -> UUID:
         message_id = await queue_mail(session, merchant_id=job.merchant_id, now=job.clock.now(), **details)
     assert message_id is not None
     return message_id
+
+
+async def handed_over(inbox: Inbox) -> None:
+    """Wait until the server has a mail in hand."""
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while not inbox.handed_over:
+            await asyncio.sleep(0.01)
 
 
 async def row_of(job: JobContext, message_id: UUID) -> OutboxMessage:
