@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from app.commands.demo import make_operator
 from app.commands.merchants import MerchantWish, create
 from app.modules.privacy.unsubscribing import unsubscribe_token
 from app.modules.second_factor.rules import step_of
@@ -26,7 +27,7 @@ from tests.browser.walking import NO_PAGES, Walk, pages_below, plain, routes
 
 pytestmark = pytest.mark.browser
 DASHBOARD, DEVICE = "/dashboard", "/staff"
-SECOND_STEP, INVITATION = "/sign-in/second-step", "/invitation"
+SECOND_STEP, INVITATION, OPERATOR = "/sign-in/second-step", "/invitation", "/operator"
 GARE = "CoffeeLux Gare"
 PASSWORD = "plum-orchard-tandem-42"
 NOBODY = "01900000-0000-7000-8000-000000000000"
@@ -164,7 +165,7 @@ async def test_customer_and_public_pages(demo: Demo, open_context: OpenContext) 
     """The same for what customers and visitors see: join, card, redeem, links of mails, sign-up, docs."""
     phone = await open_context(expected=("/nothing", f"/join/{NOBODY}", f"/card/{NOBODY}"))
     page = await phone.page()
-    walk = Walk(pages_below("/") - pages_below(DASHBOARD, DEVICE, SECOND_STEP, INVITATION))
+    walk = Walk(pages_below("/") - pages_below(DASHBOARD, DEVICE, SECOND_STEP, INVITATION, OPERATOR))
     await prepare_card(page, demo, walk)
     store = demo.store(GARE)["id"]
     walk.add(f"/join/{store}?new=1", *(f"/{kind}/{store}" for kind in ("find", "privacy", "stamp")))
@@ -206,6 +207,27 @@ async def test_staff_pages(demo: Demo, open_context: OpenContext) -> None:
     walk.add("/staff", "/staff/cards/new", f"/staff/cards/{card['pass_id']}")
     while walk.waiting:
         await walk.look(page, walk.waiting.popleft())
+    walk.finish()
+
+
+async def test_operator_pages(demo: Demo, open_context: OpenContext) -> None:
+    """The same for whoever runs the installation, from the sign-in with its code on."""
+    with ThreadPoolExecutor(1) as pool:
+        operator = pool.submit(make_operator, demo.server.settings).result()
+    desk = await open_context()
+    page = await desk.page()
+    walk = Walk(pages_below(OPERATOR))
+    await walk.look(page, f"{OPERATOR}/sign-in")
+    await page.goto(f"{OPERATOR}/sign-in")
+    await page.get_by_label("Name").fill(operator["name"])
+    await page.get_by_label("Password").fill(operator["password"])
+    shown = re.search(r"now it is (\d{6})", await page.locator("main").inner_text())
+    assert shown is not None
+    await page.get_by_label("Code").fill(shown[1])
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(page).to_have_url(re.compile(f"{OPERATOR}$"))
+    walk.add(*plain(walk.area))
+    await walk.run(desk)
     walk.finish()
 
 
@@ -267,7 +289,7 @@ async def test_pages_of_the_second_step(demo: Demo, open_context: OpenContext) -
 
 
 def test_every_page_belongs_to_a_walk() -> None:
-    """No page is left out of the four walks, and the list of what is none holds nothing that is gone."""
+    """No page is left out of the five walks, and the list of what is none holds nothing that is gone."""
     hidden = {route.path for route in routes() if not route.include_in_schema}
 
     assert len(pages_below("/")) > 80

@@ -60,6 +60,7 @@ NO_PAGES: dict[str, str] = {
     "/pictures/{merchant_id}/{digest}/round.png": FILE,
     "/readyz": MACHINES,
     "/sign-up/confirm/{token}": LEADS_ON,
+    "/sign-up/invited/{token}": LEADS_ON,
     "/static/{digest}/{path:path}": FILE,
     "/sw.js": FILE,
     "/theme/{program_id}.css": FILE,
