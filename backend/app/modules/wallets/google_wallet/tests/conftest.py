@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import pytest_asyncio
 
@@ -125,7 +124,8 @@ def key_text() -> dict[str, str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up on an answer soon: for tests in which none comes. In others a busy machine may take its time."""
-    monkeypatch.setattr(adapters, "TIMEOUT", httpx2.Timeout(1.5))
+    monkeypatch.setattr(adapters, "ANSWER_SECONDS_MAX", 1.5)
+    monkeypatch.setattr(adapters, "CONNECT_SECONDS_MAX", 1.5)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
