@@ -27,6 +27,7 @@ SCHEMES: Mapping[str, tuple[str, ...]] = {
     "database_url": ("postgresql", "postgres", "postgresql+asyncpg"),
     "database_system_url": ("postgresql", "postgres", "postgresql+asyncpg"),
     "database_admin_url": ("postgresql", "postgres", "postgresql+asyncpg"),
+    "database_replica_url": ("postgresql", "postgres", "postgresql+asyncpg"),
     "redis_url": ("redis", "rediss", "unix"),
     "smtp_url": ("smtp", "smtps"),
     "google_api_url": ("https",),

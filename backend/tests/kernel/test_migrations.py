@@ -192,6 +192,8 @@ async def test_this_release_serves_on_the_schema_of_the_next(tmp_path: Path, clo
     scripts = plant(
         tmp_path / "scripts",
         CHANGE,
+        # However quick the machine: stamps are given between its beginning and its end.
+        "SELECT pg_sleep(0.5)",
         "ALTER TABLE pass_object ADD COLUMN planted bigint NOT NULL DEFAULT 7",
         "ALTER TABLE visit ADD COLUMN planted text",
         "CREATE INDEX ix_planted ON visit (merchant_id, planted)",

@@ -20,6 +20,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "database_url": (f"mysql://u:{SECRET}@db/x", "must begin with postgresql://"),
     "database_system_url": (f"postgresql://u:{SECRET}@:5432", "name a host"),
     "database_admin_url": (SECRET, "must begin with postgresql://"),
+    "database_replica_url": (f"mysql://u:{SECRET}@db/x", "must begin with postgresql://"),
+    "database_replica_lag_seconds": ("0.1", "is not of the wanted form. A replica further behind"),
     "database_pool_size": ("many", "must be a whole number from 1 to 200, and is 'many'."),
     "database_pgbouncer": ("perhaps", "must be true or false, and is 'perhaps'."),
     "database_allow_async_commit": ("2", "must be true or false"),

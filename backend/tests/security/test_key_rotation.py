@@ -54,6 +54,7 @@ async def sealed_merchant(
 ) -> AsyncIterator[UUID]:
     """Return a merchant with three mails, an Apple key and a Google account, all sealed with the first key."""
     merchant_id = (await make_merchant(database)).id
+    await forget_operators(database)
     keyring = process.resources.get(Keyring)
     async with tenant_scope(database, merchant_id) as session:
         for number in range(MAILS):
@@ -84,6 +85,13 @@ async def sealed_merchant(
     # The mailbox of the other tests would meet mails that its keys do not open.
     async with tenant_scope(database, merchant_id) as session:
         await session.execute(update(OutboxMessage).values(content=None))
+    await forget_operators(database)
+
+
+async def forget_operators(database: Database) -> None:
+    """Delete those whom other tests made: they belong to no merchant, so their secrets would be moved, too."""
+    async with database.sessions() as session, session.begin():
+        await session.execute(text("DELETE FROM operator"))
 
 
 @pytest.fixture

@@ -56,7 +56,9 @@ FROM (
         CASE WHEN run_at IS NULL THEN now() - execute_after ELSE $1 - run_at END AS waited
     FROM pgqueuer
 ) AS job GROUP BY entrypoint ORDER BY entrypoint"""
-_OVERDUE = "SELECT greatest($1 - min(next_run_at), interval '0') FROM job_schedule"
+# greatest() leaves out what is null: an empty schedule must stay null.
+_OVERDUE = """SELECT CASE WHEN count(*) > 0 THEN greatest($1 - min(next_run_at), interval '0') END
+FROM job_schedule"""
 _FAILING = """SELECT entrypoint, headers->>'merchant_id' AS merchant_id, reason, status = 'failed' AS is_dead,
     count(*) AS jobs, max(updated) AS last_at
 FROM pgqueuer
