@@ -307,8 +307,7 @@ async def test_redis_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(limiter, "_redis", Counting())
     await limits.asyncio.gather(*(limiter.hit("reset", str(number)) for number in range(300)))
-    monkeypatch.setattr(limiter, "_redis", None)
-    pool = limiter._redis_counter()._storage.bridge.storage.connection_pool
+    pool = limits.redis_counter("redis://127.0.0.1:1/0")._storage.bridge.storage.connection_pool
 
     assert most == limits.REDIS_CONNECTIONS_MAX == 16
     assert pool.max_connections == 16

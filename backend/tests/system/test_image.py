@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from tests.runner.helpers import ROOT, clean_environment, run
 from tests.system.certificates import make_certificate
 from tests.system.services import free_port
 from tests.system.test_nginx import NAME, SHIPPED, install
+from tests.system.users import as_user
 
 pytestmark = pytest.mark.system
 
@@ -51,31 +53,29 @@ def image() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def as_user(*command: str) -> list[str]:
-    return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *command]
-
-
-def healthcheck(image: Path, port: int) -> int:
-    """Return what the image's health check says, run as the image's user."""
-    command = as_user(f"{image}/.venv/bin/python", f"{image}/deploy/image/healthcheck.py")
+def healthcheck(image: Path, user: pwd.struct_passwd, port: int) -> int:
+    """Return what the image's health check says, run as an ordinary user, as the image's is."""
+    command = as_user(user, f"{image}/.venv/bin/python", f"{image}/deploy/image/healthcheck.py")
     return run(command, env=clean_environment(STEMPEL_PORT=str(port))).returncode
 
 
-def test_the_image_serves_as_a_user_who_owns_nothing_in_it(image: Path) -> None:
+def test_the_image_serves_as_a_user_who_owns_nothing_in_it(image: Path, user: pwd.struct_passwd) -> None:
     """Built, it starts database, web and worker without another download, and the health check sees it come and go."""
     data = image.parent / "data"
     data.mkdir()
-    os.chown(data, USER, USER)
+    os.chown(data, user.pw_uid, user.pw_gid)
     port = free_port()
     before = {path: path.lstat().st_mtime_ns for path in image.rglob("*")}
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "HOME": str(data)}
-    command = as_user(f"{image}/stempel", "demo", "--empty", "--port", str(port), "--data-dir", str(data))
-    assert healthcheck(image, port) == 1
+    command = as_user(
+        user, f"{image}/stempel", "demo", "--empty", "--port", str(port), "--data-dir", str(data)
+    )
+    assert healthcheck(image, user, port) == 1
     with (image.parent / "demo.log").open("wb") as log:
         demo = subprocess.Popen(command, env=clean_environment(**nowhere), stdout=log, stderr=log)
     try:
         until = time.monotonic() + START_SECONDS_MAX
-        while healthcheck(image, port) != 0:
+        while healthcheck(image, user, port) != 0:
             assert demo.poll() is None, (image.parent / "demo.log").read_text()
             assert time.monotonic() < until, (image.parent / "demo.log").read_text()
             time.sleep(0.5)

@@ -124,6 +124,16 @@ class RowCounter:
             return await hit_row(session, name, key, amount=limit.amount, per=limit.per)
 
 
+def redis_counter(url: str) -> LibraryCounter:
+    """Return a counter in Redis; nothing is opened before the first hit."""
+    options: dict[str, Any] = {
+        "socket_timeout": REDIS_WAIT_SECONDS,
+        "socket_connect_timeout": REDIS_WAIT_SECONDS,
+        "max_connections": REDIS_CONNECTIONS_MAX,
+    }
+    return LibraryCounter(RedisStorage(f"async+{url}", implementation="redispy", **options))
+
+
 class Limiter:
     """The limits of a process."""
 
@@ -132,8 +142,8 @@ class Limiter:
         self._rows = RowCounter(database)
         self._local = LibraryCounter(MemoryStorage())
         self._is_alone = settings.web_processes == 1
-        self._redis_url = settings.redis_url
-        self._redis: LibraryCounter | None = None
+        # Made here: the client's import would outlast the first hit's short wait, and that hit would count elsewhere.
+        self._redis = redis_counter(settings.redis_url) if settings.redis_url else None
         self._redis_rests_until = 0.0
         self._redis_turns = asyncio.Semaphore(REDIS_CONNECTIONS_MAX)
 
@@ -151,32 +161,21 @@ class Limiter:
         return over_until
 
     async def _count(self, name: str, limit: Limit, key: str) -> datetime | None:
-        if self._redis_url and time.monotonic() >= self._redis_rests_until:
+        if self._redis is not None and time.monotonic() >= self._redis_rests_until:
             try:
                 async with asyncio.timeout(REDIS_WAIT_SECONDS), self._redis_turns:
-                    return await self._redis_counter().hit(name, limit, key)
+                    return await self._redis.hit(name, limit, key)
             except Exception as error:  # noqa: BLE001 (whatever ails Redis, PostgreSQL counts)
                 self._redis_rests_until = time.monotonic() + REDIS_PAUSE_SECONDS
                 LIMIT_FALLBACKS.inc()
                 log.warning("redis_left_alone", reason=describe_exception(error))
-        if self._is_alone and not self._redis_url:
+        if self._is_alone and self._redis is None:
             return await self._local.hit(name, limit, key)
         try:
             return await self._rows.hit(name, limit, key)
         except Exception as error:
             log.error("limit_not_counted", limit=name, reason=describe_exception(error))
             raise Unavailable from error
-
-    def _redis_counter(self) -> LibraryCounter:
-        if self._redis is None:
-            options: dict[str, Any] = {
-                "socket_timeout": REDIS_WAIT_SECONDS,
-                "socket_connect_timeout": REDIS_WAIT_SECONDS,
-                "max_connections": REDIS_CONNECTIONS_MAX,
-            }
-            storage = RedisStorage(f"async+{self._redis_url}", implementation="redispy", **options)
-            self._redis = LibraryCounter(storage)
-        return self._redis
 
     async def enforce(self, name: str, key: str) -> None:
         """Count a hit; raises RateLimited over the limit and Unavailable when nothing can count."""
