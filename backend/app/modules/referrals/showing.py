@@ -122,12 +122,12 @@ async def friends_page(context: CardContext) -> dict[str, Any]:
         }
         for place, row in enumerate(rows)
     ]
-    code = qr_svg(words["url"], title=_("Code with your personal link")) if words["url"] else ""
+    url = words["url"]
     return {
         **words,
         "friends": friends,
         "counts": await count_states(session, merchant_id, context.pass_id),
-        "code": Markup(code),  # noqa: S704 (drawn by us)
+        "code": Markup(qr_svg(url, title=_("Code with your personal link"))) if url else "",  # noqa: S704 (ours)
         "own_gift": await _own_gift(context, cards),
     }
 

@@ -113,7 +113,9 @@ async def _verify(
         last_step = operator.last_step
     codes = {step: code_at(secret, step) for step in steps_around(now)}
     step = matching_step(parse_totp_code(typed.code) or "", codes, last_step=last_step)
-    if operator is None or not is_password_right or operator.password_hash != stored or step is None:
+    if operator is None or stored is None or not is_password_right or step is None:
+        return None
+    if not same(operator.password_hash, stored):
         return None
     operator.last_step, operator.last_signed_in_at = step, now
     operator.confirmed_at = operator.confirmed_at or now
