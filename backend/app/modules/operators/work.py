@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -68,38 +69,47 @@ class Choice:
         return {"kind": self.kind} if self.kind else {}
 
 
+@dataclass(frozen=True)
+class _Way:
+    """What is done to given-up jobs: by number, by kind, and what the record calls it."""
+
+    action: str
+    one: Callable[..., Awaitable[int]]
+    several: Callable[..., Awaitable[int]]
+
+
 async def retry_work(
     session: AsyncSession, operator: OperatorRef, choice: Choice | None, *, now: datetime
 ) -> int:
     """Queue the chosen jobs again; returns how many there were. None: what was typed chooses nothing."""
-    if choice is None or not _is_possible(choice):
-        return 0
-    async with system_scope(resources_of(session).get(Database)) as system:
-        if choice.job_id is not None:
-            done = int(await retry_dead_job(system, choice.job_id))
-        else:
-            done = await retry_dead_jobs(system, name=choice.kind)
-    if done:
-        facts = {**choice.facts, "jobs": done}
-        record_entry(session, operator.name, action="jobs.retried", facts=facts, now=now)
-    return done
+    return await _change(session, operator, choice, way=_RETRY, now=now)
 
 
 async def drop_work(
     session: AsyncSession, operator: OperatorRef, choice: Choice | None, *, now: datetime
 ) -> int:
     """Drop the chosen jobs for good; returns how many there were. None: what was typed chooses nothing."""
+    return await _change(session, operator, choice, way=_DROP, now=now)
+
+
+async def _change(
+    session: AsyncSession, operator: OperatorRef, choice: Choice | None, *, way: _Way, now: datetime
+) -> int:
     if choice is None or not _is_possible(choice):
         return 0
     async with system_scope(resources_of(session).get(Database)) as system:
         if choice.job_id is not None:
-            done = int(await drop_dead_job(system, choice.job_id))
+            done = int(await way.one(system, choice.job_id))
         else:
-            done = await drop_dead_jobs(system, name=choice.kind)
+            done = await way.several(system, name=choice.kind)
     if done:
         facts = {**choice.facts, "jobs": done}
-        record_entry(session, operator.name, action="jobs.dropped", facts=facts, now=now)
+        record_entry(session, operator.name, action=way.action, facts=facts, now=now)
     return done
+
+
+_RETRY = _Way("jobs.retried", retry_dead_job, retry_dead_jobs)
+_DROP = _Way("jobs.dropped", drop_dead_job, drop_dead_jobs)
 
 
 def _is_possible(choice: Choice) -> bool:
