@@ -63,9 +63,7 @@ async def on_redeemed(context: RedeemedContext) -> None:
         "cost_kind": context.reward.kind,
     }
     key = str(context.redemption_id)
-    happened = Happened(
-        context.merchant_id, "reward.redeemed", context.now, key, context.customer_id, data
-    )
+    happened = Happened(context.merchant_id, "reward.redeemed", context.now, key, context.customer_id, data)
     await record_event(context.session, happened)
 
 
@@ -161,9 +159,7 @@ async def on_tier_changed(changed: TierChanged) -> None:
     }
     await record_event(
         changed.session,
-        Happened(
-            changed.merchant_id, "tier.changed", changed.now, customer_id=customer_id, data=data
-        ),
+        Happened(changed.merchant_id, "tier.changed", changed.now, customer_id=customer_id, data=data),
     )
 
 
