@@ -196,7 +196,7 @@ async def test_a_dead_address_gets_one_probe_and_then_everything(shop: Shop) -> 
     await shop.work()
     assert 3 <= len(shop.receiver.came) <= 4
     tried = len(shop.receiver.came)
-    await shop.later(minutes=2)
+    await shop.later(minutes=3)
     assert len(shop.receiver.came) == tried + 1
 
     shop.receiver.status = 200

@@ -1,0 +1,161 @@
+"""Webhooks in the dashboard and over HTTP: made, seen once, changed, tested, removed; who may, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from app.db.session import tenant_scope
+from app.modules.merchants.factories import make_merchant
+from app.modules.merchants.public import switch_feature
+from app.modules.webhooks.rules import ENDPOINTS_MAX
+from app.modules.webhooks.tests.conftest import HOST, Shop
+
+pytestmark = pytest.mark.usefixtures("clock_at_start")
+URL = "/dashboard/webhooks"
+BODY = {"url": f"https://{HOST}/x", "events": ["visit.given"]}
+
+
+async def ask(shop: Shop, method: str, path: str, **options: Any) -> httpx2.Response:
+    """Ask as the owner."""
+    headers = shop.merchant.headers | options.pop("headers", {})
+    return await shop.client.request(method, path, headers=headers, **options)
+
+
+async def test_a_webhook_is_made_and_its_secret_shown_once(shop: Shop) -> None:
+    """By the form, without JavaScript; the page afterwards has it no more."""
+    form = {"url": f"https://{HOST}/shop", "about": "Web shop", "events": ["visit.given", "card.joined"]}
+    made = await ask(shop, "POST", URL, data=form)
+    assert made.status_code == 200
+    assert re.search(r"whsec_[A-Za-z0-9+/]{43}=", made.text.replace("&#43;", "+"))
+    listed = await ask(shop, "GET", URL)
+    assert "Web shop" in listed.text
+    link = re.findall(rf'href="({URL}/[0-9a-f-]{{36}})"', listed.text)[-1]
+    assert "whsec_" not in listed.text + (await ask(shop, "GET", link)).text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"http://{HOST}/", "https://127.0.0.1/", "https://[::1]/", "https://10.0.0.1/", "https://localhost/",
+     "https://db.internal/", f"https://me:you@{HOST}/", f"https://{HOST}:22/", "nonsense"],
+)  # fmt: skip
+async def test_an_address_inside_is_refused_when_it_is_typed(shop: Shop, url: str) -> None:
+    """In words beside the field, and nothing is kept; over HTTP with 422."""
+    page = await ask(shop, "POST", URL, data={"url": url, "events": ["visit.given"]})
+    assert (page.status_code, 'id="f-url-error"' in page.text) == (422, True)
+    answer = await ask(shop, "POST", "/webhooks/endpoints", json=BODY | {"url": url})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert len((await ask(shop, "GET", "/webhooks/endpoints")).json()["endpoints"]) == 1
+
+
+async def test_there_are_at_most_ten(shop: Shop) -> None:
+    """The eleventh is refused."""
+    codes = [(await ask(shop, "POST", "/webhooks/endpoints", json=BODY)).status_code for _one in range(10)]
+    assert codes == [201] * (ENDPOINTS_MAX - 1) + [422]
+
+
+async def test_making_one_twice_with_a_key_makes_one(shop: Shop) -> None:
+    """The repeated request gets the same secret."""
+    key = {"Idempotency-Key": "once"}
+    first = await ask(shop, "POST", "/webhooks/endpoints", json=BODY, headers=key)
+    again = await ask(shop, "POST", "/webhooks/endpoints", json=BODY, headers=key)
+    assert first.json()["secret"] == again.json()["secret"]
+    assert len((await ask(shop, "GET", "/webhooks/endpoints")).json()["endpoints"]) == 2
+
+
+async def test_the_way_over_http(shop: Shop) -> None:
+    """Change, rotate, test, look, send again, switch, remove; each leaves its line in the audit."""
+    path = f"/webhooks/endpoints/{shop.endpoint_id}"
+    changed = await ask(shop, "PUT", path, json=BODY | {"events": ["card.joined"]})
+    assert changed.json()["events"] == ["card.joined"]
+    rotated = await ask(shop, "POST", f"{path}/secret")
+    assert rotated.json()["secret"] not in {shop.secret, ""}
+    tested = await ask(shop, "POST", f"{path}/test")
+    await shop.work()
+    seen = (await ask(shop, "GET", f"{path}/deliveries/{tested.json()['delivery_id']}")).json()
+    assert (seen["status"], seen["payload"]["type"], seen["tries"][0]["status"]) == (
+        "delivered", "webhook.test", 200
+    )  # fmt: skip
+    again = await ask(shop, "POST", f"{path}/redeliver", json={"delivery_id": seen["id"]})
+    assert again.json() == {"count": 1}
+    assert (await ask(shop, "POST", f"{path}/switch", json={"is_on": False})).json()["off_reason"] == "member"
+    refused = await ask(shop, "POST", f"{path}/test")
+    assert (refused.status_code, refused.json()["code"]) == (409, "endpoint_off")
+    refused = await ask(shop, "POST", f"{path}/redeliver", json={})
+    assert (refused.status_code, refused.json()["code"]) == (409, "endpoint_off")
+    assert (await ask(shop, "POST", f"{path}/switch", json={"is_on": True})).json()["is_on"] is True
+    assert (await ask(shop, "DELETE", path)).status_code == 204
+    assert (await ask(shop, "GET", path)).status_code == 404
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        actions = await session.scalars(
+            text("SELECT action FROM audit_entry WHERE action LIKE 'webhook.%' ORDER BY id")
+        )
+        assert list(actions) == [
+            "webhook.created", "webhook.changed", "webhook.secret_changed", "webhook.tested",
+            "webhook.sent_again", "webhook.switched_off", "webhook.switched_on", "webhook.removed",
+        ]  # fmt: skip
+
+
+async def test_the_pages_of_an_address(shop: Shop) -> None:
+    """Log, filter, delivery, and every button as a plain form."""
+    shop.receiver.body = b"<b>bold</b>"
+    await shop.card()
+    await shop.work()
+    url = f"{URL}/{shop.endpoint_id}"
+    page = await ask(shop, "GET", url)
+    assert "card.joined" in page.text
+    assert "card.joined</a>" not in (await ask(shop, "GET", f"{url}?state=failed")).text
+    (line,) = await shop.deliveries()
+    shown = await ask(shop, "GET", f"{url}/{line.id}")
+    assert "&lt;b&gt;bold&lt;/b&gt;" in shown.text
+    for path in ("test", "redeliver", f"{line.id}/redeliver", "off", "on", "remove"):
+        done = await ask(shop, "POST", f"{url}/{path}", data={})
+        assert done.status_code == 303, path
+    assert (await ask(shop, "GET", url)).status_code == 404
+
+
+async def test_a_secret_is_changed_once_by_a_form_sent_twice(shop: Shop) -> None:
+    """Or the one before it would sign no more."""
+    form = {"idempotency_key": "once"}
+    first = await ask(shop, "POST", f"{URL}/{shop.endpoint_id}/secret", data=form)
+    again = await ask(shop, "POST", f"{URL}/{shop.endpoint_id}/secret", data=form)
+    secrets = [set(re.findall(r"whsec_[^\"<]+", page.text)) for page in (first, again)]
+    assert secrets[0] == secrets[1] != set()
+
+
+async def test_another_merchants_address_is_not_there(shop: Shop) -> None:
+    """Not shown, not changed, not sent."""
+    other = await make_merchant(shop.database)
+    async with tenant_scope(shop.database, other.id) as session:
+        from app.kernel.permissions import Principal
+
+        owner = Principal("member", other.id, other.owner_id, role="owner")
+        await switch_feature(session, owner, "webhooks", is_on=True, now=shop.clock.at)
+    path = f"/webhooks/endpoints/{shop.endpoint_id}"
+    for method, where in (
+        ("GET", path),
+        ("DELETE", path),
+        ("POST", f"{path}/test"),
+        ("POST", f"{path}/secret"),
+    ):
+        answer = await shop.client.request(method, where, headers=other.headers)
+        assert answer.status_code == 404, where
+    assert (await shop.row()).is_on
+
+
+async def test_switched_off_its_pages_are_closed(shop: Shop) -> None:
+    """A right of a feature that is off is nobody's."""
+    await shop.switch(is_on=False)
+    assert (await ask(shop, "GET", URL)).status_code == 403
+    assert (await ask(shop, "GET", "/webhooks/endpoints")).status_code == 403
+
+
+async def test_the_kinds_are_documented_with_examples(shop: Shop) -> None:
+    """For who writes the other program."""
+    kinds = (await ask(shop, "GET", "/webhooks/events")).json()["events"]
+    assert [kind["type"] for kind in kinds][0] == "visit.given"
+    assert all(set(kind["example"]) == {"id", "type", "timestamp", "version", "data"} for kind in kinds)
