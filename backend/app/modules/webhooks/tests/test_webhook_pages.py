@@ -26,10 +26,21 @@ async def ask(shop: Shop, method: str, path: str, **options: Any) -> httpx2.Resp
     return await shop.client.request(method, path, headers=headers, **options)
 
 
+async def send_form(shop: Shop, path: str, form: dict[str, Any]) -> httpx2.Response:
+    """Send a form of the page of webhooks as a browser does, with its token."""
+    shop.client.cookies.update(shop.merchant.cookies)
+    page = await shop.client.get(URL)
+    token = re.search(r'name="csrf"[^>]*value="([^"]+)"', page.text)
+    assert token is not None
+    return await shop.client.post(
+        path, data=form | {"csrf": token[1]}, headers={"origin": "http://testserver"}
+    )
+
+
 async def test_a_webhook_is_made_and_its_secret_shown_once(shop: Shop) -> None:
     """By the form, without JavaScript; the page afterwards has it no more."""
     form = {"url": f"https://{HOST}/shop", "about": "Web shop", "events": ["visit.given", "card.joined"]}
-    made = await ask(shop, "POST", URL, data=form)
+    made = await send_form(shop, URL, form)
     assert made.status_code == 200
     assert re.search(r"whsec_[A-Za-z0-9+/]{43}=", made.text.replace("&#43;", "+"))
     listed = await ask(shop, "GET", URL)
@@ -45,7 +56,7 @@ async def test_a_webhook_is_made_and_its_secret_shown_once(shop: Shop) -> None:
 )  # fmt: skip
 async def test_an_address_inside_is_refused_when_it_is_typed(shop: Shop, url: str) -> None:
     """In words beside the field, and nothing is kept; over HTTP with 422."""
-    page = await ask(shop, "POST", URL, data={"url": url, "events": ["visit.given"]})
+    page = await send_form(shop, URL, {"url": url, "events": ["visit.given"]})
     assert (page.status_code, 'id="f-url-error"' in page.text) == (422, True)
     answer = await ask(shop, "POST", "/webhooks/endpoints", json=BODY | {"url": url})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
@@ -113,7 +124,7 @@ async def test_the_pages_of_an_address(shop: Shop) -> None:
     shown = await ask(shop, "GET", f"{url}/{line.id}")
     assert "&lt;b&gt;bold&lt;/b&gt;" in shown.text
     for path in ("test", "redeliver", f"{line.id}/redeliver", "off", "on", "remove"):
-        done = await ask(shop, "POST", f"{url}/{path}", data={})
+        done = await send_form(shop, f"{url}/{path}", {})
         assert done.status_code == 303, path
     assert (await ask(shop, "GET", url)).status_code == 404
 
@@ -121,8 +132,8 @@ async def test_the_pages_of_an_address(shop: Shop) -> None:
 async def test_a_secret_is_changed_once_by_a_form_sent_twice(shop: Shop) -> None:
     """Or the one before it would sign no more."""
     form = {"idempotency_key": "once"}
-    first = await ask(shop, "POST", f"{URL}/{shop.endpoint_id}/secret", data=form)
-    again = await ask(shop, "POST", f"{URL}/{shop.endpoint_id}/secret", data=form)
+    first = await send_form(shop, f"{URL}/{shop.endpoint_id}/secret", form)
+    again = await send_form(shop, f"{URL}/{shop.endpoint_id}/secret", form)
     secrets = [set(re.findall(r"whsec_[^\"<]+", page.text)) for page in (first, again)]
     assert secrets[0] == secrets[1] != set()
 
