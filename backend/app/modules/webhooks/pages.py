@@ -114,20 +114,25 @@ async def post_endpoint_page(
 ) -> Response:
     """Change where and what is told."""
     form = await read_form(request, schemas.EndpointRequest, lists=("events",))
+    await _change(session, principal, endpoint_id, form, now=clock.now())
+    if not form.errors:
+        return redirect(request, _url_of(endpoint_id), flash=_("Saved."))
+    row = await endpoints.get_endpoint(session, principal.merchant_id, endpoint_id)
+    context = await showing.endpoint_values(session, principal, row, look=deliveries.Look())
+    context |= showing.form_values(form)
+    return await render_member_page(request, session, "webhooks/endpoint.html", context, status_code=422)
+
+
+async def _change(
+    session: AsyncSession, principal: Principal, endpoint_id: UUID, form: Form, *, now: datetime
+) -> None:
     showing.plain_errors(form)
-    if form.data is not None:
-        try:
-            await endpoints.change_endpoint(
-                session, principal, endpoint_id, form.data.draft(), now=clock.now()
-            )
-        except Invalid as error:
-            form.refuse(error)
-    if form.errors:
-        row = await endpoints.get_endpoint(session, principal.merchant_id, endpoint_id)
-        context = await showing.endpoint_values(session, principal, row, look=deliveries.Look())
-        context |= showing.form_values(form)
-        return await render_member_page(request, session, "webhooks/endpoint.html", context, status_code=422)
-    return redirect(request, _url_of(endpoint_id), flash=_("Saved."))
+    if form.data is None:
+        return
+    try:
+        await endpoints.change_endpoint(session, principal, endpoint_id, form.data.draft(), now=now)
+    except Invalid as error:
+        form.refuse(error)
 
 
 @router.post("/{endpoint_id}/on", dependencies=[EDIT])
@@ -153,17 +158,12 @@ async def post_secret(
     request: Request, session: SessionDep, principal: MerchantDep, clock: ClockDep, endpoint_id: UUID
 ) -> Response:
     """Make a new secret and show it, this once; a form sent twice makes one."""
-    form = await request.form()
-    key = str(form.get("idempotency_key") or "")[:200]
+    form = await read_form(request, schemas.Nothing)
     now = clock.now()
     await answer_once(
         session,
         principal,
-        Once(
-            "webhooks.secret",
-            key if key.isascii() and key.isprintable() and key else None,
-            {"id": str(endpoint_id)},
-        ),
+        Once("webhooks.secret", form.key, {"endpoint_id": str(endpoint_id)}),
         work=lambda: endpoints.rotate_secret(session, principal, endpoint_id, now=now),
         answer=schemas.EndpointRow.from_row,
         now=now,

@@ -36,6 +36,10 @@ class EndpointRequest(BaseModel):
         return Draft(self.url, tuple(self.events), self.about)
 
 
+class Nothing(BaseModel):
+    """A form that is a button only."""
+
+
 class SwitchRequest(BaseModel):
     """On or off."""
 
