@@ -18,6 +18,7 @@ from app.kernel.web.present import present_json
 from app.kernel.web.problems import error_responses
 from app.modules.webhooks import deliveries, endpoints, schemas
 from app.modules.webhooks.rules import EVENTS, write_body
+from app.modules.webhooks.told import callbacks
 from app.modules.webhooks.words import EVENT_WORDS, example_of
 
 router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
@@ -57,6 +58,7 @@ async def get_endpoints(principal: MerchantDep, session: SessionDep) -> schemas.
     status_code=201,
     response_model=schemas.EndpointMade,
     responses=error_responses("unauthenticated", "forbidden", "key_reused"),
+    callbacks=callbacks.routes,
     dependencies=[EDIT],
 )
 async def post_endpoint(

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.db.session import tenant_scope
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import switch_feature
-from app.modules.webhooks.rules import ENDPOINTS_MAX
+from app.modules.webhooks.rules import ENDPOINTS_MAX, EVENTS
 from app.modules.webhooks.tests.conftest import HOST, Shop
 
 pytestmark = pytest.mark.usefixtures("clock_at_start")
@@ -170,3 +170,12 @@ async def test_the_kinds_are_documented_with_examples(shop: Shop) -> None:
     kinds = (await ask(shop, "GET", "/webhooks/events")).json()["events"]
     assert [kind["type"] for kind in kinds][0] == "visit.given"
     assert all(set(kind["example"]) == {"id", "type", "timestamp", "version", "data"} for kind in kinds)
+
+
+async def test_what_is_sent_stands_in_the_documentation_of_the_api(shop: Shop) -> None:
+    """As a callback of the route that makes an address, with an example of each event."""
+    documented = (await shop.client.get("/openapi.json")).json()
+    made = documented["paths"]["/webhooks/endpoints"]["post"]
+    (callback,) = made["callbacks"].values()
+    body = callback["{$request.body#/url}"]["post"]["requestBody"]["content"]["application/json"]
+    assert set(body["examples"]) == set(EVENTS)
