@@ -15,7 +15,7 @@ from app.kernel.audit import record_audit
 from app.kernel.errors import NotFound
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
-from app.modules.webhooks.endpoints import forget_secrets, get_endpoint
+from app.modules.webhooks.endpoints import forget_removed, forget_secrets, get_endpoint
 from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
 from app.modules.webhooks.recording import record_test
 from app.modules.webhooks.rules import LOG_KEPT
@@ -153,6 +153,7 @@ async def send_test(
 async def forget_old(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> int:
     """Delete events with their log after their time, and secrets that sign no more; returns how many events."""
     await forget_secrets(session, merchant_id, now=now)
+    await forget_removed(session, merchant_id, now=now)
     count = 0
     while ids := list(await session.scalars(_old(merchant_id, before=now - LOG_KEPT))):
         its = select(WebhookDelivery.id).where(

@@ -26,6 +26,7 @@ from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, Webhook
 from app.modules.webhooks.rules import (
     ENDPOINTS_MAX,
     FEATURE,
+    REMOVED_KEPT,
     ROTATION,
     SECRET_BYTES,
     SECRET_PREFIX,
@@ -122,7 +123,9 @@ async def create_endpoint(
     host, events = check_url(draft.url), _check_events(draft.events)
     merchant_id = principal.merchant_id
     await session.execute(_ONE_AT_A_TIME, {"id": merchant_id})
-    there = select(func.count()).where(WebhookEndpoint.merchant_id == merchant_id)
+    there = select(func.count()).where(
+        WebhookEndpoint.merchant_id == merchant_id, WebhookEndpoint.removed_at.is_(None)
+    )
     if (await session.scalar(there) or 0) >= ENDPOINTS_MAX:
         raise _refused("url", _("There are as many addresses as there may be. Remove one first."))
     row = WebhookEndpoint(
@@ -166,7 +169,7 @@ async def get_endpoint(
         with_for_update={"key_share": True} if lock else None,
         populate_existing=True,
     )
-    if row is None:
+    if row is None or row.removed_at is not None:
         raise NotFound("webhook endpoint")
     return row
 
@@ -248,21 +251,33 @@ async def delete_endpoint(
 ) -> None:
     """Take an address away with its log; raises NotFound."""
     row = await get_endpoint(session, principal.merchant_id, endpoint_id, lock=True)
-    its = select(WebhookDelivery.id).where(
-        WebhookDelivery.merchant_id == row.merchant_id, WebhookDelivery.endpoint_id == row.id
+    row.is_on, row.removed_at = False, now
+    await _forget_log(session, row)
+    await _written(session, principal, row, "removed", facts={"host": check_url(row.url)}, now=now)
+
+
+async def forget_removed(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> None:
+    """Delete the addresses that were taken away long enough ago, with what was written for them until then."""
+    rows = await session.scalars(
+        select(WebhookEndpoint).where(
+            WebhookEndpoint.merchant_id == merchant_id, WebhookEndpoint.removed_at < now - REMOVED_KEPT
+        )
     )
+    for row in rows.all():
+        await _forget_log(session, row)
+        await session.delete(row)
+    await session.flush()
+
+
+async def _forget_log(session: AsyncSession, row: WebhookEndpoint) -> None:
+    own = (WebhookDelivery.merchant_id == row.merchant_id, WebhookDelivery.endpoint_id == row.id)
     await session.execute(
         delete(WebhookAttempt).where(
-            WebhookAttempt.merchant_id == row.merchant_id, WebhookAttempt.delivery_id.in_(its)
+            WebhookAttempt.merchant_id == row.merchant_id,
+            WebhookAttempt.delivery_id.in_(select(WebhookDelivery.id).where(*own)),
         )
     )
-    await session.execute(
-        delete(WebhookDelivery).where(
-            WebhookDelivery.merchant_id == row.merchant_id, WebhookDelivery.endpoint_id == row.id
-        )
-    )
-    await session.delete(row)
-    await _written(session, principal, row, "removed", facts={"host": check_url(row.url)}, now=now)
+    await session.execute(delete(WebhookDelivery).where(*own))
 
 
 def _forgive(row: WebhookEndpoint) -> None:

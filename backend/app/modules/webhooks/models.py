@@ -18,6 +18,7 @@ class WebhookEndpoint(TenantRow, Base):
 
     failures: in a row, over all deliveries; failing_since: when they began. retry_at: while it seems dead, when one
     delivery tries again for all. sending_until: a worker is sending; it has until then. off_reason: why it is off.
+    removed_at: taken away; the row goes later, as visits under way may still refer to it.
     """
 
     __tablename__ = "webhook_endpoint"
@@ -39,6 +40,7 @@ class WebhookEndpoint(TenantRow, Base):
     sending_until: Mapped[datetime | None] = mapped_column(info=NONE)
     reached_at: Mapped[datetime | None] = mapped_column(info=NONE)
     created_at: Mapped[datetime] = mapped_column(info=NONE)
+    removed_at: Mapped[datetime | None] = mapped_column(info=NONE)
 
 
 class WebhookEvent(TenantRow, Base):

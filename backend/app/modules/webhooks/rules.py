@@ -53,6 +53,8 @@ PROBE_AFTER = 3
 PROBE_CAP = timedelta(hours=1)
 OFF_AFTER = timedelta(days=5)
 LOG_KEPT = timedelta(days=30)
+# No visit is under way for so long.
+REMOVED_KEPT = timedelta(hours=1)
 ANSWER_LENGTH_MAX = 500
 
 ERRORS = ("timeout", "unreachable", "address", "redirect", "answer", "gone", "late", "off")

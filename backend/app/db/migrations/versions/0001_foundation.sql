@@ -922,6 +922,7 @@ CREATE TABLE webhook_endpoint (
 	sending_until TIMESTAMP WITH TIME ZONE, 
 	reached_at TIMESTAMP WITH TIME ZONE, 
 	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	removed_at TIMESTAMP WITH TIME ZONE, 
 	merchant_id UUID NOT NULL, 
 	id UUID NOT NULL, 
 	CONSTRAINT pk_webhook_endpoint PRIMARY KEY (merchant_id, id), 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from app.modules.cards.public import (
     unblock_card,
 )
 from app.modules.customers.public import CustomerDetails, change_details, erase_person, export_person
-from app.modules.webhooks.models import WebhookEvent
+from app.modules.webhooks.deliveries import forget_old
+from app.modules.webhooks.endpoints import delete_endpoint
+from app.modules.webhooks.models import WebhookEndpoint, WebhookEvent
 from app.modules.webhooks.recording import Happened, record_event
 from app.modules.webhooks.rules import EVENTS
 from app.modules.webhooks.tests.conftest import Shop
@@ -128,6 +131,23 @@ async def test_what_is_rolled_back_is_not_told(shop: Shop) -> None:
         await record_event(session, Happened(shop.merchant.id, "visit.given", shop.clock.at, "one"))
         await session.rollback()
     assert await told(shop) == []
+
+
+async def test_an_address_taken_away_meanwhile_fails_no_visit(shop: Shop) -> None:
+    """What was under way is written; the row goes later, with it."""
+    merchant_id, now = shop.merchant.id, shop.clock.at
+    async with shop.database.sessions() as session:
+        await set_tenant(session, merchant_id)
+        await record_event(session, Happened(merchant_id, "visit.given", now, "one"))
+        async with tenant_scope(shop.database, merchant_id) as other:
+            await delete_endpoint(other, shop.owner, shop.endpoint_id, now=now)
+        await session.commit()
+    await shop.work()
+    assert shop.receiver.came == []
+    assert [line.error for line in await shop.deliveries()] == ["off"]
+    async with tenant_scope(shop.database, merchant_id) as session:
+        await forget_old(session, merchant_id, now=now + timedelta(hours=2))
+        assert await session.get(WebhookEndpoint, (merchant_id, shop.endpoint_id)) is None
 
 
 async def test_what_nobody_wants_is_not_written(shop: Shop) -> None:
