@@ -80,6 +80,13 @@ class WebhookDelivery(TenantRow, Base):
             "next_at",
             postgresql_where=text("status = 'waiting'"),
         ),
+        Index(
+            "ix_webhook_delivery_failed",
+            "merchant_id",
+            "endpoint_id",
+            "id",
+            postgresql_where=text("status = 'failed'"),
+        ),
     )
     event_id: Mapped[UUID] = mapped_column(info=NONE)
     endpoint_id: Mapped[UUID] = mapped_column(info=NONE)

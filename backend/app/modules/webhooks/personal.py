@@ -66,7 +66,7 @@ async def erase_events(session: AsyncSession, merchant_id: UUID, customer_id: UU
 
 
 PERSONAL = PersonalData(
-    tables=("webhook_event", "webhook_attempt"),
+    tables=("webhook_event", "webhook_delivery", "webhook_attempt"),
     export=export_events,
     erase=erase_events,
     purpose=Purpose(

@@ -43,7 +43,7 @@ def _events() -> list[dict[str, str]]:
 async def list_values(session: AsyncSession, principal: Principal) -> dict[str, Any]:
     """Return the addresses, and whether there may be another."""
     merchant = await get_merchant(session, principal.merchant_id)
-    counts = await deliveries.count_by_status(session, principal.merchant_id)
+    counts = await deliveries.count_open(session, principal.merchant_id)
     rows = await list_endpoints(session, principal.merchant_id)
     return {
         "page_title": _("Webhooks"),
@@ -90,7 +90,7 @@ async def endpoint_values(
 ) -> dict[str, Any]:
     """Return an address with a page of its log."""
     zone = (await get_merchant(session, principal.merchant_id)).time_zone
-    counts = (await deliveries.count_by_status(session, row.merchant_id)).get(row.id, {})
+    counts = (await deliveries.count_open(session, row.merchant_id)).get(row.id, {})
     lines, after = await deliveries.list_deliveries(session, row.merchant_id, row.id, look=look)
     url, speak = f"/dashboard/webhooks/{row.id}", current()
     chosen = f"&state={look.status}" if look.status else ""
@@ -123,16 +123,11 @@ async def endpoint_values(
 
 def _filters(url: str, counts: dict[str, int], *, chosen: str | None) -> list[dict[str, Any]]:
     number = current().format_number
-    everything = {
-        "text": _("All"),
-        "count": number(sum(counts.values())),
-        "url": url,
-        "is_on": chosen is None,
-    }
+    everything: dict[str, Any] = {"text": _("All"), "count": "", "url": url, "is_on": chosen is None}
     return [everything] + [
         {
             "text": _(words),
-            "count": number(counts.get(name, 0)),
+            "count": number(counts[name]) if counts.get(name) else "",
             "url": f"{url}?state={name}",
             "is_on": chosen == name,
         }

@@ -1082,6 +1082,8 @@ CREATE TABLE webhook_delivery (
 	CONSTRAINT ck_webhook_delivery_status CHECK (status IN ('waiting', 'delivered', 'failed'))
 );;
 
+CREATE INDEX ix_webhook_delivery_failed ON webhook_delivery (merchant_id, endpoint_id, id) WHERE status = 'failed';;
+
 CREATE INDEX ix_webhook_delivery_merchant_id_endpoint_id_id ON webhook_delivery (merchant_id, endpoint_id, id);;
 
 CREATE INDEX ix_webhook_delivery_waiting ON webhook_delivery (merchant_id, endpoint_id, next_at) WHERE status = 'waiting';;

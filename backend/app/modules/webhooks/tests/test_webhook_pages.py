@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import switch_feature
 from app.modules.webhooks.rules import ENDPOINTS_MAX, EVENTS
 from app.modules.webhooks.tests.conftest import HOST, Shop
+from app.utils.security import Keyring
 
 pytestmark = pytest.mark.usefixtures("clock_at_start")
 URL = "/dashboard/webhooks"
@@ -179,3 +181,28 @@ async def test_what_is_sent_stands_in_the_documentation_of_the_api(shop: Shop) -
     (callback,) = made["callbacks"].values()
     body = callback["{$request.body#/url}"]["post"]["requestBody"]["content"]["application/json"]
     assert set(body["examples"]) == set(EVENTS)
+
+
+async def test_the_database_holds_no_secret(shop: Shop) -> None:
+    """A stolen dump signs nothing: sealed with a key that is elsewhere, and bound to its row."""
+    secret = b64decode(shop.secret.removeprefix("whsec_"))
+    row = await shop.row()
+    assert secret not in row.sealed
+    keyring = shop.process.resources.get(Keyring)
+    assert keyring.unseal(row.sealed, context=f"webhook_endpoint:{shop.merchant.id}:{row.id}") == secret
+    with pytest.raises(ValueError, match="cannot be opened"):
+        keyring.unseal(row.sealed, context=f"webhook_endpoint:{shop.merchant.id}:{shop.store.id}")
+
+
+async def test_failed_and_waiting_are_counted(shop: Shop) -> None:
+    """On the list, with a way to the failed ones."""
+    shop.receiver.status = 410
+    await shop.card()
+    await shop.work()
+    listed = await ask(shop, "GET", URL)
+    assert f'{URL}/{shop.endpoint_id}?state=failed">1</a>' in listed.text
+    failed = (
+        await ask(shop, "GET", f"/webhooks/endpoints/{shop.endpoint_id}/deliveries?status=failed")
+    ).json()
+    assert [(one["error"], one["last_status"]) for one in failed["deliveries"]] == [("gone", 410)]
+    assert failed["before"] is None
