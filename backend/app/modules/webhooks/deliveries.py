@@ -22,8 +22,8 @@ from app.modules.webhooks.endpoints import (
     list_endpoints,
 )
 from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
-from app.modules.webhooks.recording import record_test
 from app.modules.webhooks.rules import LOG_KEPT
+from app.modules.webhooks.telling.recording import record_test
 
 PAGE = 50
 ATTEMPTS_SHOWN = 50

@@ -15,8 +15,10 @@ from app.modules.rewards.public import REDEEMED, VOIDED
 from app.modules.visits.public import EARNED
 from app.modules.webhooks.endpoints import SealedSecrets
 from app.modules.webhooks.exporting import LOG
-from app.modules.webhooks.jobs import forget, poll_due, send
-from app.modules.webhooks.listening import (
+from app.modules.webhooks.personal import PERSONAL
+from app.modules.webhooks.rules import FEATURE
+from app.modules.webhooks.sending.jobs import forget, poll_due, send
+from app.modules.webhooks.telling.listening import (
     on_card_changed,
     on_customer_changed,
     on_earned,
@@ -26,8 +28,6 @@ from app.modules.webhooks.listening import (
     on_tier_changed,
     on_voided,
 )
-from app.modules.webhooks.personal import PERSONAL
-from app.modules.webhooks.rules import FEATURE
 
 AUDIT_WORDS = {
     "webhook.created": msg("Added a webhook"),
@@ -56,7 +56,7 @@ MODULE = Module(
     needs=("messaging", "merchants", "customers", "cards", "rewards", "visits"),
     switchable=True,
     has_models=True,
-    routers=("api:router", "pages:router"),
+    routers=("web.api:router", "web.pages:router"),
     hooks=(
         On(EARNED, on_earned),
         On(REDEEMED, on_redeemed),

@@ -13,8 +13,8 @@ from app.kernel.adapters import resources_of
 from app.kernel.clock import make_clock
 from app.kernel.i18n import msg
 from app.kernel.points import PersonalData, Purpose
-from app.modules.webhooks.listening import tell_erased
 from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
+from app.modules.webhooks.telling.listening import tell_erased
 
 EXPORTED_MAX = 10_000
 

@@ -14,9 +14,9 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from app.db.session import tenant_scope
 from app.modules.webhooks.deliveries import forget_old, redeliver, send_test
 from app.modules.webhooks.endpoints import rotate_secret, switch_endpoint, write_secret
-from app.modules.webhooks.jobs import send
 from app.modules.webhooks.models import WebhookEndpoint
-from app.modules.webhooks.sending import send_due
+from app.modules.webhooks.sending.jobs import send
+from app.modules.webhooks.sending.turns import send_due
 from app.modules.webhooks.tests.conftest import Shop
 
 pytestmark = pytest.mark.usefixtures("clock_at_start")

@@ -21,8 +21,8 @@ from app.modules.customers.public import CustomerDetails, change_details, erase_
 from app.modules.webhooks.deliveries import forget_old
 from app.modules.webhooks.endpoints import delete_endpoint
 from app.modules.webhooks.models import WebhookEndpoint, WebhookEvent
-from app.modules.webhooks.recording import Happened, record_event
 from app.modules.webhooks.rules import EVENTS
+from app.modules.webhooks.telling.recording import Happened, record_event
 from app.modules.webhooks.tests.conftest import Shop
 from app.modules.webhooks.words import EXAMPLES
 

@@ -12,8 +12,8 @@ from app.modules.cards.public import CardChanged, CardJoined, CardMerged, TierCh
 from app.modules.customers.public import CustomerChanged
 from app.modules.rewards.public import RedeemedContext, VoidedContext, describe_rewards, rewards_state
 from app.modules.visits.public import EarnedContext
-from app.modules.webhooks.recording import Happened, record_event
 from app.modules.webhooks.rules import FEATURE
+from app.modules.webhooks.telling.recording import Happened, record_event
 
 # What cards.hooks.CardChanged.what says, and the event that it is; anything else is not told.
 CARD_EVENTS = {"blocked": "card.blocked", "active": "card.unblocked"}

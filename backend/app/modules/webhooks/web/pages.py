@@ -20,7 +20,8 @@ from app.kernel.web.forms import redirect
 from app.kernel.web.once import Once, answer_once
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import render_member_page
-from app.modules.webhooks import deliveries, endpoints, schemas, showing
+from app.modules.webhooks import deliveries, endpoints
+from app.modules.webhooks.web import schemas, showing
 
 router = APIRouter(prefix="/dashboard/webhooks", include_in_schema=False)
 URL = "/dashboard/webhooks"

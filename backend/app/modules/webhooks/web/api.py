@@ -16,9 +16,10 @@ from app.kernel.outcomes import Refusal
 from app.kernel.web.once import IdempotencyHeader, Once, answer_once
 from app.kernel.web.present import present_json
 from app.kernel.web.problems import error_responses
-from app.modules.webhooks import deliveries, endpoints, schemas
+from app.modules.webhooks import deliveries, endpoints
 from app.modules.webhooks.rules import EVENTS, write_body
-from app.modules.webhooks.told import callbacks
+from app.modules.webhooks.web import schemas
+from app.modules.webhooks.web.told import callbacks
 from app.modules.webhooks.words import EVENT_WORDS, example_of
 
 router = APIRouter(prefix="/webhooks", tags=["Webhooks"])

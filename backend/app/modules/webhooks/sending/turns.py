@@ -19,7 +19,6 @@ from app.kernel.outgoing.client import FetchFailed, FetchTooSlow, OutgoingClient
 from app.kernel.permissions import Principal
 from app.modules.merchants.public import get_merchant
 from app.modules.webhooks.endpoints import open_secrets, stop_waiting, turn_off
-from app.modules.webhooks.mails import tell_switched_off
 from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from app.modules.webhooks.rules import (
     FEATURE,
@@ -34,6 +33,7 @@ from app.modules.webhooks.rules import (
     wait_after,
     write_body,
 )
+from app.modules.webhooks.sending.mails import tell_switched_off
 from app.utils.id_generator import new_id
 
 TIME_MAX = timedelta(seconds=15)

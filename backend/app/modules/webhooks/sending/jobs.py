@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.db.session import system_scope
 from app.kernel.jobs import JobContext, Periodic, Wish, enqueue_all, job
 from app.modules.webhooks.deliveries import forget_old
-from app.modules.webhooks.sending import release_endpoint, send_due, take_endpoint
+from app.modules.webhooks.sending.turns import release_endpoint, send_due, take_endpoint
 
 # From one address with something waiting to the next by the index, however much waits for each.
 _DUE = text(
