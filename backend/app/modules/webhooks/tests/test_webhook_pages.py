@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from secrets import token_bytes
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from app.db.session import tenant_scope
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import switch_feature
+from app.modules.webhooks.endpoints import SealedSecrets
 from app.modules.webhooks.rules import ENDPOINTS_MAX, EVENTS
 from app.modules.webhooks.tests.conftest import Shop
 from app.utils.security import Keyring
@@ -208,3 +210,19 @@ async def test_failed_and_waiting_are_counted(shop: Shop) -> None:
     ).json()
     assert [(one["error"], one["last_status"]) for one in failed["deliveries"]] == [("gone", 410)]
     assert failed["before"] is None
+
+
+async def test_both_secrets_move_to_a_newer_key(shop: Shop) -> None:
+    """A rotation of the installation's keys finds the one that signs and the one before."""
+    await ask(shop, "POST", f"/webhooks/endpoints/{shop.endpoint_id}/secret")
+    old = shop.process.resources.get(Keyring)
+    fields = old.keys["field"]
+    newer = Keyring(old.keys | {"field": fields | {max(fields) + 1: token_bytes(32)}})
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        assert await SealedSecrets().count_old(session, newer) == 2
+        assert await SealedSecrets().reseal(session, newer) == 2
+        assert await SealedSecrets().count_old(session, newer) == 0
+    row = await shop.row()
+    assert row.sealed_before is not None
+    before = newer.unseal(row.sealed_before, context=f"webhook_endpoint:{row.merchant_id}:{row.id}")
+    assert before == b64decode(shop.secret.removeprefix("whsec_"))
