@@ -32,6 +32,7 @@ from app.modules.tiers.module import MODULE as TIERS
 from app.modules.till.module import MODULE as TILL
 from app.modules.visits.module import MODULE as VISITS
 from app.modules.wallets.module import MODULE as WALLETS
+from app.modules.webhooks.module import MODULE as WEBHOOKS
 
 INSTALLED: tuple[Module, ...] = (
     MESSAGING,
@@ -61,6 +62,7 @@ INSTALLED: tuple[Module, ...] = (
     REFERRALS,
     CASHBACK,
     BIRTHDAYS,
+    WEBHOOKS,
     DASHBOARD,
     PORTAL,
     TILL,

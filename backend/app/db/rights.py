@@ -49,6 +49,9 @@ SYSTEM_GRANTS: Mapping[str, tuple[str, ...]] = {
     # The worker leaves what changed and looks which merchants have something to count; UPDATE is for the lock only.
     "rollup_pending": ("SELECT", "INSERT", "UPDATE"),
     "export_file": ("SELECT",),
+    # The poller looks which addresses have something due; ids and times.
+    "webhook_endpoint": ("SELECT",),
+    "webhook_delivery": ("SELECT",),
 }
 
 TENANT = "nullif(current_setting('stempel.merchant_id', true), '')::uuid"

@@ -79,6 +79,7 @@ CODES: dict[str, ErrorCode] = {
     "address_taken": ErrorCode(
         409, msg("This address signs in to another business here. Ask for an invitation to another address.")
     ),
+    "endpoint_off": ErrorCode(409, msg("This address is switched off. Switch it on first.")),
     "too_large": ErrorCode(413, msg("That is too large.")),
     "unsupported_media_type": ErrorCode(415, msg("This address takes another kind of content.")),
     "invalid": ErrorCode(422, msg("Something in the form is not right.")),

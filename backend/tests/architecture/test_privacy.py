@@ -36,6 +36,7 @@ NOT_ABOUT_CUSTOMERS = {
     "design_picture": "no person: the id of a logo or a stamp picture",
     "tag": "no person: the id of a word the shop sorts by; who carries it is customer_tag, which has a handler",
     "tier_level": "no person: the id of a level",
+    "webhook_endpoint": "no person: the id of an address of another program",
     "sign_up_invitation": "an operator's note for whom an invitation is; swept a month after it ran out",
     "operator": "people who run the installation, under the names they sign in with",
     "operator_session": "an operator's session",

@@ -27,6 +27,10 @@ class FetchFailed(Exception):
     """The host did not answer as it should; another try may help."""
 
 
+class FetchTooSlow(FetchFailed):
+    """The host took more time than it was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """An answer: redirects are answers like others, and are not followed."""
@@ -114,12 +118,11 @@ class OutgoingClient:
                 ) as answer,
             ):
                 return await _read(answer, bytes_max)
-        except TimeoutError:
-            raise FetchFailed("the host takes too long") from None
+        except (TimeoutError, httpcore2.TimeoutException):
+            raise FetchTooSlow("the host takes too long") from None
         except (
             httpcore2.NetworkError,
             httpcore2.ProtocolError,
-            httpcore2.TimeoutException,
             ssl.SSLError,
             OSError,
         ) as error:

@@ -54,13 +54,17 @@ class CardMerged:
 
 @dataclass(frozen=True, slots=True)
 class CardChanged:
-    """Something visible of a card changed outside a visit: blocked, merged, its holder's name."""
+    """Something visible of a card changed outside a visit: blocked, merged, its holder's name.
+
+    what: blocked or active where the card was switched so; empty otherwise.
+    """
 
     session: AsyncSession
     merchant_id: UUID
     pass_id: UUID
     now: datetime
     modules_on: frozenset[str] = frozenset()
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)

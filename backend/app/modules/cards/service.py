@@ -115,12 +115,14 @@ async def add_email(session: AsyncSession, card: CardRef, *, offer: EmailOffer, 
     await touch_card(session, card.merchant_id, card.id, now=now)
 
 
-async def touch_card(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime) -> None:
-    """Note a visible change that is no visit: open pages and wallets refresh."""
+async def touch_card(
+    session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime, what: str = ""
+) -> None:
+    """Note a visible change that is no visit: open pages and wallets refresh. what: see CardChanged."""
     raise_revision(await lock_card(session, merchant_id, pass_id), now=now)
     await session.flush()  # the card is read by plain statements from here on
     modules_on = (await get_merchant(session, merchant_id)).modules_on
-    await CARD_CHANGED.tell(CardChanged(session, merchant_id, pass_id, now=now, modules_on=modules_on))
+    await CARD_CHANGED.tell(CardChanged(session, merchant_id, pass_id, now, modules_on, what))
 
 
 async def block_card(session: AsyncSession, merchant_id: UUID, pass_id: UUID, *, now: datetime) -> bool:
@@ -141,7 +143,7 @@ async def _switch(
         return False
     row.status = after
     await session.flush()  # touch_card writes the same row by a statement of its own
-    await touch_card(session, merchant_id, pass_id, now=now)
+    await touch_card(session, merchant_id, pass_id, now=now, what=after)
     return True
 
 

@@ -21,6 +21,7 @@ from app.modules.customers.audience import (
 )
 from app.modules.customers.bulk import StatedConsent, add_customers, fill_customers, find_customers_by
 from app.modules.customers.consents import FIRM_SQL, PendingConsent, confirm_consent, find_pending_consent
+from app.modules.customers.hooks import CUSTOMER_CHANGED, CustomerChanged
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.customers.preferences import ConsentSettings, list_opt_outs, set_opt_outs, wants
 from app.modules.customers.queries import (
@@ -69,6 +70,7 @@ from app.modules.customers.service import (
 
 __all__ = [
     "CHANNELS",
+    "CUSTOMER_CHANGED",
     "FIRM_SQL",
     "PendingConsent",
     "confirm_consent",
@@ -109,6 +111,7 @@ __all__ = [
     "list_tags_of",
     "tag_customers",
     "untag_customer",
+    "CustomerChanged",
     "CustomerDetails",
     "CustomerView",
     "EmailOffer",

@@ -14,6 +14,7 @@ from app.kernel.errors import NotFound
 from app.kernel.i18n import translator
 from app.kernel.locks import lock_name
 from app.modules.customers.consents import confirm_consent, find_standing_record
+from app.modules.customers.hooks import CUSTOMER_CHANGED, CustomerChanged
 from app.modules.customers.models import ConsentRecord, Customer
 from app.modules.customers.preferences import list_opt_outs, set_opt_outs
 from app.modules.customers.queries import (
@@ -32,6 +33,7 @@ from app.modules.customers.rules import (
     sort_name,
 )
 from app.modules.customers.search import forget_search, index_customers
+from app.modules.merchants.public import get_merchant
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring
 
@@ -223,6 +225,10 @@ async def change_details(
     if changed:
         await session.flush()  # the rows by which the customer is found are written by statements
         await index_customers(session, [customer], fresh=False)
+        modules_on = (await get_merchant(session, merchant_id)).modules_on
+        await CUSTOMER_CHANGED.tell(
+            CustomerChanged(session, merchant_id, customer_id, changed, now=now, modules_on=modules_on)
+        )
     return changed
 
 

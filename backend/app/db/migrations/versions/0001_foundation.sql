@@ -907,6 +907,46 @@ CREATE TABLE tag (
 
 CREATE UNIQUE INDEX uq_tag_name ON tag (merchant_id, name_key);;
 
+CREATE TABLE webhook_endpoint (
+	url TEXT NOT NULL, 
+	about TEXT DEFAULT '' NOT NULL, 
+	events TEXT[] NOT NULL, 
+	sealed BYTEA NOT NULL, 
+	sealed_before BYTEA, 
+	before_until TIMESTAMP WITH TIME ZONE, 
+	is_on BOOLEAN NOT NULL, 
+	off_reason TEXT DEFAULT '' NOT NULL, 
+	failures BIGINT DEFAULT '0' NOT NULL, 
+	failing_since TIMESTAMP WITH TIME ZONE, 
+	retry_at TIMESTAMP WITH TIME ZONE, 
+	sending_until TIMESTAMP WITH TIME ZONE, 
+	reached_at TIMESTAMP WITH TIME ZONE, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	removed_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_webhook_endpoint PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_webhook_endpoint_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT ck_webhook_endpoint_off_reason CHECK (off_reason IN ('', 'member', 'gone', 'failing'))
+);;
+
+CREATE TABLE webhook_event (
+	type TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	data JSONB NOT NULL, 
+	customer_id UUID, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_webhook_event PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_webhook_event_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
+	CONSTRAINT uq_webhook_event_merchant_id_type_key UNIQUE (merchant_id, type, key)
+);;
+
+CREATE INDEX ix_webhook_event_merchant_id_at ON webhook_event (merchant_id, at);;
+
+CREATE INDEX ix_webhook_event_merchant_id_customer_id ON webhook_event (merchant_id, customer_id) WHERE customer_id IS NOT NULL;;
+
 CREATE TABLE customer_note (
 	customer_id UUID NOT NULL, 
 	text TEXT NOT NULL, 
@@ -1023,6 +1063,31 @@ CREATE TABLE store (
 
 CREATE INDEX ix_store_merchant_id_program_id ON store (merchant_id, program_id);;
 
+CREATE TABLE webhook_delivery (
+	event_id UUID NOT NULL, 
+	endpoint_id UUID NOT NULL, 
+	status TEXT NOT NULL, 
+	attempts BIGINT NOT NULL, 
+	wanted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_status BIGINT, 
+	error TEXT DEFAULT '' NOT NULL, 
+	finished_at TIMESTAMP WITH TIME ZONE, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_webhook_delivery PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_webhook_delivery_merchant_id_event_id FOREIGN KEY(merchant_id, event_id) REFERENCES webhook_event (merchant_id, id), 
+	CONSTRAINT fk_webhook_delivery_merchant_id_endpoint_id FOREIGN KEY(merchant_id, endpoint_id) REFERENCES webhook_endpoint (merchant_id, id), 
+	CONSTRAINT uq_webhook_delivery_merchant_id_event_id_endpoint_id UNIQUE (merchant_id, event_id, endpoint_id), 
+	CONSTRAINT ck_webhook_delivery_status CHECK (status IN ('waiting', 'delivered', 'failed'))
+);;
+
+CREATE INDEX ix_webhook_delivery_failed ON webhook_delivery (merchant_id, endpoint_id, id) WHERE status = 'failed';;
+
+CREATE INDEX ix_webhook_delivery_merchant_id_endpoint_id_id ON webhook_delivery (merchant_id, endpoint_id, id);;
+
+CREATE INDEX ix_webhook_delivery_waiting ON webhook_delivery (merchant_id, endpoint_id, next_at) WHERE status = 'waiting';;
+
 CREATE TABLE pass_object (
 	customer_id UUID NOT NULL, 
 	store_id UUID NOT NULL, 
@@ -1103,6 +1168,21 @@ CREATE TABLE staff_pin (
 );;
 
 CREATE INDEX ix_staff_pin_merchant_id_staff_id ON staff_pin (merchant_id, staff_id);;
+
+CREATE TABLE webhook_attempt (
+	delivery_id UUID NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	status BIGINT, 
+	error TEXT NOT NULL, 
+	milliseconds BIGINT NOT NULL, 
+	answer TEXT NOT NULL, 
+	merchant_id UUID NOT NULL, 
+	id UUID NOT NULL, 
+	CONSTRAINT pk_webhook_attempt PRIMARY KEY (merchant_id, id), 
+	CONSTRAINT fk_webhook_attempt_merchant_id_delivery_id FOREIGN KEY(merchant_id, delivery_id) REFERENCES webhook_delivery (merchant_id, id)
+);;
+
+CREATE INDEX ix_webhook_attempt_merchant_id_delivery_id_id ON webhook_attempt (merchant_id, delivery_id, id);;
 
 CREATE TABLE birthday_gift (
 	customer_id UUID NOT NULL, 
@@ -2167,6 +2247,30 @@ CREATE POLICY owner ON tag TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO stempel_app;;
 
+ALTER TABLE webhook_endpoint ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE webhook_endpoint FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON webhook_endpoint TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON webhook_endpoint TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_endpoint TO stempel_app;;
+
+CREATE POLICY system_select ON webhook_endpoint FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON webhook_endpoint TO stempel_system;;
+
+ALTER TABLE webhook_event ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE webhook_event FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON webhook_event TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON webhook_event TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_event TO stempel_app;;
+
 ALTER TABLE customer_note ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE customer_note FORCE ROW LEVEL SECURITY;;
@@ -2247,6 +2351,20 @@ CREATE POLICY owner ON store TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON store TO stempel_app;;
 
+ALTER TABLE webhook_delivery ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE webhook_delivery FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON webhook_delivery TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON webhook_delivery TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_delivery TO stempel_app;;
+
+CREATE POLICY system_select ON webhook_delivery FOR SELECT TO stempel_system USING (true);;
+
+GRANT SELECT ON webhook_delivery TO stempel_system;;
+
 ALTER TABLE pass_object ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE pass_object FORCE ROW LEVEL SECURITY;;
@@ -2280,6 +2398,16 @@ CREATE POLICY tenant ON staff_pin TO stempel_app USING (merchant_id = (SELECT nu
 CREATE POLICY owner ON staff_pin TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON staff_pin TO stempel_app;;
+
+ALTER TABLE webhook_attempt ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE webhook_attempt FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON webhook_attempt TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON webhook_attempt TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_attempt TO stempel_app;;
 
 ALTER TABLE birthday_gift ENABLE ROW LEVEL SECURITY;;
 

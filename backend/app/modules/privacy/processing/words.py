@@ -26,6 +26,7 @@ CODES = msg("Codes of links, and codes that keep a thing from happening twice")
 SUMS = msg("Days and sums of visits, purchases, stamps, points and rewards")
 DEVICE = msg("Network address, browser and device as codes that cannot be read back")
 UNUSUAL = msg("Visits that looked unusual")
+ANSWERS = msg("How other programs' answers about them began")
 
 
 def _all(words: str, columns: str) -> dict[str, str]:
@@ -65,6 +66,7 @@ KINDS: Mapping[str, str] = {
     "birthday": BIRTHDAY,
     "numbers": NUMBERS,
     "unusual": UNUSUAL,
+    "answers": ANSWERS,
     "codes": CODES,
     "sums": SUMS,
     "team": TEAM,
