@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -46,6 +47,13 @@ TURN_SECONDS_MAX = 600.0
 TURN_POLL_SECONDS = 0.2
 # lock_not_available, deadlock_detected: the moment was bad, the migration is not.
 PASSING = frozenset({"55P03", "40P01"})
+QUERY_CANCELED = "57014"
+# Of the time after which whoever waits is checked for a deadlock (deadlock_timeout, one second unless it was changed).
+TAKING_SHARE = 0.8
+
+
+class TablesInUse(Exception):
+    """The tables of a migration were not to be had together."""
 
 
 class MigrationBusy(Exception):
@@ -130,13 +138,31 @@ async def _run_pending(engine: AsyncEngine, scripts: Path) -> list[str]:
     known = {revision.revision for revision in script.walk_revisions()}
     if at is not None and at not in known:
         return []  # a newer release was here: its schema serves this one, too
-    missing = [revision.revision for revision in script.iterate_revisions("head", at or "base")]
-    for revision in reversed(missing):
-        await _patiently(
-            engine,
-            lambda connection, to=revision: connection.run_sync(run_alembic, to, scripts=scripts),  # type: ignore[misc]
-        )
-    return list(reversed(missing))
+    missing = list(reversed(list(script.iterate_revisions("head", at or "base"))))
+    for revision in missing:
+        await _patiently(engine, partial(_run_revision, revision=revision, scripts=scripts))
+    return [revision.revision for revision in missing]
+
+
+async def _run_revision(connection: AsyncConnection, *, revision: Script, scripts: Path) -> None:
+    await _take_tables(connection, getattr(revision.module, "changes", ()))
+    await connection.run_sync(run_alembic, revision.revision, scripts=scripts)
+
+
+async def _take_tables(connection: AsyncConnection, tables: Sequence[str]) -> None:
+    """Lock all that a migration changes; raises TablesInUse before a request could be cancelled for it."""
+    if not tables:
+        return
+    query = text("SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout'")
+    milliseconds = int(TAKING_SHARE * (await connection.scalar(query)))
+    await connection.execute(text(f"SET LOCAL statement_timeout = {milliseconds}"))
+    try:
+        await connection.execute(text(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE"))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == QUERY_CANCELED:
+            raise TablesInUse(*tables) from None
+        raise
+    await connection.execute(text("SET LOCAL statement_timeout = DEFAULT"))
 
 
 async def _patiently(engine: AsyncEngine, step: Callable[[AsyncConnection], Awaitable[object]]) -> None:
@@ -146,6 +172,8 @@ async def _patiently(engine: AsyncEngine, step: Callable[[AsyncConnection], Awai
             async with engine.begin() as connection:
                 await step(connection)
             return
+        except TablesInUse:
+            pass
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in PASSING:
                 raise

@@ -36,13 +36,13 @@ WAITING = """SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relati
     WHERE c.relname = 'store' AND NOT l.granted AND l.mode = 'AccessExclusiveLock'"""
 
 
-def plant(folder: Path, *statements: str) -> Path:
-    """Return a folder of migrations with one more than there are: the next release."""
+def plant(folder: Path, *statements: str, changes: tuple[str, ...] = ()) -> Path:
+    """Return a folder of migrations with one more than there are, of the tables it changes: the next release."""
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     lines = "".join(f"    op.execute({statement!r})\n" for statement in statements)
     (folder / "versions" / "9999_planted.py").write_text(
         f'"""Planted."""\nfrom alembic import op\nrevision = "9999"\ndown_revision = "{migrate.head_revision()}"\n'
-        f"def upgrade():\n{lines}"
+        f"changes = {changes!r}\ndef upgrade():\n{lines}"
     )
     return folder
 
@@ -198,6 +198,7 @@ async def test_this_release_serves_on_the_schema_of_the_next(tmp_path: Path, clo
         "ALTER TABLE visit ADD COLUMN planted text",
         "CREATE INDEX ix_planted ON visit (merchant_id, planted)",
         "CREATE TABLE planted (merchant_id uuid, id uuid, PRIMARY KEY (merchant_id, id))",
+        changes=("store", "pass_object", "visit"),
     )
     statuses: list[int] = []
     with used_machine(tmp_path / "data") as settings:
@@ -223,6 +224,52 @@ async def test_this_release_serves_on_the_schema_of_the_next(tmp_path: Path, clo
     assert {*statuses, after} == {201}, statuses
     assert ready == {"status": "ok", "schema": "newer"}
     assert violations == []
+
+
+SEVERAL = (CHANGE, "SELECT pg_sleep(0.5)", "ALTER TABLE pass_object ADD COLUMN planted text")
+
+
+async def cross(settings: Settings, migrating: asyncio.Task[list[str]]) -> str:
+    """Work as a stamp does that holds the cards while the migration begins, then wants the stores; tell how it went."""
+    connection = await asyncpg.connect(plain_url(settings.database_admin_url))
+    try:
+        async with connection.transaction():
+            await connection.execute("UPDATE pass_object SET stamp_count = stamp_count")
+            held = (
+                "SELECT count(*) FROM pg_locks WHERE relation = 'store'::regclass AND granted AND mode = $1"
+            )
+            async with asyncio.timeout(SECONDS_MAX):
+                while not await connection.fetchval(held, "AccessExclusiveLock"):
+                    assert not migrating.done()
+                    await asyncio.sleep(0.01)
+            await connection.execute("UPDATE store SET name = name")
+        return "committed"
+    except asyncpg.DeadlockDetectedError:
+        return "cancelled"
+    finally:
+        await connection.close()
+
+
+async def test_of_a_request_and_a_migration_that_cross_the_migration_gives_way(tmp_path: Path) -> None:
+    """A migration of two tables waits for the second, and a request that holds it for the first: both get through."""
+    scripts = plant(tmp_path / "scripts", *SEVERAL, changes=("store", "pass_object"))
+    with used_machine(tmp_path / "data") as settings:
+        migrating = migration(settings, scripts)
+        crossed = await cross(settings, migrating)
+        done = await asyncio.wait_for(migrating, SECONDS_MAX)
+
+    assert (crossed, done) == ("committed", ["9999"])
+
+
+async def test_a_migration_that_takes_its_tables_singly_cancels_a_request(tmp_path: Path) -> None:
+    """The control: without naming its tables, the one who waits longer is cancelled, and that is the request."""
+    scripts = plant(tmp_path / "scripts", *SEVERAL)
+    with used_machine(tmp_path / "data") as settings:
+        migrating = migration(settings, scripts)
+        crossed = await cross(settings, migrating)
+        done = await asyncio.wait_for(migrating, SECONDS_MAX)
+
+    assert (crossed, done) == ("cancelled", ["9999"])
 
 
 async def test_data_of_the_release_before_is_upgraded(tmp_path: Path, clock: FixedClock) -> None:
