@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import httpx2
 
@@ -63,7 +63,8 @@ def weigh(client: httpx2.Client, url: str, weights: Weights) -> str | None:
     weights.pages[page] = size
     loaded = weights.of_page.setdefault(page, set())
     for tag in FILES.finditer(html):
-        at = urljoin(page, tag.group(1).replace("&amp;", "&"))
+        # What follows the # names a part of the same file, an icon of the sprite.
+        at = urldefrag(urljoin(page, tag.group(1).replace("&amp;", "&"))).url
         if OFFERED.search(tag.group(0)) or not at.startswith("http") or not same_site(at, page):
             continue
         loaded.add(at)
