@@ -48,6 +48,7 @@ SERVICE_KINDS = (
     "invitation",
     "owner_changed",
     "privacy_request",
+    "business_closed",
 )
 
 __all__ = [

@@ -1,0 +1,30 @@
+"""Counting every merchant's use each hour, one short transaction each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from app.kernel.jobs import JobContext, Periodic, enqueue, job
+from app.modules.billing.service import count_usage
+
+ROUND = timedelta(hours=1)
+
+
+@job("billing.count", timeout=timedelta(minutes=5), priority=-10)
+async def count(context: JobContext) -> None:
+    """Count what one merchant uses."""
+    assert context.merchant_id is not None
+    async with context.session() as session:
+        await count_usage(session, context.merchant_id, now=context.clock.now())
+
+
+async def _go_round(context: JobContext) -> None:
+    async with context.session() as session:
+        merchants = (await session.execute(text("SELECT id FROM merchant ORDER BY id"))).scalars().all()
+        for merchant_id in merchants:
+            await enqueue(session, count, merchant_id=merchant_id, key="count")
+
+
+go_round = Periodic("billing.go_round", every=ROUND, run=_go_round)
