@@ -10,7 +10,6 @@ from app.modules.messaging.models import OutboxMessage
 from app.modules.messaging.rules import MARKETING
 from app.utils.id_generator import id_floor
 
-
 LEFT = ("sending", "sent", "bounced", "complained")
 
 

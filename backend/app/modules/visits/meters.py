@@ -9,7 +9,6 @@ from app.kernel.metering import Counting, Meter
 from app.modules.visits.models import Visit
 from app.utils.id_generator import id_floor
 
-
 INTEGRATION = "api_key"
 
 
