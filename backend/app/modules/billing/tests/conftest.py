@@ -52,7 +52,10 @@ class Shop:
     def limit(self, **limits: int) -> None:
         """Let every merchant have these limits."""
         plan = Plan(
-            title="Small", limits=limits, upgrade={"en": "Write to us."}, upgrade_url="https://example.com/more"
+            title="Small",
+            limits=limits,
+            upgrade={"en": "Write to us."},
+            upgrade_url="https://example.com/more",
         )
         self.process.resources.put(Plans, Plans(default="small", plans={"small": plan}))
 

@@ -24,7 +24,9 @@ from .conftest import Shop, Told
 async def rows_of(shop: Shop, model: Any) -> int:
     """Return how many rows the shop has."""
     async with tenant_scope(shop.process.database, shop.merchant.id) as session:
-        return int(await session.scalar(select(func.count()).where(model.merchant_id == shop.merchant.id)) or 0)
+        return int(
+            await session.scalar(select(func.count()).where(model.merchant_id == shop.merchant.id)) or 0
+        )
 
 
 async def join(client: httpx2.AsyncClient, shop: Shop) -> httpx2.Response:
