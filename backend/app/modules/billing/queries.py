@@ -14,7 +14,7 @@ from app.kernel.metering import METER
 from app.modules.billing.models import UsageMonth
 from app.modules.billing.plans import Plan
 from app.modules.billing.rules import is_near, is_reached, month_of
-from app.modules.billing.service import find_plan
+from app.modules.billing.service import find_given, find_plan
 from app.modules.merchants.public import get_merchant
 
 MONTHS_SHOWN = 13
@@ -40,13 +40,17 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a merchant uses. counted_at: None before the worker's first round. past: earlier months, newest first."""
+    """What a merchant uses. counted_at: None before the worker's first round. past: earlier months, newest first.
+
+    given: the name of the plan that the operator gave, empty for the default.
+    """
 
     month: date
     plan: Plan | None
     rows: Sequence[Used]
     past: Sequence[tuple[date, dict[str, int]]]
     counted_at: datetime | None
+    given: str
 
 
 def level_of(used: int, limit: int | None) -> str:
@@ -79,4 +83,4 @@ async def read_usage(session: AsyncSession, merchant_id: UUID, *, now: datetime)
         rows.append(Used(name, meter.title, meter.is_stock, used, latest, limit, level))
     past = [(over, {name: row.used for name, row in of.items()}) for over, of in months.items()]
     counted = max((row.counted_at for row in current.values()), default=None)
-    return Usage(month, plan, rows, past, counted)
+    return Usage(month, plan, rows, past, counted, await find_given(session, merchant_id))

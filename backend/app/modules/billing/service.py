@@ -26,8 +26,13 @@ async def find_plan(session: AsyncSession, merchant_id: UUID) -> Plan | None:
     plans = resources_of(session).get(Plans)
     if not plans.plans:
         return None
-    given = await session.scalar(select(BillingAccount.plan).where(BillingAccount.merchant_id == merchant_id))
-    return plans.plan_for(given or "")
+    return plans.plan_for(await find_given(session, merchant_id))
+
+
+async def find_given(session: AsyncSession, merchant_id: UUID) -> str:
+    """Return the name of the plan that the operator gave; empty for none."""
+    statement = select(BillingAccount.plan).where(BillingAccount.merchant_id == merchant_id)
+    return await session.scalar(statement) or ""
 
 
 async def answer_limit(ask: LimitAsk) -> list[LimitAnswer]:
