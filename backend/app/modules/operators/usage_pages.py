@@ -15,9 +15,10 @@ from app.dependencies import ClockDep, SessionDep
 from app.kernel.adapters import resources_of
 from app.kernel.errors import NotFound
 from app.kernel.i18n import gettext as _
+from app.kernel.operating import Look
 from app.kernel.web.form_input import read_form
 from app.kernel.web.forms import redirect
-from app.modules.billing.public import Plans, give_plan, read_usage
+from app.modules.billing.public import Plans, Usage, give_plan, read_usage
 from app.modules.operators.access import OperatorDep, look_of, operator_page, signed_in
 from app.modules.operators.journal import record_entry
 from app.modules.operators.looking.shops import list_shops
@@ -39,21 +40,22 @@ async def get_usage(request: Request, q: str = "", after: UUID | None = None) ->
     """Show what the shops use this month, by name."""
     look = look_of(request)
     page = await list_shops(look.database, q=q, after=after, now=look.now)
-    rows = []
-    for shop in page.shops:
-        async with tenant_scope(look.database, shop.id) as session:
-            rows.append((shop, await read_usage(session, shop.id, now=look.now)))
-    plans = look.resources.get(Plans)
     more = {"q": q, "after": page.next_id}
     context = {
         "page_title": _("Plans and usage"),
         "page_text": _("What each shop uses this month, counted every hour, and the plan it has."),
-        "rows": rows,
-        "plans": [(name, plan.title) for name, plan in plans.plans.items()],
+        "rows": [(shop, await _usage_of(look, shop.id)) for shop in page.shops],
+        "plans": [(name, plan.title) for name, plan in look.resources.get(Plans).plans.items()],
         "q": q,
         "next_url": f"{URL}?{urlencode(more)}" if page.next_id else None,
     }
     return operator_page(request, "operators/usage.html", context)
+
+
+async def _usage_of(look: Look, merchant_id: UUID) -> Usage:
+    """Read a shop's usage in a short transaction of its own."""
+    async with tenant_scope(look.database, merchant_id) as session:
+        return await read_usage(session, merchant_id, now=look.now)
 
 
 @router.post("/{merchant_id}/plan", dependencies=[signed_in()])
