@@ -87,6 +87,9 @@ CODES: dict[str, ErrorCode] = {
     "business_closed": ErrorCode(
         409, msg("This business is closed and can only be looked at. Its owner can open it again.")
     ),
+    "store_in_use": ErrorCode(
+        409, msg("A store with cards or visits is closed, never deleted: its history is your customers'.")
+    ),
     "name_differs": ErrorCode(422, msg("This is not the name of the business.")),
     "too_large": ErrorCode(413, msg("That is too large.")),
     "unsupported_media_type": ErrorCode(415, msg("This address takes another kind of content.")),

@@ -13,6 +13,7 @@ from app.config import Settings
 from app.kernel.adapters import Resources
 from app.kernel.i18n import current
 from app.kernel.metering import METER
+from app.setting_rules import UnusableSetting
 
 PLANS_MAX = 50
 LIMIT_MAX = 1_000_000_000
@@ -20,7 +21,7 @@ Limit = Annotated[int, Field(ge=0, le=LIMIT_MAX, strict=True)]
 Words = Annotated[str, Field(min_length=1, max_length=300)]
 
 
-class UnusablePlans(Exception):
+class UnusablePlans(UnusableSetting):
     """The file of the plans cannot be used; said at start, with what is wrong."""
 
 

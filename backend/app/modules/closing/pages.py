@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +17,7 @@ from app.kernel.web.forms import redirect
 from app.kernel.web.problems import refusal_text
 from app.kernel.web.shell import render_member_page
 from app.modules.accounts.public import browser_of
+from app.modules.closing.deleting import delete_store
 from app.modules.closing.rules import OPEN_AGAIN_FOR
 from app.modules.closing.service import URL, close_business, find_closing, open_again
 from app.modules.merchants.public import get_merchant
@@ -82,3 +85,15 @@ async def post_open(
     """Open the business again."""
     await open_again(session, principal, now=clock.now())
     return redirect(request, URL, flash=_("The business is open again."))
+
+
+@router.post("/stores/{store_id}/delete", dependencies=[member("stores.delete", api_key=False)])
+async def post_delete_store(
+    request: Request, store_id: UUID, principal: MerchantDep, session: SessionDep, clock: ClockDep
+) -> Response:
+    """Delete a store that was never used."""
+    refusal = await delete_store(session, principal, store_id, now=clock.now())
+    if refusal is not None:
+        here = f"/dashboard/stores/{store_id}"
+        return redirect(request, here, flash=refusal_text(refusal), kind="danger")
+    return redirect(request, "/dashboard/stores", flash=_("The store is deleted."))

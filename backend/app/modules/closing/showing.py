@@ -5,8 +5,10 @@ from __future__ import annotations
 from app.kernel.i18n import current, msg
 from app.kernel.i18n import gettext as _
 from app.kernel.points import CardContext, NavItem, PageContext, Panel
+from app.modules.closing.deleting import is_used
 from app.modules.closing.service import URL, find_closing
 from app.modules.merchants.public import get_merchant
+from app.modules.stores.public import get_store
 from app.modules.wallets.public import PassField
 
 
@@ -52,3 +54,14 @@ async def pass_fields(context: CardContext) -> list[PassField]:
         return []
     text = _("Nothing more is collected. Rewards can be had until %(day)s.", day=until)
     return [PassField("closing", _("This shop has closed"), text, place="back", order=1, in_browser=False)]
+
+
+async def store_panel(page: PageContext) -> list[Panel]:
+    """Offer the owner to delete a closed store that was never used."""
+    merchant_id, store_id = page.principal.merchant_id, page.subject_id
+    if store_id is None or not page.principal.may("stores.delete"):
+        return []
+    store = await get_store(page.session, merchant_id, store_id)
+    if store.closed_at is None or await is_used(page.session, merchant_id, store_id):
+        return []
+    return [Panel(_("Delete the store"), "closing/_store.html", {"store_id": store_id}, order=900)]
