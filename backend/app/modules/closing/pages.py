@@ -48,7 +48,7 @@ async def _page(
         "merchant_name": merchant.name,
         "time_zone": merchant.time_zone,
         "days": OPEN_AGAIN_FOR.days,
-        "has_app": (await factors_of(session, merchant.id, member_id=principal.id)).totp,
+        "factors": await factors_of(session, merchant.id, member_id=principal.id),
         "typed_name": form.values.get("name", "") if form else "",
         "errors": form.errors if form else {},
     }

@@ -52,7 +52,7 @@ async def close_business(
     merchant = await get_merchant(session, principal.merchant_id)
     if not is_name(typed_name, merchant.name):
         return Refusal("name_differs")
-    owner = await prove_again(session, principal, proof, now=now)
+    owner = await prove_again(session, principal, proof, any_factor=True, now=now)
     if isinstance(owner, Refusal):
         return owner
     # Handed over while the password was being looked at: no longer theirs to close.

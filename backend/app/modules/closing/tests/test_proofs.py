@@ -14,7 +14,8 @@ from app.modules.closing.service import find_closing
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import set_feature_rules
 from app.modules.nudges.tests.test_messages import Shop as NewsShop
-from app.modules.second_factor.tests.conftest import Person
+from app.modules.second_factor.tests.conftest import CODE, Person
+from app.modules.second_factor.tests.software_key import SoftwareKey
 from app.modules.stores.factories import make_store
 from app.modules.wallets.public import PASS_FIELDS
 from app.process import Process
@@ -42,6 +43,23 @@ async def test_an_owner_with_an_app_gives_its_code(
     assert (without.status_code, wrong.status_code, right.status_code) == (422, 422, 303)
     async with tenant_scope(process.database, merchant.id) as session:
         assert await find_closing(session, merchant.id) is not None
+
+
+async def test_an_owner_with_a_passkey_only_gives_a_recovery_code(
+    process: Process, clock: FixedClock, client: httpx2.AsyncClient
+) -> None:
+    """Without an app the page asks for a recovery code, and the password alone closes nothing."""
+    merchant = await make_merchant(process.database)
+    client.cookies.update(merchant.cookies)
+    owner = Person(client, merchant, clock)
+    codes = CODE.findall((await owner.add_passkey(SoftwareKey())).text)
+    page = await client.get(PAGE)
+    form = {"name": merchant.name, "password": merchant.password}
+    without = await owner.post(PAGE, page=PAGE, **form)
+    right = await owner.post(PAGE, page=PAGE, code=codes[0], **form)
+
+    assert "One of your recovery codes" in page.text
+    assert (without.status_code, right.status_code) == (422, 303)
 
 
 async def test_members_and_cards_say_so(shop: Shop) -> None:  # noqa: F811
