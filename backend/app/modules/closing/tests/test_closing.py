@@ -145,6 +145,20 @@ async def test_a_closed_shop_gives_no_stamp_and_no_card(shop: Shop) -> None:
     assert await shop.one(select(func.count()).select_from(PassObject)) == 1
 
 
+async def test_a_reward_can_still_be_had(shop: Shop) -> None:
+    """What was earned before is handed out in the thirty days."""
+    async with tenant_scope(shop.process.database, shop.merchant.id) as session:
+        reward = (await session.execute(text("SELECT id, threshold FROM reward"))).one()
+    full = await make_card(
+        shop.process.database, shop.store, stamps=reward.threshold, columns={"reward_unlocked": True}
+    )
+    assert (await shop.close()).status_code == 303
+    body = {"pass_id": full.card_number, "reward_id": str(reward.id), "staff_pin": shop.pin}
+    redeemed = await shop.client.post(f"/rewards/{shop.store.id}/redeem", json=body)
+
+    assert redeemed.status_code == 201, redeemed.text
+
+
 async def test_control_without_the_guard_a_closed_shop_stamps(shop: Shop, monkeypatch: Any) -> None:
     """The guard is what stops it: without what it reads, the stamp is given."""
     assert (await shop.close()).status_code == 303
@@ -155,10 +169,17 @@ async def test_control_without_the_guard_a_closed_shop_stamps(shop: Shop, monkey
 async def test_members_and_keys_may_look_and_change_nothing(shop: Shop) -> None:
     """Pages open, changes are refused for owner and manager alike, on pages and over HTTP; the export works."""
     manager = await make_member(shop.process.database, shop.merchant.id, "manager")
+    made = await shop.client.post(
+        "/api-keys",
+        json={"name": "till", "scopes": ["stores.view", "stores.edit"]},
+        headers=shop.merchant.headers,
+    )
+    key = {"Authorization": f"Bearer {made.json()['key']}"}
+    assert (await shop.client.get("/stores", headers=key)).status_code == 200
     assert (await shop.close()).status_code == 303
     body = {"name": "Second", "loyalty_type": "stamps"}
-    for headers in (shop.merchant.headers, manager.headers):
-        page = await shop.client.get("/dashboard/stores", headers=headers)
+    for headers in (shop.merchant.headers, manager.headers, key):
+        page = await shop.client.get("/stores", headers=headers)
         change = await shop.client.post("/stores", json=body, headers=headers)
         assert (page.status_code, change.status_code) == (200, 409)
         assert change.json()["code"] == "business_closed"
