@@ -45,8 +45,12 @@ async def answer_limit(ask: LimitAsk) -> list[LimitAnswer]:
         await lock_name(ask.session, "billing.room", ask.merchant_id, ask.meter)
     merchant = await get_merchant(ask.session, ask.merchant_id)
     month = month_of(ask.now, zone=merchant.time_zone)
-    used = await _used_now(ask.session, merchant, (ask.meter, meter), month=month)
+    used = await _used_now(ask.session, merchant, (ask.meter, meter), month=month, exact=ask.takes)
     level = judge(used, limit, more=ask.more)
+    if level == "refuse" and not ask.takes:
+        # What was kept may be an hour old: who is refused is refused by what there is.
+        used = await _used_now(ask.session, merchant, (ask.meter, meter), month=month, exact=True)
+        level = judge(used, limit, more=ask.more)
     if ask.takes and level != "refuse":
         row = Count(ask.meter, meter, used + ask.more)
         await _keep(ask.session, merchant, month=month, row=row, plan=plan, now=ask.now)
@@ -61,13 +65,16 @@ class Count:
 
 
 async def _used_now(
-    session: AsyncSession, merchant: MerchantView, named: tuple[str, Meter], *, month: date
+    session: AsyncSession, merchant: MerchantView, named: tuple[str, Meter], *, month: date, exact: bool
 ) -> int:
-    """Count a stock anew; of what happens in a month the row itself keeps count between the worker's rounds."""
+    """Count a stock anew; of what happens in a month the row itself keeps count between the worker's rounds.
+
+    exact: False, for a page that anybody may open: what was last kept of a stock is good enough.
+    """
     name, meter = named
-    if not meter.is_stock:
+    if not (meter.is_stock and exact):
         kept = await session.scalar(
-            select(UsageMonth.used).where(
+            select(UsageMonth.latest if meter.is_stock else UsageMonth.used).where(
                 UsageMonth.merchant_id == merchant.id, UsageMonth.month == month, UsageMonth.meter == name
             )
         )
@@ -135,16 +142,27 @@ async def _keep(  # noqa: PLR0913 (a row of the table has these parts)
 
 
 async def count_usage(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> None:
-    """Count every meter of the month at hand, and close the months that are over."""
+    """Close the months that are over and count every meter of the month at hand, in one transaction."""
+    await close_months(session, merchant_id, now=now)
+    for name, _meter in METER.items():
+        await count_meter(session, merchant_id, name, now=now)
+
+
+async def count_meter(session: AsyncSession, merchant_id: UUID, name: str, *, now: datetime) -> None:
+    """Count one meter of the month at hand; while it counts, nobody takes room of that meter."""
     merchant, plan = await get_merchant(session, merchant_id), await find_plan(session, merchant_id)
-    month = month_of(now, zone=merchant.time_zone)
-    await _close_before(session, merchant, month=month, now=now)
-    for name, meter in METER.items():
-        if plan is not None and name in plan.limits:
-            # Whoever takes room right now is counted first, or comes after this.
-            await lock_name(session, "billing.room", merchant_id, name)
-        row = Count(name, meter, await _count(session, merchant, meter, month=month))
-        await _keep(session, merchant, month=month, row=row, plan=plan, now=now)
+    meter, month = METER.get(name), month_of(now, zone=merchant.time_zone)
+    if plan is not None and name in plan.limits:
+        # Whoever takes room right now is counted first, or comes after this.
+        await lock_name(session, "billing.room", merchant_id, name)
+    row = Count(name, meter, await _count(session, merchant, meter, month=month))
+    await _keep(session, merchant, month=month, row=row, plan=plan, now=now)
+
+
+async def close_months(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> None:
+    """Close the months that are over, each once."""
+    merchant = await get_merchant(session, merchant_id)
+    await _close_before(session, merchant, month=month_of(now, zone=merchant.time_zone), now=now)
 
 
 async def _close_before(session: AsyncSession, merchant: MerchantView, *, month: date, now: datetime) -> None:

@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.db.session import tenant_scope
+from app.kernel.jobs import JobContext
+from app.kernel.metering import METER
 from app.modules.accounts.models import MemberInvitation
 from app.modules.billing import service
+from app.modules.billing.jobs import count
 from app.modules.billing.models import UsageMonth
 from app.modules.cards.factories import make_card
 from app.modules.cards.public import PassObject
@@ -66,6 +69,29 @@ async def test_the_join_page_says_so_before_anybody_types(shop: Shop, client: ht
     assert page.status_code == 409
     assert "takes no new cards at the moment" in page.text
     assert "<form class" not in page.text
+
+
+async def test_the_join_page_opens_again_as_soon_as_there_is_room(
+    shop: Shop, client: httpx2.AsyncClient
+) -> None:
+    """A refusal on the page is by what there is now, not by the count of an hour ago."""
+    shop.limit(cards=1)
+    made = await join(client, shop)
+    full = await client.get(f"/join/{shop.store.id}", headers={"accept": "text/html"})
+    async with tenant_scope(shop.process.database, shop.merchant.id) as session:
+        await session.execute(update(PassObject).values(status="erased"))
+    free = await client.get(f"/join/{shop.store.id}", headers={"accept": "text/html"})
+
+    assert (made.status_code, full.status_code, free.status_code) == (201, 409, 200)
+
+
+async def test_the_workers_job_counts_every_meter(shop: Shop) -> None:
+    """One count of a merchant fills every meter."""
+    made = shop.process
+    parts = (made.database, made.settings, shop.clock, made.registry, made.resources)
+    await count(JobContext(*parts, merchant_id=shop.merchant.id))
+
+    assert await rows_of(shop, UsageMonth) == len(METER.items()) == 7
 
 
 async def test_a_stamp_is_never_refused(shop: Shop, client: httpx2.AsyncClient) -> None:
