@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import text
-
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.kernel.metering import METER
 from app.modules.billing.service import close_months, count_meter
+from app.modules.merchants.public import list_merchant_ids
 
 ROUND = timedelta(hours=1)
 
@@ -26,8 +25,7 @@ async def count(context: JobContext) -> None:
 
 async def _go_round(context: JobContext) -> None:
     async with context.session() as session:
-        merchants = (await session.execute(text("SELECT id FROM merchant ORDER BY id"))).scalars().all()
-        for merchant_id in merchants:
+        for merchant_id in await list_merchant_ids(session):
             await enqueue(session, count, merchant_id=merchant_id, key="count")
 
 

@@ -16,7 +16,7 @@ from app.kernel.errors import NotFound
 from app.modules.merchants.features import set_feature_rules, switch_feature
 from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
 from app.modules.merchants.models import Merchant
-from app.modules.merchants.queries import list_modules_on
+from app.modules.merchants.queries import list_merchant_ids, list_modules_on
 from app.modules.merchants.service import (
     EMAIL_LOOKUP,
     NewMerchant,
@@ -86,6 +86,7 @@ __all__ = [
     "email_key",
     "forget_merchant",
     "get_merchant",
+    "list_merchant_ids",
     "list_modules_on",
     "list_time_zones",
     "members_mail",

@@ -26,6 +26,8 @@ from app.utils.id_generator import new_id
 from app.utils.security import Keyring
 
 EMAIL_LOOKUP = "email"
+# What lists show of a business that was closed and erased.
+GONE_NAME = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ async def forget_merchant(session: AsyncSession, merchant_id: UUID) -> None:
         update(Merchant)
         .where(Merchant.id == merchant_id)
         .values(
-            name="",
+            name=GONE_NAME,
             email=f"{merchant_id}@gone.invalid",
             password_hash="",  # noqa: S106 (no password matches an empty hash)
             slug="gone",

@@ -13,7 +13,7 @@ import pytest_asyncio
 from sqlalchemy import func, select, text
 
 from app.db.lookup import Lookup
-from app.db.session import tenant_scope
+from app.db.session import system_scope, tenant_scope
 from app.kernel.audit import AuditEntry
 from app.kernel.clock import FixedClock
 from app.kernel.jobs import JobContext
@@ -29,6 +29,7 @@ from app.modules.closing.models import BusinessClosing
 from app.modules.customers.public import Customer
 from app.modules.merchants.factories import MadeMerchant, make_merchant
 from app.modules.merchants.models import Merchant
+from app.modules.merchants.public import list_merchant_ids
 from app.modules.staff.factories import make_staff
 from app.modules.stamps.models import StampEvent
 from app.modules.stores.factories import make_store
@@ -262,9 +263,11 @@ async def test_days_later_nothing_is_left_but_numbers(shop: Shop) -> None:
         merchant = await session.get(Merchant, shop.merchant.id)
         lookups = await session.scalar(select(func.count()).where(Lookup.merchant_id == shop.merchant.id))
         stamps = await session.scalar(select(func.sum(StampEvent.stamps_added)))
+    async with system_scope(shop.process.database) as system:
+        assert shop.merchant.id not in await list_merchant_ids(system)
     assert {name: rows for name, rows in left.items() if rows} == {}
     assert merchant is not None
-    assert (merchant.name, merchant.owner_name, merchant.password_hash) == ("", "", "")
+    assert (merchant.name, merchant.owner_name, merchant.password_hash) == ("–", "", "")
     assert (lookups, stamps) == (0, 3)
 
 
