@@ -173,6 +173,9 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         1_000_000, ge=10_000, description="Largest request body; more is refused with 413."
     )
+    plans_file: Path | None = Field(
+        default=None, description="TOML file of plans and their limits; without it nothing is limited."
+    )
     apple_certificate: str = Field(
         "",
         description="File of the Apple pass certificate: .p12, PEM or .cer; empty: merchants bring theirs.",

@@ -15,8 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.lookup import find_lookup
 from app.db.session import set_tenant
 from app.kernel.clock import Clock
-from app.kernel.errors import NotFound
-from app.kernel.permissions import Access, AccessRow, Principal, authenticate, require
+from app.kernel.errors import Forbidden, NotFound
+from app.kernel.permissions import (
+    MEMBER_GUARD,
+    Access,
+    AccessRow,
+    MemberAsk,
+    Principal,
+    authenticate,
+    require,
+)
 
 STORE_TENANTS_MAX = 100_000
 
@@ -63,6 +71,9 @@ class MemberRow(AccessRow):
         principal = require(await authenticate(request, session, kinds=kinds), self.access.permission)
         if not reaches(principal, request):
             raise NotFound("store")
+        refusal = MEMBER_GUARD.first_refusal(MemberAsk(principal, request.method, self.access.permission))
+        if refusal is not None:
+            raise Forbidden(code=refusal.code)
 
 
 def reaches(principal: Principal, request: Request) -> bool:

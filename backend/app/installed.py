@@ -4,9 +4,11 @@ from app.kernel.module import Module
 from app.modules.accounts.module import MODULE as ACCOUNTS
 from app.modules.analytics.module import MODULE as ANALYTICS
 from app.modules.audit_log.module import MODULE as AUDIT_LOG
+from app.modules.billing.module import MODULE as BILLING
 from app.modules.birthdays.module import MODULE as BIRTHDAYS
 from app.modules.cards.module import MODULE as CARDS
 from app.modules.cashback.module import MODULE as CASHBACK
+from app.modules.closing.module import MODULE as CLOSING
 from app.modules.crm.module import MODULE as CRM
 from app.modules.customers.module import MODULE as CUSTOMERS
 from app.modules.dashboard.module import MODULE as DASHBOARD
@@ -63,6 +65,8 @@ INSTALLED: tuple[Module, ...] = (
     CASHBACK,
     BIRTHDAYS,
     WEBHOOKS,
+    BILLING,
+    CLOSING,
     DASHBOARD,
     PORTAL,
     TILL,

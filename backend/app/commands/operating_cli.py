@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -25,6 +26,8 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(remove_operator)
     app.command()(operators)
     app.command()(queues)
+    app.command()(usage)
+    app.command()(set_plan)
     app.add_typer(dead_letters, name="dead-letters")
 
 
@@ -74,6 +77,28 @@ def queues() -> None:
     from app.config import Settings
 
     print_queues(Settings())
+
+
+def usage(
+    merchant: Annotated[UUID | None, typer.Option(help="Only this business, by its id.")] = None,
+) -> None:
+    """Show what each business uses this month, and the limits of its plan."""
+    from app.commands.usage import print_usage
+    from app.config import Settings
+
+    print_usage(Settings(), merchant)
+
+
+def set_plan(
+    merchant: Annotated[UUID, typer.Argument(help="Id of the business; ./stempel usage lists them.")],
+    plan: Annotated[str, typer.Argument(help="Name of a plan; without it the default one.")] = "",
+) -> None:
+    """Give a business a plan from the file of plans."""
+    from app.commands.usage import set_plan as run
+    from app.config import Settings
+
+    run(Settings(), merchant, plan)
+    typer.echo("The plan is in effect.")
 
 
 @dead_letters.command("list")

@@ -80,6 +80,18 @@ CODES: dict[str, ErrorCode] = {
         409, msg("This address signs in to another business here. Ask for an invitation to another address.")
     ),
     "endpoint_off": ErrorCode(409, msg("This address is switched off. Switch it on first.")),
+    "plan_limit": ErrorCode(409, msg("Your plan has no room for one more.")),
+    "no_new_cards": ErrorCode(409, msg("This shop takes no new cards at the moment. Please ask the staff.")),
+    "shop_closed": ErrorCode(
+        409, msg("This shop has closed its loyalty programme. Rewards on your card are good until it ends.")
+    ),
+    "business_closed": ErrorCode(
+        409, msg("This business is closed and can only be looked at. Its owner can open it again.")
+    ),
+    "store_in_use": ErrorCode(
+        409, msg("A store with cards or visits is closed, never deleted: its history is your customers'.")
+    ),
+    "name_differs": ErrorCode(422, msg("This is not the name of the business.")),
     "too_large": ErrorCode(413, msg("That is too large.")),
     "unsupported_media_type": ErrorCode(415, msg("This address takes another kind of content.")),
     "invalid": ErrorCode(422, msg("Something in the form is not right.")),

@@ -14,7 +14,7 @@ from fastapi import Depends, Request, params
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import Forbidden, Unauthenticated
-from app.kernel.hooks import Keyed
+from app.kernel.hooks import Keyed, Veto
 
 ROLES = ("owner", "manager", "cashier", "analyst")
 
@@ -65,6 +65,27 @@ Authenticator = Callable[[Request, AsyncSession], Awaitable[Principal | None]]
 # Offered by modules under the keys "session" (dashboard cookie), "api_key" (bearer) and "device" (staff device
 # cookie). An authenticator binds the session to the tenant of a good credential and returns who it is, else None.
 AUTHENTICATOR: Keyed[Authenticator] = Keyed("AUTHENTICATOR", about="How a kind of credential is recognised.")
+
+
+@dataclass(frozen=True)
+class MemberAsk:
+    """A member or an API key that is about to do something it holds the permission for."""
+
+    principal: Principal
+    method: str
+    permission: str
+    modules_on: frozenset[str] = frozenset()
+
+    @property
+    def reads_only(self) -> bool:
+        """Tell whether the request changes nothing."""
+        return self.method in {"GET", "HEAD"}
+
+
+# Answered by closing. The principal's extra has the shop's feature_rules, so that nobody needs a statement.
+MEMBER_GUARD: Veto[MemberAsk] = Veto(
+    "MEMBER_GUARD", about="May keep members and API keys from what they are allowed to otherwise."
+)
 
 
 @dataclass(frozen=True)

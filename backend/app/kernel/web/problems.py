@@ -42,6 +42,7 @@ STATUS_CODES |= {503: "unavailable"}
 
 # Below these addresses a person whose session is over is led to sign in.
 SIGN_IN_PAGES = {"/dashboard": "/sign-in", "/operator": "/operator/sign-in"}
+MEMBER_ROUTE_CODES = ("business_closed",)
 ANY_ROUTE_CODES = ("invalid", "rate_limited", "unavailable")
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -77,10 +78,12 @@ def problem_body(
 def error_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says of a route's errors: per status the codes, each with an example.
 
-    Use as `responses=error_responses("not_found", "too_soon")`; what any route may answer is added.
+    Use as `responses=error_responses("not_found", "too_soon")`; what any route may answer is added, and what any
+    route of a member may.
     """
     by_status: dict[int | str, dict[str, Any]] = {}
-    for code in dict.fromkeys((*codes, *ANY_ROUTE_CODES)):
+    members = MEMBER_ROUTE_CODES if "forbidden" in codes else ()
+    for code in dict.fromkeys((*codes, *members, *ANY_ROUTE_CODES)):
         status, title = CODES[code].status, CODES[code].title
         example = {"type": "about:blank", "title": title, "status": status, "code": code}
         response = by_status.setdefault(

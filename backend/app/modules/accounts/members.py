@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, delete, insert, select, update
@@ -31,6 +33,7 @@ class MemberView:
     store_ids: frozenset[UUID] = frozenset()
     staff_id: UUID | None = None
     password_hash: str = field(default="", repr=False)
+    feature_rules: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ref(self) -> MemberRef:
@@ -136,6 +139,7 @@ def owner_of(merchant: Merchant) -> MemberView:
         merchant_name=merchant.name,
         modules_on=frozenset(merchant.modules_on),
         password_hash=merchant.password_hash,
+        feature_rules=merchant.feature_rules,
     )
 
 
@@ -154,6 +158,7 @@ def member_of(merchant: Merchant, member: Member) -> MemberView:
         store_ids=frozenset(member.store_ids),
         staff_id=member.staff_id,
         password_hash=member.password_hash,
+        feature_rules=merchant.feature_rules,
     )
 
 

@@ -2,10 +2,12 @@
 
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
+from app.kernel.metering import METER
 from app.kernel.module import Module
 from app.kernel.permissions import AUTHENTICATOR, Permission
 from app.kernel.points import DEMO_DATA, NAV_ITEM
 from app.modules.accounts.jobs import sweep
+from app.modules.accounts.meters import MEMBERS
 from app.modules.accounts.navigation import nav_items
 from app.modules.accounts.signing_in.authenticators import authenticate_api_key, authenticate_session
 from app.modules.accounts.team.demo import add_team
@@ -35,6 +37,7 @@ MODULE = Module(
         Offer(AUTHENTICATOR, "session", authenticate_session),
         Offer(AUTHENTICATOR, "api_key", authenticate_api_key),
         Offer(DEMO_DATA, "accounts", add_team),
+        Offer(METER, "members", MEMBERS),
     ),
     periodic=(sweep,),
     has_models=True,

@@ -42,7 +42,7 @@ RepeatHeader = Annotated[
     "/passes/create",
     status_code=201,
     response_model=PassCreated,
-    responses=error_responses("not_found", "key_reused"),
+    responses=error_responses("not_found", "key_reused", "no_new_cards", "shop_closed"),
     dependencies=[public("Anybody may take a card."), rate_limit("join")],
 )
 async def post_create_pass(

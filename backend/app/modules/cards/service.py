@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
 from app.kernel.errors import NotFound
+from app.kernel.metering import take_room
 from app.modules.cards.access import card_token
 from app.modules.cards.balances import lock_card, raise_revision
 from app.modules.cards.hooks import CARD_CHANGED, CARD_JOINED, CardChanged, CardJoined
@@ -52,6 +53,7 @@ async def create_card(
     A known address changes nothing here: the card is fresh, and the mailbox alone may join it to the old one.
     """
     merchant_id = store.merchant_id
+    await take_room(session, merchant_id, "cards", now=now)
     customer = await create_customer(session, merchant_id, details, now=now, source=source)
     row = PassObject(
         merchant_id=merchant_id,

@@ -16,8 +16,14 @@ from app.kernel.errors import NotFound
 from app.modules.merchants.features import set_feature_rules, switch_feature
 from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
 from app.modules.merchants.models import Merchant
-from app.modules.merchants.queries import list_modules_on
-from app.modules.merchants.service import EMAIL_LOOKUP, NewMerchant, create_merchant, email_key
+from app.modules.merchants.queries import list_merchant_ids, list_modules_on
+from app.modules.merchants.service import (
+    EMAIL_LOOKUP,
+    NewMerchant,
+    create_merchant,
+    email_key,
+    forget_merchant,
+)
 
 _AREAS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
@@ -78,7 +84,9 @@ __all__ = [
     "NewMerchant",
     "create_merchant",
     "email_key",
+    "forget_merchant",
     "get_merchant",
+    "list_merchant_ids",
     "list_modules_on",
     "list_time_zones",
     "members_mail",

@@ -26,6 +26,8 @@ from app.utils.id_generator import new_id
 from app.utils.security import Keyring
 
 EMAIL_LOOKUP = "email"
+# What lists show of a business that was closed and erased.
+GONE_NAME = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +112,20 @@ async def change_merchant(
         )
         await session.refresh(merchant)
     return merchant
+
+
+async def forget_merchant(session: AsyncSession, merchant_id: UUID) -> None:
+    """Blank what a business that is gone said about itself and its owner; its id stays, for the ledgers."""
+    await session.execute(
+        update(Merchant)
+        .where(Merchant.id == merchant_id)
+        .values(
+            name=GONE_NAME,
+            email=f"{merchant_id}@gone.invalid",
+            password_hash="",  # noqa: S106 (no password matches an empty hash)
+            slug="gone",
+            branding={},
+            modules_on=[],
+            owner_name="",
+        )
+    )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.kernel.adapters import resources_of
+from app.kernel.metering import find_refusal
 from app.modules.messaging.hooks import MAIL_GUARD, MAIL_WAIT, UNSUBSCRIBE, MailCheck, MailTurn
 from app.modules.messaging.models import MailPace, MailSuppression, OutboxMessage
 from app.modules.messaging.rules import MARKETING, next_day, probe_spread
@@ -68,7 +69,11 @@ async def why_not(session: AsyncSession, row: OutboxMessage, *, now: datetime) -
     for _name, guard in guards:
         if reason := await guard(check):
             return reason
-    return None if guards and UNSUBSCRIBE.items() else "no_guard"
+    if not (guards and UNSUBSCRIBE.items()):
+        return "no_guard"
+    is_counted = row.attempts > 0
+    refused = None if is_counted else await find_refusal(session, row.merchant_id, "mails", now=now)
+    return "plan_limit" if refused else None
 
 
 async def wait_until(

@@ -49,6 +49,7 @@ SERVICE_KINDS = (
     "owner_changed",
     "privacy_request",
     "webhook_off",
+    "business_closed",
 )
 
 __all__ = [

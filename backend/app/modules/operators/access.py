@@ -33,6 +33,7 @@ NAVIGATION = tuple(
         (msg("Machine"), "/operator/machine", "settings", ""),
         (msg("Wallets"), "/operator/wallets", "wallet", ""),
         (msg("Shops"), "/operator/shops", "building-store", msg("Who uses it")),
+        (msg("Plans and usage"), "/operator/usage", "chart-bar", msg("Who uses it")),
         (msg("Invitations"), "/operator/invitations", "mail", msg("Who uses it")),
         (msg("Record"), "/operator/record", "history", msg("Who uses it")),
     )

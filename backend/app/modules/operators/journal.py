@@ -24,6 +24,7 @@ ACTION_WORDS: Mapping[str, str] = {
     "jobs.retried": msg("Work queued again"),
     "jobs.dropped": msg("Work dropped"),
     "invitation.made": msg("Invitation made"),
+    "plan.given": msg("Plan given to a shop"),
     "invitation.withdrawn": msg("Invitation withdrawn"),
 }
 

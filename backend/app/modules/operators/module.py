@@ -13,9 +13,9 @@ MODULE = Module(
     name="operators",
     title="Operator's page",
     layer="surface",
-    needs=("accounts", "second_factor"),
+    needs=("accounts", "second_factor", "billing"),
     has_models=True,
-    routers=("pages:router", "work_pages:router", "shop_pages:router"),
+    routers=("pages:router", "work_pages:router", "shop_pages:router", "usage_pages:router"),
     offers=(
         Offer(SEALED, "operators", SEALED_SECRETS),
         Offer(OPERATOR_SIGN, "work", work_signs),

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import ClockDep, SessionDep, StoreDep
-from app.kernel.errors import NotFound
+from app.kernel.errors import AppError, NotFound
 from app.kernel.i18n import current
+from app.kernel.metering import find_refusal
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import public
 from app.kernel.web.forms import redirect
@@ -73,6 +74,9 @@ async def _show(
 ) -> Response:
     if store.closed_at is not None:
         raise NotFound("store")
+    now = request.app.state.clock.now()
+    if refused := await find_refusal(session, store.merchant_id, "cards", takes=False, now=now):
+        raise AppError(code=refused.code)
     merchant = await get_merchant(session, store.merchant_id)
     reward, needed = await _first_reward(session, store)
     values: Mapping[str, str] = mistakes.values if mistakes else {}

@@ -9,15 +9,19 @@ from app.modules.second_factor.rules import (
     parse_totp_code,
     steps_around,
 )
+from app.modules.second_factor.service import Proof, factors_of, prove_again
 from app.modules.second_factor.totp import ISSUER, code_at, totp_of
 
 __all__ = [
     "ISSUER",
     "TOTP_SECRET_BYTES",
+    "Proof",
     "code_at",
+    "factors_of",
     "format_secret",
     "matching_step",
     "parse_totp_code",
+    "prove_again",
     "steps_around",
     "totp_of",
 ]

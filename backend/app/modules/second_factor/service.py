@@ -158,17 +158,18 @@ async def check_code(
 
 
 async def prove_again(
-    session: AsyncSession, principal: Principal, proof: Proof, *, now: datetime
+    session: AsyncSession, principal: Principal, proof: Proof, *, any_factor: bool = False, now: datetime
 ) -> MemberView | Refusal:
     """Ask for the password again and, where the member has an app, for a code; every try is counted.
 
-    Call it before anything is written.
+    any_factor: who has passkeys and no app gives a recovery code, for what cannot be taken back. Call it before
+    anything is written.
     """
     member = await confirm_password(session, principal, password=proof.password, now=now)
     if isinstance(member, Refusal):
         return member
     factors = await factors_of(session, member.merchant_id, member_id=member.id)
-    if not factors.totp:
+    if not (factors.totp or (any_factor and factors.on)):
         return member
     refused = await reserve_factor_try(session, member.ref, browser=proof.browser, now=now)
     if refused is not None:

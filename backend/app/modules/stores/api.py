@@ -29,7 +29,7 @@ MEMBER_ERRORS = ("unauthenticated", "forbidden")
     "/stores",
     status_code=201,
     response_model=StoreAnswer,
-    responses=error_responses(*MEMBER_ERRORS, "not_found", "key_reused"),
+    responses=error_responses(*MEMBER_ERRORS, "not_found", "key_reused", "plan_limit"),
     dependencies=[member("stores.edit")],
 )
 async def post_store(
@@ -78,7 +78,7 @@ async def get_one_store(store_id: UUID, principal: MerchantDep, session: Session
 @router.patch(
     "/stores/{store_id}",
     response_model=StoreAnswer,
-    responses=error_responses(*MEMBER_ERRORS, "not_found"),
+    responses=error_responses(*MEMBER_ERRORS, "not_found", "plan_limit"),
     dependencies=[member("stores.edit")],
 )
 async def patch_store(

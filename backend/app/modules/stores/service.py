@@ -18,6 +18,7 @@ from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
 from app.kernel.errors import Forbidden, Invalid, NotFound
 from app.kernel.i18n import gettext as _
+from app.kernel.metering import take_room
 from app.kernel.permissions import Principal
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.models import Program, Store
@@ -63,6 +64,7 @@ async def create_store(
         # Whoever is limited to some stores could not even see the one they made.
         raise Forbidden
     merchant_id = principal.merchant_id
+    await take_room(session, merchant_id, "stores", at="name", now=now)
     merchant = await get_merchant(session, merchant_id)
     resources = resources_of(session)
     store_id = new_id()
@@ -146,6 +148,8 @@ async def change_store(
     wanted = {name: value for name, value in changes.items() if name != "closed"}
     if "closed" in changes and changes["closed"] != (row.closed_at is not None):
         wanted["closed_at"] = now if changes["closed"] else None
+        if not changes["closed"]:
+            await take_room(session, row.merchant_id, "stores", at="name", now=now)
     moved = {name: value for name, value in wanted.items() if getattr(row, name) != value}
     if moved:
         await session.execute(

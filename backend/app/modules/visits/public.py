@@ -14,7 +14,8 @@ from app.modules.visits.undo import void_visit
 
 AWARD_ERRORS = (
     *PIN_ERRORS,
-    *("card_blocked", "daily_cap", "wrong_loyalty_type", "credit_short", "key_reused", "unavailable"),
+    *("card_blocked", "daily_cap", "wrong_loyalty_type", "credit_short", "key_reused", "shop_closed"),
+    "unavailable",
 )
 
 __all__ = [

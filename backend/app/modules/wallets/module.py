@@ -1,6 +1,7 @@
 """The manifest of wallets."""
 
 from app.kernel.hooks import Offer, On
+from app.kernel.metering import METER
 from app.kernel.module import Module
 from app.kernel.operating import MEASURE, OPERATOR_SIGN
 from app.kernel.points import CARD_BLOCK, CUSTOMER_PANEL, HOME_TILE, NAV_ITEM, PERSONAL_DATA
@@ -25,6 +26,7 @@ from app.modules.wallets.hooks import OUTPUT, PASS_FIELDS
 from app.modules.wallets.jobs import mark_program, poll_marks, refresh_card
 from app.modules.wallets.messages.personal import PERSONAL
 from app.modules.wallets.messages.service import end_message
+from app.modules.wallets.meters import WALLET_PASSES
 from app.modules.wallets.overview.contributions import customer_panel, nav_items
 from app.modules.wallets.overview.operating import WALLET_MEASURES, wallet_signs
 from app.modules.wallets.service import (
@@ -67,6 +69,7 @@ MODULE = Module(
         On(PASS_FIELDS, holder_field, order=30),
     ),
     offers=(
+        Offer(METER, "wallet_passes", WALLET_PASSES),
         Offer(OPERATOR_SIGN, "wallets", wallet_signs),
         *(Offer(MEASURE, name, measure) for name, measure in WALLET_MEASURES.items()),
         Offer(OUTPUT, "apple", OUTPUT_APPLE),

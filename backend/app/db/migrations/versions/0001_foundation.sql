@@ -316,6 +316,24 @@ CREATE INDEX ix_audit_entry_merchant_id_at_id ON audit_entry (merchant_id, at, i
 
 CREATE INDEX ix_audit_entry_merchant_id_target_id ON audit_entry (merchant_id, target_id);;
 
+CREATE TABLE billing_account (
+	merchant_id UUID NOT NULL, 
+	plan TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_billing_account PRIMARY KEY (merchant_id), 
+	CONSTRAINT fk_billing_account_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE TABLE business_closing (
+	merchant_id UUID NOT NULL, 
+	closed_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	erase_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	erased_at TIMESTAMP WITH TIME ZONE, 
+	emptied_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_business_closing PRIMARY KEY (merchant_id), 
+	CONSTRAINT fk_business_closing_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
 CREATE TABLE consent_record (
 	customer_id UUID NOT NULL, 
 	address_mac BYTEA, 
@@ -906,6 +924,22 @@ CREATE TABLE tag (
 );;
 
 CREATE UNIQUE INDEX uq_tag_name ON tag (merchant_id, name_key);;
+
+CREATE TABLE usage_month (
+	merchant_id UUID NOT NULL, 
+	month DATE NOT NULL, 
+	meter TEXT NOT NULL, 
+	used BIGINT DEFAULT '0' NOT NULL, 
+	latest BIGINT DEFAULT '0' NOT NULL, 
+	counted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	warned_at TIMESTAMP WITH TIME ZONE, 
+	reached_at TIMESTAMP WITH TIME ZONE, 
+	closed_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_usage_month PRIMARY KEY (merchant_id, month, meter), 
+	CONSTRAINT fk_usage_month_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id)
+);;
+
+CREATE INDEX ix_usage_month_merchant_id_month ON usage_month (merchant_id, month) WHERE closed_at IS NULL;;
 
 CREATE TABLE webhook_endpoint (
 	url TEXT NOT NULL, 
@@ -1839,6 +1873,26 @@ CREATE POLICY owner ON audit_entry TO CURRENT_USER USING (true) WITH CHECK (true
 
 GRANT SELECT, INSERT ON audit_entry TO stempel_app;;
 
+ALTER TABLE billing_account ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE billing_account FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON billing_account TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON billing_account TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON billing_account TO stempel_app;;
+
+ALTER TABLE business_closing ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE business_closing FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON business_closing TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON business_closing TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON business_closing TO stempel_app;;
+
 ALTER TABLE consent_record ENABLE ROW LEVEL SECURITY;;
 
 ALTER TABLE consent_record FORCE ROW LEVEL SECURITY;;
@@ -2246,6 +2300,16 @@ CREATE POLICY tenant ON tag TO stempel_app USING (merchant_id = (SELECT nullif(c
 CREATE POLICY owner ON tag TO CURRENT_USER USING (true) WITH CHECK (true);;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO stempel_app;;
+
+ALTER TABLE usage_month ENABLE ROW LEVEL SECURITY;;
+
+ALTER TABLE usage_month FORCE ROW LEVEL SECURITY;;
+
+CREATE POLICY tenant ON usage_month TO stempel_app USING (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid)) WITH CHECK (merchant_id = (SELECT nullif(current_setting('stempel.merchant_id', true), '')::uuid));;
+
+CREATE POLICY owner ON usage_month TO CURRENT_USER USING (true) WITH CHECK (true);;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON usage_month TO stempel_app;;
 
 ALTER TABLE webhook_endpoint ENABLE ROW LEVEL SECURITY;;
 

@@ -53,6 +53,7 @@ async def authenticate_session(request: Request, session: AsyncSession) -> Princ
         store_ids=member.store_ids,
         extra={
             "modules_on": member.modules_on,
+            "feature_rules": member.feature_rules,
             "name": member.merchant_name,
             "merchant_name": member.merchant_name,
             "user_name": member.name or member.email,
@@ -81,7 +82,12 @@ async def authenticate_api_key(request: Request, session: AsyncSession) -> Princ
     merchant = await get_merchant(session, key.merchant_id)
     offered = resources_of(session).get(Registry).permissions(modules_on=merchant.modules_on)
     scopes = frozenset(name for name in key.scopes if name in offered and offered[name].api_scope)
-    extra = {"modules_on": merchant.modules_on, "name": key.name, "merchant_name": merchant.name}
+    extra = {
+        "modules_on": merchant.modules_on,
+        "feature_rules": merchant.feature_rules,
+        "name": key.name,
+        "merchant_name": merchant.name,
+    }
     return Principal("api_key", key.merchant_id, key.id, scopes=scopes, extra=extra)
 
 

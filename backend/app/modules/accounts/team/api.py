@@ -51,7 +51,7 @@ async def get_team(principal: MerchantDep, session: SessionDep) -> schemas.TeamA
     "/invitations",
     status_code=201,
     response_model=schemas.InvitationRow,
-    responses=error_responses("unauthenticated", "forbidden", "rate_limited", "key_reused"),
+    responses=error_responses("unauthenticated", "forbidden", "rate_limited", "key_reused", "plan_limit"),
     dependencies=[member(EDIT, api_key=False)],
 )
 async def post_invitation(

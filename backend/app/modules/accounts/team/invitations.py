@@ -16,6 +16,7 @@ from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
 from app.kernel.errors import Invalid, NotFound
 from app.kernel.i18n import gettext as _
+from app.kernel.metering import take_room
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.modules.accounts.members import find_member
@@ -70,6 +71,7 @@ async def invite(
         raise Invalid(extra={"fields": {"email": _("This address is in the team or invited already.")}})
     if await count_team(session, merchant_id) >= TEAM_MAX:
         raise Invalid(extra={"fields": {"email": _("The team is full; remove somebody first.")}})
+    await take_room(session, merchant_id, "members", at="email", now=now)
     refused = await _count_mail(session, merchant_id, wish.email, now=now)
     if refused is not None:
         return refused

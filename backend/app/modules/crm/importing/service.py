@@ -19,6 +19,7 @@ from app.kernel.errors import NotFound
 from app.kernel.i18n import current
 from app.kernel.jobs import enqueue
 from app.kernel.locks import lock_name
+from app.kernel.metering import find_refusal
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.modules.crm.importing.reading import Sheet
@@ -190,6 +191,9 @@ async def start_import(
         raise NotFound("import")
     if await _is_busy(session, merchant_id):
         return Refusal("import_running")
+    cards = int((run.counts or {}).get("new", run.rows)) if run.plan.get("store_id") else 0
+    if cards and await find_refusal(session, merchant_id, "cards", more=cards, takes=False, now=now):
+        return Refusal("plan_limit")
     run.status, run.rows_done, run.counts, run.started_at = "running", 0, {}, now
     await _hand_on(session, run)
     await _record(session, principal, "import.started", run, now=now)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
 from app.kernel.jobs import enqueue
+from app.kernel.metering import find_refusal
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings
@@ -139,6 +140,9 @@ async def begin_sending(
         return Refusal("already_sent")
     if await is_off(session, row.merchant_id, row.kind):
         return Refusal("message_off")
+    reach = (await count_reach(session, row, now=now)).now
+    if await find_refusal(session, row.merchant_id, "mails", more=reach, takes=False, now=now):
+        return Refusal("plan_limit")
     row.status, row.sent_at = "sending", now
     await enqueue(session, send_news, merchant_id=row.merchant_id, key=str(row.id), news_id=row.id)
     await note(session, principal, "news.sent", now=now, facts={"kind": row.kind}, target_id=row.id)

@@ -1,0 +1,9 @@
+"""What surfaces and the command line use of billing."""
+
+from __future__ import annotations
+
+from app.modules.billing.plans import Plans
+from app.modules.billing.queries import Usage, Used, read_usage
+from app.modules.billing.service import give_plan
+
+__all__ = ["Plans", "Usage", "Used", "give_plan", "read_usage"]
