@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.kernel.audit import AUDIT_ACTION
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
+from app.kernel.metering import USAGE_TOLD
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
 from app.kernel.points import EXPORTER, NAV_ITEM, PERSONAL_DATA, NavItem, PageContext
@@ -26,6 +27,7 @@ from app.modules.webhooks.telling.listening import (
     on_merged,
     on_redeemed,
     on_tier_changed,
+    on_usage,
     on_voided,
 )
 
@@ -66,6 +68,7 @@ MODULE = Module(
         On(CARD_CHANGED, on_card_changed),
         On(CUSTOMER_CHANGED, on_customer_changed),
         On(TIER_CHANGED, on_tier_changed),
+        On(USAGE_TOLD, on_usage),
         On(NAV_ITEM, nav_items),
     ),
     offers=(

@@ -26,6 +26,9 @@ EVENTS = (
     "customer.changed",
     "customer.erased",
     "tier.changed",
+    "usage.warned",
+    "usage.reached",
+    "usage.month_closed",
 )
 """The names of everything that is told; they never change their meaning."""
 

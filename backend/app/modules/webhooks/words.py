@@ -23,6 +23,9 @@ EVENT_WORDS = {
     "customer.changed": msg("A customer's details changed"),
     "customer.erased": msg("A customer was erased"),
     "tier.changed": msg("A card reached or left a level"),
+    "usage.warned": msg("Four fifths of a limit of the plan are used"),
+    "usage.reached": msg("A limit of the plan was reached"),
+    "usage.month_closed": msg("A month of usage was counted to its end"),
     TEST: msg("A test"),
 }
 STATE_WORDS = {
@@ -76,6 +79,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "customer.changed": {"customer_id": _ID, "fields": ["name", "email"]},
     "customer.erased": {"customer_id": _ID},
     "tier.changed": {**_CARD, "before": None, "after": _ID},
+    "usage.warned": {"month": "2026-11", "meter": "cards", "used": 160, "limit": 200},
+    "usage.reached": {"month": "2026-11", "meter": "cards", "used": 200, "limit": 200},
+    "usage.month_closed": {"month": "2026-10", "usage": {"cards": 158, "visits": 912, "mails": 40}},
 }
 assert set(EXAMPLES) == set(EVENTS)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kernel.metering import UsageTold
 from app.modules.cards.public import CardChanged, CardJoined, CardMerged, TierChanged, get_card_row
 from app.modules.customers.public import CustomerChanged
 from app.modules.rewards.public import RedeemedContext, VoidedContext, describe_rewards, rewards_state
@@ -161,6 +162,15 @@ async def on_tier_changed(changed: TierChanged) -> None:
         changed.session,
         Happened(changed.merchant_id, "tier.changed", changed.now, customer_id=customer_id, data=data),
     )
+
+
+async def on_usage(told: UsageTold) -> None:
+    """Tell of a limit that came near or was reached, and of a month that was counted to its end.
+
+    Whoever counts tells each once. What came late to a closed month is told on its own, so that no key stops it.
+    """
+    data = {"month": f"{told.month:%Y-%m}", **told.facts}
+    await record_event(told.session, Happened(told.merchant_id, told.event, told.now, data=data))
 
 
 async def tell_erased(session: AsyncSession, merchant_id: UUID, customer_id: UUID, *, now: datetime) -> None:

@@ -194,4 +194,5 @@ def test_the_names_stay() -> None:
         "visit.given", "visit.undone", "reward.unlocked", "reward.redeemed", "reward.taken_back",
         "card.joined", "card.blocked", "card.unblocked", "card.merged",
         "customer.changed", "customer.erased", "tier.changed",
+        "usage.warned", "usage.reached", "usage.month_closed",
     )  # fmt: skip
