@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,6 +22,9 @@ CONNECT_TIMEOUT_SECONDS = 5
 WAIT_SECONDS = 5
 COMMAND_TIMEOUT_SECONDS = 20
 LAST_WORDS = frozenset({"FATAL", "PANIC"})
+# A plan is made once a connection. One made while a table is empty (keys just swept, a first day) would read the whole
+# table for every stamp, however large it has become, until the server gathers statistics again.
+BY_INDEX = {"enable_seqscan": "off"}
 
 
 class DirectConnections:
@@ -32,6 +35,7 @@ class DirectConnections:
         self._dsn = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
         self._free = asyncio.Semaphore(settings.database_pool_size)
         self._idle: list[Any] = []
+        self.watch: Callable[[Any], None] | None = None  # told of each new connection, where tracing is on
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Any]:
@@ -72,10 +76,12 @@ class DirectConnections:
             self._dsn,
             timeout=CONNECT_TIMEOUT_SECONDS,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
-            server_settings={"application_name": "stempel"},
+            server_settings={"application_name": "stempel"} | BY_INDEX,
         )
         # As SQLAlchemy has it: jsonb is read as Python values and taken as text.
         await connection.set_type_codec("jsonb", encoder=str, decoder=json.loads, schema="pg_catalog")
+        if self.watch is not None:
+            self.watch(connection)
         return connection
 
     async def aclose(self) -> None:

@@ -28,6 +28,10 @@ COMMAND_TIMEOUT_SECONDS = 20
 # In a session's info: each statement is a transaction of its own.
 SINGLE_STATEMENTS = "single_statements"
 
+# With the habit of the other hot path (direct.BY_INDEX), for this transaction only.
+_BEGIN_BOUND = (
+    "BEGIN; SELECT set_config('stempel.merchant_id', '{}', true), set_config('enable_seqscan', 'off', true)"
+)
 _SET_TENANT = text("SELECT set_config('stempel.merchant_id', :merchant_id, true)")
 
 
@@ -58,7 +62,7 @@ class PlainSession(AsyncSession):
         pooled = await (await self.connection()).get_raw_connection()
         self.driver = pooled.driver_connection
         assert not self.driver.is_in_transaction(), "the last transaction was not ended"
-        await self.driver.execute(f"BEGIN; SELECT set_config('stempel.merchant_id', '{merchant_id}', true)")
+        await self.driver.execute(_BEGIN_BOUND.format(merchant_id))
 
     async def commit(self) -> None:
         """Write what is left and end the transaction; raises where the database rolled it back instead."""
