@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from app.modules.billing.giving import give_plan
 from app.modules.billing.plans import Plans
 from app.modules.billing.queries import Usage, Used, read_usage
-from app.modules.billing.service import give_plan
 
 __all__ = ["Plans", "Usage", "Used", "give_plan", "read_usage"]

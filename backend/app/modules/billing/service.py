@@ -1,4 +1,4 @@
-"""Answering whether there is room, counting a month, closing it, and giving a merchant a plan."""
+"""Answering whether there is room, counting a month, and closing it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.adapters import resources_of
-from app.kernel.audit import record_audit
 from app.kernel.locks import lock_name
 from app.kernel.metering import METER, USAGE_TOLD, Counting, LimitAnswer, LimitAsk, Meter, UsageTold
-from app.kernel.permissions import Principal
 from app.modules.billing.models import BillingAccount, UsageMonth
 from app.modules.billing.plans import Plan, Plans
 from app.modules.billing.rules import bounds_of, is_near, is_reached, judge, month_of
@@ -189,26 +187,3 @@ async def _close_before(session: AsyncSession, merchant: MerchantView, *, month:
             session, merchant.id, "usage.month_closed", over, {"usage": usage}, now, merchant.modules_on
         )
         await USAGE_TOLD.tell(told)
-
-
-async def give_plan(session: AsyncSession, merchant_id: UUID, name: str, *, now: datetime) -> bool:
-    """Give a merchant a plan, or the default one by an empty name; False where there is no such plan."""
-    plans = resources_of(session).get(Plans)
-    if name and name not in plans.plans:
-        return False
-    statement = insert(BillingAccount).values(merchant_id=merchant_id, plan=name, since=now)
-    await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["merchant_id"], set_={"plan": statement.excluded.plan, "since": now}
-        )
-    )
-    await record_audit(
-        session,
-        Principal("operator", merchant_id, None),
-        action="billing.plan_given",
-        target_kind="merchant",
-        target_id=merchant_id,
-        now=now,
-        facts={"plan": name},
-    )
-    return True
