@@ -5,28 +5,38 @@ In a database of its own: a worker does its nightly work for every merchant ther
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.db.session import Database, tenant_scope
 from app.kernel.clock import FixedClock
+from app.kernel.jobs import JobContext
 from app.kernel.jobs.runner import JobRunner
 from app.kernel.permissions import Principal
 from app.main import create_app
+from app.modules.cards.balances import get_card_row
+from app.modules.cards.models import PassObject
 from app.modules.points.models import PointsEvent
+from app.modules.rewards import jobs as rewards_jobs
 from app.modules.rewards.config import change_reward
+from app.modules.rewards.jobs import expire_card
+from app.modules.stamps.models import StampEvent
 from app.modules.stores.service import change_program
 from app.process import Process, build_process
 from app.utils.security import Keyring
 from tests.engine.test_rewards import full_id, reward_of
 from tests.fixtures import cloned_database, database_urls
+from tests.waiting import Meeting
 
 # Above the merchants, and what waits for the worker; emptied before each test.
 _FORGET = "TRUNCATE merchant, job_schedule, pgqueuer, card_refresh, rollup_pending CASCADE"
@@ -148,6 +158,43 @@ async def test_switching_expiry_on_expires_nothing_sooner_than_a_period_later(
     await expire(process, clock)
 
     assert (before, (await shop.row(card)).points_balance) == (10, 0)
+
+
+async def expire_by_two(shop: Any, process: Process, clock: FixedClock) -> int:
+    """Have two workers expire one card's stamps at the same moment; return how many entries that leaves."""
+    card = await shop.card()
+    await shop.stamp(card)
+    clock.advance(days=100)
+    parts = (process.database, process.settings, clock, process.registry, process.resources)
+    work = JobContext(*parts, merchant_id=shop.merchant.id)
+    await asyncio.gather(*(expire_card(work, pass_id=card.id) for _worker in range(2)))
+    return int(await shop.count(StampEvent, kind="expire"))
+
+
+async def test_two_workers_expire_a_card_once(open_shop: Any, clock: Any, process: Any) -> None:
+    """One entry takes the stamps off, and the books add up."""
+    shop = await open_shop(stamps_expiry_months=3)
+
+    assert await expire_by_two(shop, process, clock) == 1
+    assert await shop.violations() == []
+
+
+async def test_control_without_the_lock_two_workers_expire_it_twice(
+    open_shop: Any, clock: Any, process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where both have read the card before one writes, each takes the stamp off."""
+    both_have_read = Meeting(2)
+
+    async def read(session: AsyncSession, merchant_id: UUID, pass_id: UUID) -> PassObject:
+        card = await get_card_row(session, merchant_id, pass_id)
+        await both_have_read.wait()
+        return card
+
+    monkeypatch.setattr(rewards_jobs, "lock_card", read)
+    shop = await open_shop(stamps_expiry_months=3)
+
+    assert await expire_by_two(shop, process, clock) == 2
+    assert await shop.violations() != []
 
 
 async def test_stamps_expire_after_their_first(open_shop: Any, clock: Any, process: Any) -> None:

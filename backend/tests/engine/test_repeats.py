@@ -9,6 +9,8 @@ import asyncpg
 
 from app.db.migrate import ROLE_SETTINGS
 from app.kernel.idempotency import IdempotencyKey
+from app.kernel.jobs import JobContext
+from app.kernel.upkeep import forget_keys
 from app.modules.stamps.models import StampEvent
 from app.modules.visits.models import Visit
 
@@ -61,6 +63,28 @@ async def test_another_body_under_the_key_is_refused_and_does_nothing(open_shop:
     assert (other.status_code, other.json()["code"]) == (422, "key_reused")
     assert again.text == first.text
     assert (await shop.row(card)).stamp_count == 1
+
+
+async def test_a_key_answers_for_a_day_and_is_forgotten_after_two(
+    open_shop: Any, clock: Any, process: Any
+) -> None:
+    """The worker's hourly turn leaves it alone until it is 48 hours old; promised are 24."""
+    shop = await open_shop(cooldown_minutes=0)
+    card = await shop.card()
+    work = JobContext(process.database, process.settings, clock, process.registry, process.resources)
+    first = await shop.stamp(card, key="kept")
+    clock.advance(hours=24)
+    await forget_keys.run(work)
+    again = await shop.stamp(card, key="kept")
+    assert again.text == first.text
+    clock.advance(hours=23, minutes=59)
+    await forget_keys.run(work)
+    assert await shop.count(IdempotencyKey, key="kept") == 1
+    clock.advance(minutes=2)
+    await forget_keys.run(work)
+
+    assert await shop.count(IdempotencyKey, key="kept") == 0
+    assert await shop.count(Visit, pass_id=card.id) == 1
 
 
 async def hold_key(shop: Any, card: Any, *, silence: str) -> asyncpg.Connection[Any]:

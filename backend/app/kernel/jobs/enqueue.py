@@ -63,11 +63,15 @@ async def connection_of(session: AsyncSession) -> asyncpg.Connection[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A job that is wanted as soon as the transaction commits; the words are those of enqueue."""
+    """A job that is wanted as soon as the transaction commits; the words are those of enqueue.
+
+    behind: how far its priority lies below that of its kind: one of very many lets others' single ones pass.
+    """
 
     merchant_id: UUID | None
     arguments: Mapping[str, object]
     key: str | None = None
+    behind: int = 0
 
 
 async def enqueue(
@@ -103,4 +107,5 @@ def _values(definition: Job, wish: Wish, *, run_at: datetime | None) -> tuple[An
     full_key = None if wish.key is None else f"{definition.name}:{merchant}:{wish.key}"
     headers = {name: value for name, value in (("merchant_id", merchant), ("key", full_key)) if value}
     encoded = encode_arguments(wish.arguments)
-    return definition.priority, definition.name, encoded, run_at, full_key, json.dumps(headers)
+    priority = definition.priority - wish.behind
+    return priority, definition.name, encoded, run_at, full_key, json.dumps(headers)

@@ -71,6 +71,10 @@ _TRY_AGAIN = """UPDATE pgqueuer SET status = 'queued', attempts = attempts + 1, 
     dedupe_key = headers->>'key'
     WHERE id = $1 AND queue_manager_id = $2 AND status = 'picked'"""
 
+_PUT_OFF = """UPDATE pgqueuer SET status = 'queued', updated = now(), queue_manager_id = NULL,
+    execute_after = now() + interval '36500 days', run_at = $3
+    WHERE id = $1 AND queue_manager_id = $2 AND status = 'picked'"""
+
 _HAND_BACK = """UPDATE pgqueuer SET status = 'queued', starts = greatest(starts - 1, 0), updated = now(),
     queue_manager_id = NULL, execute_after = now() - interval '1 second', run_at = NULL
     WHERE id = $1 AND queue_manager_id = $2 AND status = 'picked'"""
@@ -128,6 +132,11 @@ async def try_job_again(
         await (await queries_of(session)).log_jobs([(queued, "deleted", None)])
         return False
     return True
+
+
+async def put_job_off(session: AsyncSession, job_id: int, *, worker_id: UUID, run_at: datetime) -> None:
+    """Put back a job that was taken and not begun, for later; it counts neither as begun nor as failed."""
+    await (await connection_of(session)).execute(_PUT_OFF, job_id, worker_id, run_at)
 
 
 async def hand_job_back(session: AsyncSession, job_id: int, *, worker_id: UUID) -> None:

@@ -1,5 +1,6 @@
 """The worker's loops: take jobs, run them with limits, keep their hearts beating, start periodic work, poll.
 
+Each kind of job has places of its own (places.py), so that one merchant's files and campaigns keep nobody waiting.
 Any number of runners may run at once. What one was doing when it was killed is taken by another after
 HEARTBEAT_TIMEOUT; a runner that is asked to stop lets its jobs finish for a while and hands the rest back.
 """
@@ -33,6 +34,7 @@ from app.kernel.jobs.definition import (
     random_jitter,
 )
 from app.kernel.jobs.enqueue import enqueue
+from app.kernel.jobs.places import KINDS, Kind, Places, kind_of
 from app.kernel.jobs.schedule import claim_due, prune_job_log
 from app.kernel.observability import JOBS, describe_exception, get_logger
 from app.kernel.upkeep import check_nightly, forget_keys, make_partitions
@@ -55,7 +57,9 @@ LOOP_PAUSE_FIRST = timedelta(seconds=0.5)
 LOOP_PAUSE_CAP = timedelta(seconds=10)
 # A job that takes its worker down each time must not do so for ever.
 CRASHES_MAX = 5
-JOBS_AT_ONCE_MAX = 8
+# A merchant's long work beyond its share looks again whether its turn has come.
+SHARE_WAIT = timedelta(seconds=2)
+DRAIN_BATCH = 8
 DRAIN_LIMIT = 1_000
 
 log = get_logger("stempel.jobs")
@@ -97,19 +101,22 @@ class JobRunner:
         ]
         self._pollers: list[Poller] = []
         self._jobs: dict[str, Job] = {}
+        self._kinds: dict[str, Kind] = {}
         for module in registry.modules:
             self._periodic.extend(module.periodic)
             self._pollers.extend(module.pollers)
             for definition in module.jobs:
-                self._add_job(definition)
+                self._add_job(definition, kind_of(definition, is_periodic=False))
         for periodic in self._periodic:
-            self._add_job(periodic.as_job())
+            self._add_job(periodic.as_job(), kind_of(periodic.as_job(), is_periodic=True))
         self._worker_id: UUID = uuid4()
         self._running: dict[int, asyncio.Task[str]] = {}
+        self._places = Places()
 
-    def _add_job(self, definition: Job) -> None:
+    def _add_job(self, definition: Job, kind: Kind) -> None:
         assert definition.name not in self._jobs, f"two jobs are called {definition.name}"
         self._jobs[definition.name] = definition
+        self._kinds[definition.name] = kind
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until stop is set; an unreachable database is waited for."""
@@ -156,31 +163,55 @@ class JobRunner:
                 await asyncio.wait_for(stop.wait(), wait.total_seconds())
 
     async def _work(self, stop: asyncio.Event) -> None:
-        """Take and start jobs until none is due."""
+        """Take and start jobs until none is due for which there is a place."""
+        empty_until: dict[Kind, float] = {}
         while not stop.is_set():
-            free = JOBS_AT_ONCE_MAX - len(self._running)
-            if not free:
-                await asyncio.wait(self._running.values(), timeout=1, return_when=asyncio.FIRST_COMPLETED)
+            found = 0
+            for kind in KINDS:
+                room = self._places.room(kind)
+                if room <= 0 or empty_until.get(kind, 0.0) > perf_counter():
+                    continue
+                due = await self._start(kind, room)
+                found += due
+                if not due and kind != "prompt":
+                    # What may wait is not asked for again with every job that ends.
+                    empty_until[kind] = perf_counter() + POLL_INTERVAL.total_seconds()
+            if found:
                 continue
-            taken = await self._take(free)
-            for queued in taken:
-                task = asyncio.create_task(self._run_one(queued))
-                self._running[queued.id] = task
-                task.add_done_callback(partial(self._forget, queued.id))
-            if not taken:
+            if all(self._places.room(kind) > 0 for kind in KINDS):
                 return
+            await asyncio.wait(
+                self._running.values(),
+                timeout=POLL_INTERVAL.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+
+    async def _start(self, kind: Kind, batch: int) -> int:
+        """Take jobs of a kind and start those whose merchant has not used its share; returns how many were due."""
+        taken = await self._take(batch, [name for name, own in self._kinds.items() if own == kind])
+        for queued in taken:
+            merchant_id = _merchant_of(queued)
+            if self._places.is_share_used(kind, merchant_id):
+                await self._put_off(queued)
+                continue
+            self._places.take(queued.id, kind, merchant_id)
+            task = asyncio.create_task(self._run_one(queued))
+            self._running[queued.id] = task
+            task.add_done_callback(partial(self._forget, queued.id))
+        return len(taken)
 
     def _forget(self, job_id: int, task: asyncio.Task[str]) -> None:
         if self._running.get(job_id) is task:
             del self._running[job_id]
+            self._places.give_back(job_id)
         if not task.cancelled() and (error := task.exception()):
             # The outcome could not be written; the heartbeat stops here and the job comes back by itself.
             log.error("job_outcome_lost", job_id=job_id, reason=describe_exception(error))
 
-    async def _take(self, batch: int) -> list[QueuedJob]:
+    async def _take(self, batch: int, names: list[str]) -> list[QueuedJob]:
         async with system_statements(self._database) as session:
             taken = await queue.take_jobs(
-                session, names=list(self._jobs), worker_id=self._worker_id, batch=batch, now=self._clock.now()
+                session, names=names, worker_id=self._worker_id, batch=batch, now=self._clock.now()
             )
         # After a long outage our own heartbeats look stale; what is still running here is not begun twice.
         return [queued for queued in taken if queued.id not in self._running]
@@ -194,11 +225,8 @@ class JobRunner:
             )
         if begun is None:
             return "gone"
-        merchant = (queued.headers or {}).get("merchant_id")
         attempt = begun.attempts + 1
-        context = replace(
-            self._context, merchant_id=UUID(str(merchant)) if merchant else None, attempt=attempt
-        )
+        context = replace(self._context, merchant_id=_merchant_of(queued), attempt=attempt)
         started = perf_counter()
         with structlog.contextvars.bound_contextvars(job=definition.name, job_id=queued.id, attempt=attempt):
             try:
@@ -248,6 +276,12 @@ class JobRunner:
         log.warning("job_tries_again", reason=reason, after_seconds=round(wait.total_seconds()))
         return "tried_again"
 
+    async def _put_off(self, queued: QueuedJob) -> None:
+        async with system_statements(self._database) as session:
+            await queue.put_job_off(
+                session, queued.id, worker_id=self._worker_id, run_at=self._clock.now() + SHARE_WAIT
+            )
+
     async def _hand_back(self, queued: QueuedJob) -> None:
         async with system_statements(self._database) as session:
             await queue.hand_job_back(session, queued.id, worker_id=self._worker_id)
@@ -285,9 +319,15 @@ class JobRunner:
         while sum(counts.values()) <= limit:
             found = sum([await poller(self._context) for poller in self._pollers])
             polled += found
-            taken = await self._take(JOBS_AT_ONCE_MAX)
+            taken = await self._take(DRAIN_BATCH, list(self._jobs))
             for queued in taken:
                 counts[await self._run_one(queued)] += 1
             if not taken and not found:
                 return Drained(counts["done"], counts["tried_again"], counts["dead"], polled)
         raise RuntimeError(f"still work to do after {limit} jobs")
+
+
+def _merchant_of(queued: QueuedJob) -> UUID | None:
+    """Return whose job it is; None for one of the whole installation."""
+    merchant = (queued.headers or {}).get("merchant_id")
+    return UUID(str(merchant)) if merchant else None

@@ -6,12 +6,20 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.db.session import system_scope
-from app.kernel.jobs import Backoff, GiveUp, JobContext, TryAgain, Wish, enqueue_all, job
+from app.kernel.jobs import Backoff, GiveUp, JobContext, TryAgain, Wish, enqueue, enqueue_all, job
 from app.modules.merchants.public import list_modules_on
 from app.modules.wallets.hooks import CARDS_CHANGED, OUTPUT, CardsChanged
-from app.modules.wallets.marks import MARKS_TAKEN, assign_update_tag, mark_program_cards, take_marks
+from app.modules.wallets.marks import (
+    MARKS_TAKEN,
+    assign_update_tag,
+    is_crowded,
+    mark_program_cards,
+    merchants_with_many,
+    take_marks,
+)
 
 REFRESH_RETRY = Backoff(first=timedelta(seconds=5), cap=timedelta(minutes=2), give_up_after=timedelta(days=7))
+MARKS_REST = timedelta(seconds=1)
 
 
 async def poll_marks(context: JobContext) -> int:
@@ -19,7 +27,11 @@ async def poll_marks(context: JobContext) -> int:
     async with system_scope(context.database) as session:
         marks = await take_marks(session, limit=MARKS_TAKEN)
         if marks:
-            wishes = [Wish(merchant_id, {"pass_id": card}, str(card)) for merchant_id, card in marks]
+            many = merchants_with_many(marks)
+            wishes = [
+                Wish(merchant_id, {"pass_id": card}, str(card), behind=int(merchant_id in many))
+                for merchant_id, card in marks
+            ]
             await enqueue_all(session, refresh_card, wishes)
             by_merchant = await list_modules_on(session, {merchant_id for merchant_id, _card in marks})
             anywhere = frozenset().union(*by_merchant.values())
@@ -53,12 +65,26 @@ def worst_failure(failures: list[Exception]) -> Exception:
 
 
 @job("wallets.mark_program", timeout=timedelta(minutes=5), priority=-5)
-async def mark_program(context: JobContext, *, program_id: UUID) -> None:
-    """Mark every card of a programme whose look or rules changed, batch by batch."""
+async def mark_program(context: JobContext, *, program_id: UUID, after: UUID | None = None) -> None:
+    """Mark every card of a programme whose look or rules changed, batch by batch; after: go on behind this card.
+
+    It rests while many of its marks wait: other shops' marks stand behind them.
+    """
     assert context.merchant_id is not None
-    after: UUID | None = None
     while True:
         async with context.session() as session:
+            if await is_crowded(session, context.merchant_id):
+                # A key of its own: a wish for the whole programme must not be taken for its rest.
+                await enqueue(
+                    session,
+                    mark_program,
+                    merchant_id=context.merchant_id,
+                    key=f"{program_id} {after}",
+                    run_at=context.clock.now() + MARKS_REST,
+                    program_id=program_id,
+                    after=after,
+                )
+                return
             after = await mark_program_cards(session, context.merchant_id, program_id, after=after)
         if after is None:
             return

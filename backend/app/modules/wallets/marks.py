@@ -7,6 +7,8 @@ before the mark was taken is read; whatever comes later finds no mark and leaves
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import delete, false, func, select, text, tuple_, update
@@ -18,6 +20,10 @@ from app.modules.wallets.models import CardRefresh, UpdateCounter
 
 MARKS_TAKEN = 100
 PROGRAM_BATCH = 1_000
+# So many of one merchant may wait before a redesign rests; some seconds of a worker's time at worst.
+MARKS_WAITING_MAX = 2 * PROGRAM_BATCH
+# More of one merchant in a batch than any shop's tills stamp in half a second: a redesign, a round of messages.
+MANY_MARKS = 20
 
 # The same as mark_changed, for callers that write all at once. On a mark that is there already, DO UPDATE ...
 # WHERE false writes nothing and locks it: the poller cannot take it before the change is committed. With DO
@@ -53,6 +59,23 @@ async def take_marks(session: AsyncSession, *, limit: int = MARKS_TAKEN) -> list
         .returning(CardRefresh.merchant_id, CardRefresh.pass_id)
     )
     return [(row.merchant_id, row.pass_id) for row in rows]
+
+
+def merchants_with_many(marks: Iterable[tuple[UUID, UUID]]) -> set[UUID]:
+    """Return the merchants whose marks crowd a batch; their cards let the others' pass."""
+    found = Counter(merchant_id for merchant_id, _card in marks)
+    return {merchant_id for merchant_id, count in found.items() if count > MANY_MARKS}
+
+
+async def is_crowded(session: AsyncSession, merchant_id: UUID) -> bool:
+    """Tell whether so many marks of a merchant wait that more would only stand in others' way."""
+    some = (
+        select(CardRefresh.pass_id)
+        .where(CardRefresh.merchant_id == merchant_id)
+        .limit(MARKS_WAITING_MAX)
+        .subquery()
+    )
+    return int(await session.scalar(select(func.count()).select_from(some)) or 0) >= MARKS_WAITING_MAX
 
 
 async def mark_program_cards(

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import Database, system_scope, tenant_scope
+from app.kernel.clock import FixedClock
 from app.kernel.jobs import GiveUp, JobContext, TryAgain
 from app.kernel.jobs.runner import JobRunner
 from app.modules.cards.factories import MadeCard, make_card
@@ -19,12 +20,15 @@ from app.modules.cards.models import PassObject
 from app.modules.merchants.factories import make_merchant
 from app.modules.stores.factories import make_store
 from app.modules.stores.models import Program
-from app.modules.wallets import hooks
+from app.modules.wallets import hooks, marks
 from app.modules.wallets.jobs import poll_marks, refresh_card, worst_failure
 from app.modules.wallets.marks import assign_update_tag, take_marks
 from app.modules.wallets.models import CardRefresh
 from app.modules.wallets.public import card_view, mark_changed, mark_program_changed
 from app.process import Process
+
+# The marks of a redesign, for a batch of the poll.
+LARGE = marks.MANY_MARKS + 4
 
 
 class Recorder:
@@ -293,3 +297,87 @@ async def test_a_changed_programme_marks_its_cards(
 
     assert recorder.seen[card.id] == ["Fresh"]
     assert other.id not in recorder.seen
+
+
+async def cards_of_one(database: Database, count: int) -> list[MadeCard]:
+    """Return so many cards of one shop."""
+    store = await make_store(database, await make_merchant(database))
+    return [await make_card(database, store) for _number in range(count)]
+
+
+async def change(database: Database, *cards: MadeCard) -> None:
+    """Leave a mark on each."""
+    for card in cards:
+        async with tenant_scope(database, card.merchant_id) as session:
+            await mark_changed(session, card.merchant_id, card.id)
+
+
+async def order_of_refreshes(
+    database: Database, runner: JobRunner, recorder: Recorder
+) -> tuple[UUID, list[UUID]]:
+    """Change all cards of one shop and then one card of another; return that one, and who was shown in which order."""
+    many, (one,) = await cards_of_one(database, LARGE), await cards_of_one(database, 1)
+    await runner.drain()
+    recorder.seen.clear()
+    await change(database, *many, one)
+    await runner.drain()
+    assert len(recorder.seen) == LARGE + 1
+    return one.id, list(recorder.seen)
+
+
+async def test_a_card_next_door_passes_a_redesign(
+    database: Database,
+    runner: JobRunner,
+    recorder: Recorder,
+) -> None:
+    """Marked last, shown first."""
+    one, order = await order_of_refreshes(database, runner, recorder)
+
+    assert order[0] == one
+
+
+async def test_control_first_come_first_served_it_would_wait(
+    database: Database,
+    runner: JobRunner,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no number of marks is many, the one card is shown after all others."""
+    monkeypatch.setattr(marks, "MANY_MARKS", LARGE)
+    one, order = await order_of_refreshes(database, runner, recorder)
+
+    assert order[-1] == one
+
+
+async def test_a_redesign_rests_while_its_marks_wait(
+    database: Database,
+    runner: JobRunner,
+    recorder: Recorder,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It marks some and comes back for the rest; a change made meanwhile reaches all cards, too."""
+    cards = await cards_of_one(database, 7)
+    await runner.drain()
+    monkeypatch.setattr(marks, "PROGRAM_BATCH", 2)
+    monkeypatch.setattr(marks, "MARKS_WAITING_MAX", 3)
+    await redesign(database, runner, cards[0], "First")
+    marked = sum([await marks_of(database, card) for card in cards])
+    recorder.seen.clear()
+    await redesign(database, runner, cards[0], "Second")
+    for _turn in range(len(cards)):
+        await runner.drain()
+        clock.advance(seconds=2)
+
+    assert marked == 4
+    assert {seen[-1] for seen in recorder.seen.values()} == {"Second"}
+    assert set(recorder.seen) == {card.id for card in cards}
+
+
+async def redesign(database: Database, runner: JobRunner, card: MadeCard, name: str) -> None:
+    """Change the look of all cards, and let the one job begin that marks them, without the poll that takes marks."""
+    async with tenant_scope(database, card.merchant_id) as session:
+        await rename_program(session, card, name)
+        await mark_program_changed(session, card.merchant_id, card.program_id)
+    for queued in await runner._take(8, ["wallets.mark_program"]):
+        await runner._run_one(queued)
