@@ -111,6 +111,11 @@ async def make_place(
     return Place(shop, owner.merchant_id, store.id, store.program.id, device_id, rewards, tuple(staff))
 
 
+def _design_of(shop: Shop) -> dict[str, Any]:
+    """Return how the shop's cards look and what they say; the palette is the business's."""
+    return {"icon": shop.icon} | ({"texts": shop.words} if shop.words else {})
+
+
 async def _make_rewards(
     session: AsyncSession, program_id: UUID, owner: Principal, shop: Shop, *, opened: datetime
 ) -> tuple[RewardView, ...]:
@@ -144,7 +149,7 @@ async def _make_rewards(
     await session.execute(
         update(program)
         .where(program.c.merchant_id == merchant_id, program.c.id == program_id)
-        .values(stamps_needed=shop.stamps_needed, design={"icon": shop.icon})
+        .values(stamps_needed=shop.stamps_needed, design=_design_of(shop))
     )
     return tuple(
         RewardView(reward_id, reward.kind, reward.threshold, reward.title) for reward_id, reward in rewards

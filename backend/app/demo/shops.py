@@ -47,7 +47,7 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Shop:
-    """A store of the demo."""
+    """A store of the demo. words: what its card says, by language and place in the design."""
 
     name: str
     loyalty_type: str
@@ -59,6 +59,7 @@ class Shop:
     team: tuple[Person, ...]
     crowd: Crowd
     till: str = "Till"
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def stamps_needed(self) -> int:
@@ -101,6 +102,29 @@ def _off(points: int, euros: int) -> ShopReward:
     return ShopReward("points", points, f"€{euros} off", text, "gift", others)
 
 
+GARE_WORDS = {
+    "en": {
+        "about": "Beans roasted in Luxembourg, ten steps from platform 1. The tenth coffee is on us.",
+        "contact": "Mon to Fri 6.30 to 19.00, Sat 7.30 to 18.00, Sun 8.00 to 13.00\n12, place de la Gare",
+        "terms": "One stamp for each hot drink. The card is free and cannot be exchanged for money.",
+    },
+    "fr": {
+        "about": "Du café torréfié au Luxembourg, à dix pas du quai 1. Le dixième est pour nous.",
+        "contact": "Lu à ve 6h30 à 19h00, sa 7h30 à 18h00, di 8h00 à 13h00\n12, place de la Gare",
+        "terms": "Un tampon par boisson chaude. La carte est gratuite et ne peut être échangée contre de l’argent.",
+    },
+    "de": {
+        "about": "In Luxemburg geröstet, zehn Schritte von Gleis 1. Der zehnte Kaffee geht auf uns.",
+        "contact": "Mo bis Fr 6.30 bis 19.00, Sa 7.30 bis 18.00, So 8.00 bis 13.00\n12, place de la Gare",
+        "terms": "Ein Stempel je Heißgetränk. Die Karte ist kostenlos und wird nicht in Geld ausgezahlt.",
+    },
+    "lb": {
+        "about": "Zu Lëtzebuerg geréischtert, zéng Schrëtt vum Quai 1. Den zéngte Kaffi geet op eis.",
+        "contact": "Méi bis Fr 6.30 bis 19.00, Sa 7.30 bis 18.00, So 8.00 bis 13.00\n12, place de la Gare",
+        "terms": "Ee Stempel fir all waarmt Gedrénks. D’Kaart ass gratis a gëtt net a Geld ausbezuelt.",
+    },
+}
+
 GARE = Shop(
     name="CoffeeLux Gare",
     loyalty_type="stamps",
@@ -133,6 +157,7 @@ GARE = Shop(
     ),
     crowd=Crowd(190, (3.2, 1.3, 0.35), (9, 9, 9, 9, 10, 6, 3), _COFFEE_HOURS),
     till="Bar tablet",
+    words=GARE_WORDS,
 )
 
 KIRCHBERG = Shop(

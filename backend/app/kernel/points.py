@@ -32,7 +32,10 @@ class PageContext:
 
 @dataclass(frozen=True)
 class NavItem:
-    """A line of the dashboard's navigation. label: a msg() text. permission: hidden without it."""
+    """A line of the dashboard's navigation. label: a msg() text. permission: hidden without it.
+
+    search: a msg() text; the page lists what a search for ?q=… finds, and the frame offers that on every page.
+    """
 
     label: str
     url: str
@@ -40,6 +43,7 @@ class NavItem:
     permission: str
     order: int = 100
     section: str = ""
+    search: str = ""
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ async def member_shell(request: Request, session: AsyncSession) -> dict[str, Any
             for item in items
             if item.section == USER_SECTION
         ],
+        "search": next(({"label": _(item.search), "url": item.url} for item in items if item.search), None),
         "merchant_name": merchant_name,
         "user_name": str(extra.get("user_name") or extra.get("member_name") or merchant_name),
         "sign_out_url": str(extra.get("sign_out_url") or SIGN_OUT_URL),

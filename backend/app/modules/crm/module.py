@@ -33,7 +33,8 @@ ACTIONS = {
 
 def nav_items(_page: PageContext) -> list[NavItem]:
     """Contribute the line of the customers."""
-    return [NavItem(msg("Customers"), "/dashboard/customers", "users", "customers.view", 20)]
+    find = msg("Find a customer")
+    return [NavItem(msg("Customers"), "/dashboard/customers", "users", "customers.view", 20, search=find)]
 
 
 MODULE = Module(

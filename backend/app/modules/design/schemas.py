@@ -15,7 +15,16 @@ from app.modules.wallets.public import PATTERNS, CardColors, card_text
 from app.utils.validators import HexColor, clean_line, clean_text
 
 TITLE_LENGTH_MAX = 60
+ABOUT_LENGTH_MAX = 200
+CONTACT_LENGTH_MAX = 300
 TERMS_LENGTH_MAX = 500
+# What of a card is written in each language, and how much of it.
+TEXTS = {
+    "title": TITLE_LENGTH_MAX,
+    "about": ABOUT_LENGTH_MAX,
+    "contact": CONTACT_LENGTH_MAX,
+    "terms": TERMS_LENGTH_MAX,
+}
 COLOR_NAMES = ("background_color", "foreground_color", "accent_color")
 OWN = "own"
 
@@ -47,12 +56,10 @@ Title = Annotated[
     Field(max_length=TITLE_LENGTH_MAX),
     AfterValidator(lambda value: clean_line(value) if value else ""),
 ]
-Terms = Annotated[
-    str,
-    BeforeValidator(_blank),
-    Field(max_length=TERMS_LENGTH_MAX),
-    AfterValidator(lambda value: clean_text(value) if value else ""),
-]
+_lines = AfterValidator(lambda value: clean_text(value) if value else "")
+About = Annotated[str, BeforeValidator(_blank), Field(max_length=ABOUT_LENGTH_MAX), _lines]
+Contact = Annotated[str, BeforeValidator(_blank), Field(max_length=CONTACT_LENGTH_MAX), _lines]
+Terms = Annotated[str, BeforeValidator(_blank), Field(max_length=TERMS_LENGTH_MAX), _lines]
 Icon = Annotated[str, Field(max_length=80), AfterValidator(_icon)]
 Ground = Annotated[str, Field(max_length=80), AfterValidator(_ground)]
 Start = Annotated[float, Field(ge=0, le=99, allow_inf_nan=False)]
@@ -75,6 +82,14 @@ class DesignForm(BaseModel):
     title_fr: Title = ""
     title_de: Title = ""
     title_lb: Title = ""
+    about_en: About = ""
+    about_fr: About = ""
+    about_de: About = ""
+    about_lb: About = ""
+    contact_en: Contact = ""
+    contact_fr: Contact = ""
+    contact_de: Contact = ""
+    contact_lb: Contact = ""
     terms_en: Terms = ""
     terms_fr: Terms = ""
     terms_de: Terms = ""
@@ -98,7 +113,7 @@ class DesignForm(BaseModel):
         }
 
     def _texts(self, language: str) -> dict[str, str]:
-        texts = {name: getattr(self, f"{name}_{language}") for name in ("title", "terms")}
+        texts = {name: getattr(self, f"{name}_{language}") for name in TEXTS}
         return {name: text for name, text in texts.items() if text}
 
 
@@ -117,8 +132,8 @@ def design_values(design: Mapping[str, Any], colors: CardColors, *, locale: str)
     texts = design.get("texts") or {}
     for language in LANGUAGES:
         own = texts.get(language) or {}
-        values[f"title_{language}"] = str(own.get("title") or "")
-        values[f"terms_{language}"] = str(own.get("terms") or "")
+        for name in TEXTS:
+            values[f"{name}_{language}"] = str(own.get(name) or "")
     values[f"title_{locale}"] = card_text(design, "title", locale)
     return values
 

@@ -23,7 +23,13 @@ from app.modules.customers.public import CustomerDetails, consent_text
 from app.modules.merchants.public import get_merchant
 from app.modules.portal.forms import FormDep, FormErrors, form_key, read_join
 from app.modules.portal.pages import find_card_here
-from app.modules.portal.presenting import points_to_go, stamps_to_go, store_page, store_picture
+from app.modules.portal.presenting import (
+    points_to_go,
+    stamps_to_go,
+    store_page,
+    store_picture,
+    store_texts,
+)
 from app.modules.rewards.public import list_rewards
 from app.modules.stores.public import StoreView, get_store
 from app.utils.security import new_token
@@ -82,7 +88,8 @@ async def _show(
     values: Mapping[str, str] = mistakes.values if mistakes else {}
     context: dict[str, Any] = {
         **store_page(store, merchant.name),
-        "picture": store_picture(store, merchant.name, reward=reward, needed=needed),
+        **store_texts(store, merchant.locale),
+        "picture": store_picture(store, merchant.name, reward=reward, needed=needed, locale=merchant.locale),
         "reward": reward,
         "values": values,
         "errors": mistakes.errors if mistakes else {},

@@ -13,7 +13,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.outcomes import Refusal
 from app.kernel.web.problems import refusal_text
 from app.modules.stores.public import ProgramView, StoreView
-from app.modules.wallets.public import CardView
+from app.modules.wallets.public import OWN_TEXTS, CardView, PassField, card_text, own_texts
 
 PICTURED_FIELDS = frozenset({"stamps", "points", "holder", "message"})
 
@@ -24,14 +24,10 @@ def theme_url(merchant_id: UUID, program_id: UUID, design_version: int) -> str:
 
 
 def picture_of(view: CardView) -> dict[str, Any]:
-    """Return what components/card_picture.html draws: the view, headed by the business and not its rules.
-
-    A programme of one store is usually called like the store; then the card says the business and the store.
-    """
+    """Return what components/card_picture.html draws: the view, headed by the business and not its rules."""
     fields = {name: getattr(view, name) for name in view.__dataclass_fields__}
-    is_own = view.program_name in view.store_names
-    place = view.store_name if len(view.store_names) <= 1 or is_own else view.program_name
-    return fields | {"program_name": view.merchant_name, "store_name": place, "is_full": view.is_full}
+    business, place = view.heading
+    return fields | {"program_name": business, "store_name": place, "is_full": view.is_full}
 
 
 def points_to_go(missing: int) -> str:
@@ -46,13 +42,33 @@ def stamps_to_go(missing: int) -> str:
     return ngettext("%(number)s stamp to go", "%(number)s stamps to go", missing, number=number)
 
 
-def store_picture(store: StoreView, merchant_name: str, *, reward: str, needed: str) -> dict[str, Any]:
-    """Return the empty card that a visitor may take."""
+def store_texts(store: StoreView, locale: str) -> dict[str, Any]:
+    """Return what the merchant wrote for those who take a card, in the reader's language. locale: the merchant's.
+
+    invitation: what the card is about, for the head of the page; own_texts: the rest, for its foot.
+    """
+    texts = own_texts(store.program.design, current(), locale=locale)
+    return {
+        "invitation": next((text.value for text in texts if text.key == "about"), ""),
+        "own_texts": [text for text in texts if text.key != "about"],
+    }
+
+
+def own_texts_of(view: CardView) -> list[PassField]:
+    """Return what the merchant wrote for the back of the card."""
+    return [field for field in view.fields if field.key in OWN_TEXTS]
+
+
+def store_picture(
+    store: StoreView, merchant_name: str, *, reward: str, needed: str, locale: str
+) -> dict[str, Any]:
+    """Return the empty card that a visitor may take. locale: the merchant's."""
     program = store.program
+    title = card_text(program.design, "title", current().language, locale)
     return {
         "loyalty_type": program.loyalty_type,
         "program_name": merchant_name,
-        "store_name": store.name,
+        "store_name": title or store.name,
         "logo_url": program.design.get("logo_url"),
         "icon": program.design.get("icon") or "coffee",
         "stamp_count": 0,
@@ -73,6 +89,7 @@ def card_page(view: CardView) -> dict[str, Any]:
         "view": view,
         "picture": picture_of(view),
         # What modules add; stamps and points are in the picture, the name stands below.
+        "own_texts": own_texts_of(view),
         "facts": [field for field in view.fields if field.in_browser and field.key not in PICTURED_FIELDS],
         "shop": {"name": view.merchant_name, "logo_url": view.logo_url, "url": f"/card/{view.pass_id}"},
         "theme_url": theme_url(view.merchant_id, view.program_id, view.design_version),

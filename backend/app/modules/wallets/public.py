@@ -31,13 +31,21 @@ from app.modules.wallets.rules import (
 )
 from app.modules.wallets.sample import SampleCard, sample_card
 from app.modules.wallets.service import mark_program_changed
-from app.modules.wallets.view import CardLocation, CardView, NextReward, card_view
+from app.modules.wallets.view import (
+    OWN_TEXTS,
+    CardLocation,
+    CardView,
+    NextReward,
+    card_view,
+    own_texts,
+)
 
 __all__ = [
     "AFTER_RESTORE",
     "CARDS_CHANGED",
     "MARK_SQL",
     "OUTPUT",
+    "OWN_TEXTS",
     "PALETTES",
     "PASS_FIELDS",
     "PATTERNS",
@@ -66,6 +74,7 @@ __all__ = [
     "offered_wallets",
     "own_icon",
     "own_photo",
+    "own_texts",
     "owner_of",
     "readable_on",
     "sample_card",

@@ -153,6 +153,17 @@ def card_text(design: Mapping[str, Any], name: str, *languages: str) -> str:
     return own_words(design.get("texts"), name, *languages) or str(design.get(name) or "")
 
 
+def text_for_all(design: Mapping[str, Any], name: str, *languages: str) -> str:
+    """Return a text of the design as card_text does, else in whatever language it was written.
+
+    What has to be on every card, as its terms have, is better read in another language than not at all; and a pass
+    has the same lines in each of its languages.
+    """
+    return card_text(design, name, *languages) or own_words(
+        design.get("texts"), name, *design.get("texts", ())
+    )
+
+
 def _color(value: object) -> str | None:
     return value.lower() if isinstance(value, str) and _HEX.fullmatch(value) else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
-from app.kernel.i18n import Translator, use_language
+from app.kernel.i18n import LANGUAGES, Translator, msg, use_language
 from app.kernel.points import CardContext
 from app.modules.cards.models import PassObject
 from app.modules.merchants.public import MerchantView, get_merchant
@@ -29,10 +29,18 @@ from app.modules.wallets.rules import (
     card_text,
     find_next,
     show_rewards,
+    text_for_all,
 )
 from app.utils.id_generator import format_card_number
 
 LOCATIONS_MAX = 10
+# What merchants write on the back of a card, language by language, in the order it is read.
+OWN_TEXTS = {
+    "about": msg("About this card"),
+    "contact": msg("Opening hours and contact"),
+    "terms": msg("Terms"),
+}
+OWN_TEXTS_ORDER = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,11 @@ class CardLocation:
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """A card as everybody sees it; texts in `locale`, numbers raw, moments UTC. Holds the holder's name."""
+    """A card as everybody sees it; texts in `locale`, numbers raw, moments UTC. Holds the holder's name.
+
+    card_title: what the merchant calls the card, in `locale`; empty: nothing of its own, the programme's name stands.
+    program_names: the name in each language, the same for every card of the programme.
+    """
 
     pass_id: UUID
     merchant_id: UUID
@@ -93,6 +105,18 @@ class CardView:
     fields: tuple[PassField, ...]
     change_message: str
     messages: tuple[CardMessage, ...] = ()
+    card_title: str = ""
+    program_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """Return the two lines that head the card: the business, and the card's name or else its place.
+
+        A programme of one store is usually called like the store; then the card says the business and the store.
+        """
+        is_own = self.program_name in self.store_names
+        place = self.store_name if len(self.store_names) <= 1 or is_own else self.program_name
+        return self.merchant_name, self.card_title or place
 
     @property
     def is_full(self) -> bool:
@@ -137,7 +161,7 @@ async def card_views(
         )
         with use_language(locale) as translator:
             fields = [message_field(messages), *await PASS_FIELDS.gather(context)]
-            views[locale] = assemble(parts, tuple(sorted(fields, key=lambda field: field.order)), translator)
+            views[locale] = assemble(parts, tuple(sorted(fields, key=lambda line: line.order)), translator)
     return views
 
 
@@ -166,13 +190,15 @@ def assemble(parts: Parts, fields: tuple[PassField, ...], translator: Translator
     design, branding = program.design, parts.merchant.branding
     rewards = tuple(reward.said_in(translator.language) for reward in parts.rewards)
     logo = design.get("logo_url") or branding.get("logo_url")
+    titles = {one: card_text(design, "title", one, parts.merchant.locale) for one in LANGUAGES}
+    title = titles[translator.language]
     return CardView(
         pass_id=card.id,
         merchant_id=card.merchant_id,
         program_id=card.program_id,
         locale=translator.language,
         merchant_name=parts.merchant.name,
-        program_name=card_text(design, "title", translator.language, parts.merchant.locale) or program.name,
+        program_name=title or program.name,
         store_name=home.name if home else parts.merchant.name,
         store_names=tuple(store.name for store in parts.stores),
         locations=_locations(parts.stores),
@@ -198,18 +224,26 @@ def assemble(parts: Parts, fields: tuple[PassField, ...], translator: Translator
         update_tag=card.update_tag,
         changed_at=card.changed_at,
         last_visit_at=card.last_visit_at,
-        fields=(*fields, *_terms(design, translator, parts.merchant.locale)),
+        fields=(*fields, *own_texts(design, translator, locale=parts.merchant.locale)),
         change_message=_change_message(card, program, translator),
         messages=parts.messages,
+        card_title=title,
+        program_names={one: name or program.name for one, name in titles.items()},
     )
 
 
-def _terms(design: Mapping[str, Any], translator: Translator, locale: str) -> tuple[PassField, ...]:
-    """Return the programme's terms for the back, in the card's language or the merchant's."""
-    text = card_text(design, "terms", translator.language, locale)
-    if not text:
-        return ()
-    return (PassField("terms", translator.gettext("Terms"), text, place="back", order=900),)
+def own_texts(design: Mapping[str, Any], translator: Translator, *, locale: str) -> tuple[PassField, ...]:
+    """Return what the merchant wrote for the back: in the translator's language, the merchant's, or any there is."""
+    found = []
+    for place, (key, label) in enumerate(OWN_TEXTS.items()):
+        if text := text_for_all(design, key, translator.language, locale):
+            order = OWN_TEXTS_ORDER + place
+            # Pages show them apart, with room to read.
+            line = PassField(
+                key, translator.gettext(label), text, place="back", order=order, in_browser=False
+            )
+            found.append(line)
+    return tuple(found)
 
 
 def _locations(stores: tuple[StoreView, ...]) -> tuple[CardLocation, ...]:

@@ -4,6 +4,7 @@
 const TOAST_VISIBLE_MS = 6000;
 
 function closeToast(toast) {
+  if (!toast.isConnected) return;
   toast.classList.add("is-leaving");
   setTimeout(() => toast.remove(), 200);
 }
@@ -17,7 +18,16 @@ function wakeToast(toast) {
     close.addEventListener("click", () => closeToast(toast));
   }
   // A refusal stays until it is read: only good news leaves by itself.
-  if (!toast.classList.contains("toast-danger")) setTimeout(() => closeToast(toast), TOAST_VISIBLE_MS);
+  if (toast.classList.contains("toast-danger")) return;
+  // And not from under somebody's eyes: it waits while the pointer or the focus is on it.
+  let leaving = setTimeout(() => closeToast(toast), TOAST_VISIBLE_MS);
+  for (const kind of ["pointerenter", "focusin"]) toast.addEventListener(kind, () => clearTimeout(leaving));
+  for (const kind of ["pointerleave", "focusout"]) {
+    toast.addEventListener(kind, () => {
+      clearTimeout(leaving);
+      leaving = setTimeout(() => closeToast(toast), TOAST_VISIBLE_MS);
+    });
+  }
 }
 
 /** Show a message. kind: "ok" | "info" | "warn" | "danger". */
@@ -121,6 +131,18 @@ document.addEventListener("click", async (event) => {
   }
 });
 
+// Ctrl+K goes to the search of the page, else to that of the frame. Never a bare key: whoever speaks to the computer
+// types those by accident (WCAG 2.1.4).
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== "k") return;
+  const search = document.querySelector('[data-search="first"]') ?? document.querySelector("[data-search]");
+  if (!search) return;
+  event.preventDefault();
+  if (!search.checkVisibility()) search.closest("[popover]")?.showPopover();
+  search.focus();
+  search.select();
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const menu of document.querySelectorAll("details[data-menu][open]")) {
@@ -130,11 +152,16 @@ document.addEventListener("keydown", (event) => {
 });
 
 function enhance() {
+  for (const picture of document.querySelectorAll("img[data-slow]")) picture.classList.toggle("is-there", picture.complete);
   for (const toast of document.querySelectorAll("[data-toast]")) wakeToast(toast);
   // Buttons that need the browser's help are hidden in the HTML and appear only where they will work.
   for (const button of document.querySelectorAll("[data-share][hidden]")) button.hidden = !navigator.share;
   for (const button of document.querySelectorAll("[data-copy][hidden],[data-step][hidden],[data-print][hidden]")) button.hidden = false;
 }
+// Pictures that the server draws first. "load" does not bubble, so it is listened to on its way down.
+document.addEventListener("load", (event) => event.target.matches?.("img[data-slow]") && event.target.classList.add("is-there"), true);
+document.addEventListener("error", (event) => event.target.matches?.("img[data-slow]") && event.target.classList.add("is-there"), true);
+
 enhance();
 document.addEventListener("htmx:after:swap", enhance);
 document.addEventListener("stempel:swapped", enhance);

@@ -26,7 +26,7 @@ from app.kernel.web.templates import is_htmx, render_fragment
 from app.modules.design.cards.pictures import Kind, keep_picture, list_digests, picture_url
 from app.modules.design.cards.preview import own_colors_of, preview_of
 from app.modules.design.rules import Crop
-from app.modules.design.schemas import CropForm, DesignForm, design_values
+from app.modules.design.schemas import TEXTS, CropForm, DesignForm, design_values
 from app.modules.design.service import design_url, draft_design, reach_of, save_design
 from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import CARD_ICONS, StoreView, get_store
@@ -90,6 +90,7 @@ async def _context(
         "logos": [(digest, picture_url(merchant_id, digest)) for digest in logos],
         # The merchant's own language first: its texts stand in for those that are missing.
         "tongues": sorted(LANGUAGES, key=lambda code: code != merchant.locale),
+        "texts": TEXTS,
         "reach": reach_text(await reach_of(session, store)),
         "page_title": _("Card design"),
         "back_url": f"/dashboard/stores/{store.id}",

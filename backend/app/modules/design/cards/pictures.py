@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import UUID
 
 from PIL import Image, ImageChops, ImageOps
-from sqlalchemy import Select, delete, func, select, text
+from sqlalchemy import Select, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
@@ -40,6 +40,11 @@ LIGHT = 128
 # What is hardly there, or hardly darker than white, counts as air: a JPEG's white is not quite white.
 _IS_SOMETHING = [0] * 16 + [255] * 240
 AIR_SHARE = 0.04
+# Of all programmes, and of the business: every place in which an address of ours is kept.
+_USED = text(
+    "SELECT EXISTS (SELECT FROM program WHERE merchant_id = :m AND design::text LIKE :digest)"
+    " OR EXISTS (SELECT FROM merchant WHERE id = :m AND branding::text LIKE :digest)"
+)
 _OWN_URL = re.compile(r"/pictures/([0-9a-f]{32})/([0-9a-f]{32})\.png")
 
 
@@ -86,31 +91,42 @@ async def record_picture(
 async def _make_room(session: AsyncSession, principal: Principal, *, now: datetime) -> None:
     """Take away the oldest picture that no design uses once there are too many; raises Invalid where all are used."""
     merchant_id = principal.merchant_id
-    count = await session.scalar(
-        select(func.count()).select_from(DesignPicture).where(DesignPicture.merchant_id == merchant_id)
-    )
-    if (count or 0) < PICTURES_MAX:
-        return
-    used = text(
-        "SELECT FROM program WHERE program.merchant_id = design_picture.merchant_id"
-        " AND program.design::text LIKE '%' || design_picture.digest || '%'"
-    )
-    oldest = await session.scalar(
-        select(DesignPicture.id)
-        .where(DesignPicture.merchant_id == merchant_id, text(f"NOT EXISTS ({used})"))
+    digests = await session.scalars(
+        select(DesignPicture.digest)
+        .where(DesignPicture.merchant_id == merchant_id)
         .order_by(DesignPicture.id)
-        .limit(1)
     )
-    if oldest is None:
-        raise Invalid(extra={"fields": {"picture": _("There are too many pictures in use.")}})
-    statement = delete(DesignPicture).where(
-        DesignPicture.merchant_id == merchant_id, DesignPicture.id == oldest
-    )
-    kind = await session.scalar(statement.returning(DesignPicture.kind))
-    if kind is not None:
-        await record_picture(
-            session, principal, "design.picture_removed", picture_id=oldest, kind=kind, now=now
+    oldest_first = list(digests)
+    if len(oldest_first) < PICTURES_MAX:
+        return
+    for digest in oldest_first:
+        if await is_used(session, merchant_id, digest):
+            continue
+        picture = await find_free_picture(session, merchant_id, digest)
+        # Looked at again: once it is held, nobody saves a design with it any more.
+        if picture is not None and not await is_used(session, merchant_id, digest):
+            await delete_picture(session, principal, picture, now=now)
+            return
+    raise Invalid(extra={"fields": {"picture": _("There are too many pictures in use.")}})
+
+
+async def is_used(session: AsyncSession, merchant_id: UUID, digest: str) -> bool:
+    """Tell whether a saved design, or the business itself, shows a picture."""
+    return bool(await session.scalar(_USED, {"m": merchant_id, "digest": f"%{digest}%"}))
+
+
+async def delete_picture(
+    session: AsyncSession, principal: Principal, picture: DesignPicture, *, now: datetime
+) -> None:
+    """Take a picture away that the caller holds alone and found unused."""
+    await session.execute(
+        delete(DesignPicture).where(
+            DesignPicture.merchant_id == picture.merchant_id, DesignPicture.id == picture.id
         )
+    )
+    await record_picture(
+        session, principal, "design.picture_removed", picture_id=picture.id, kind=picture.kind, now=now
+    )
 
 
 def _cut(png: bytes, crop: Crop) -> Image.Image:
@@ -208,6 +224,13 @@ async def find_picture(
     statement = _by_digest(merchant_id, digest)
     if locked:
         statement = statement.with_for_update(read=locked == "together", key_share=locked == "together")
+    row: DesignPicture | None = await session.scalar(statement)
+    return row
+
+
+async def find_free_picture(session: AsyncSession, merchant_id: UUID, digest: str) -> DesignPicture | None:
+    """Hold a picture and return it, or None where somebody saves a design with it just now."""
+    statement = _by_digest(merchant_id, digest).with_for_update(skip_locked=True)
     row: DesignPicture | None = await session.scalar(statement)
     return row
 

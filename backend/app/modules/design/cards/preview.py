@@ -35,10 +35,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class CardPicture:
-    """The web card's picture: what the component stamp_card reads. program_id names the class with the colours."""
+    """The web card's picture: what the component stamp_card reads. program_id names the class with the colours.
+
+    program_name, store_name: the two lines that head it.
+    """
 
     view: CardView
     program_id: str
+    program_name: str
+    store_name: str
 
     def __getattr__(self, name: str) -> Any:
         """Return the card's own value for everything else."""
@@ -57,7 +62,7 @@ async def preview_of(
     look = "-".join(color.lstrip("#") for color in (colors.background, colors.foreground, colors.accent))
     plain = replace(view, colors=replace(colors, palette=""))
     return {
-        "card": CardPicture(plain, look),
+        "card": CardPicture(plain, look, *view.heading),
         "look": look,
         "ground": card.ground_token,
         "pictures": card,

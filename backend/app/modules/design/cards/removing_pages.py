@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.dependencies import ClockDep, MerchantDep, SessionDep, member
@@ -18,18 +17,12 @@ from app.kernel.permissions import Principal
 from app.kernel.web.form_input import FormInput, read_form
 from app.kernel.web.forms import redirect
 from app.modules.design.cards.pages import show_designer
-from app.modules.design.cards.pictures import Kind, find_picture, record_picture
-from app.modules.design.models import DesignPicture
+from app.modules.design.cards.pictures import Kind, delete_picture, find_picture, is_used
 from app.modules.design.schemas import DesignForm
 from app.modules.design.service import design_url
 from app.modules.stores.public import get_store
 
 router = APIRouter(prefix="/dashboard/stores/{store_id}/design", include_in_schema=False)
-# Of all programmes, and of the business: every place in which an address of ours is kept.
-_USED = text(
-    "SELECT EXISTS (SELECT FROM program WHERE merchant_id = :m AND design::text LIKE :digest)"
-    " OR EXISTS (SELECT FROM merchant WHERE id = :m AND branding::text LIKE :digest)"
-)
 
 
 class ChosenPictures(BaseModel):
@@ -57,16 +50,11 @@ async def remove_picture(
     picture = await find_picture(session, merchant_id, digest, locked="alone") if digest else None
     if picture is None or picture.kind != kind:
         raise Invalid(extra={"fields": {kind: _("Choose one of your own pictures above first.")}})
-    if await session.scalar(_USED, {"m": merchant_id, "digest": f"%{digest}%"}):
+    if await is_used(session, merchant_id, digest):
         raise Invalid(
             extra={"fields": {kind: _("Cards show this picture. Save the design with another first.")}}
         )
-    await session.execute(
-        delete(DesignPicture).where(DesignPicture.merchant_id == merchant_id, DesignPicture.id == picture.id)
-    )
-    await record_picture(
-        session, principal, "design.picture_removed", picture_id=picture.id, kind=kind, now=now
-    )
+    await delete_picture(session, principal, picture, now=now)
 
 
 @router.post("/pictures/{kind}/remove", dependencies=[member("programme.edit", api_key=False)])

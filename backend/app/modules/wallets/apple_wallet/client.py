@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import pycurl
 
+from app.kernel.tracing.spans import outgoing
 from app.modules.wallets.apple_wallet.identity import Identity
 
 CONNECT_MS, TOTAL_MS = 5_000, 10_000
@@ -161,10 +162,11 @@ class CurlPush:
         """Send pushes and return what Apple said to each; never raises for what the other side does."""
         if not push_tokens:
             return []
-        batch = _Batch(identity, push_tokens)
-        self._start()
-        self._batches.put(batch)
-        return await batch.done
+        with outgoing("POST Apple push", {"stempel.pushes": len(push_tokens)}):
+            batch = _Batch(identity, push_tokens)
+            self._start()
+            self._batches.put(batch)
+            return await batch.done
 
     async def aclose(self) -> None:
         """End the thread and its connections."""

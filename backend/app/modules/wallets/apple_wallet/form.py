@@ -26,7 +26,13 @@ from app.modules.wallets.apple_wallet.schema import (
     BadPass,
     check_pass,
 )
-from app.modules.wallets.apple_wallet.texts import Card, Pairs, open_strings, pair_texts
+from app.modules.wallets.apple_wallet.texts import (
+    Card,
+    Pairs,
+    open_strings,
+    pair_heads,
+    pair_texts,
+)
 
 TEMPLATE = Path(__file__).parent / "templates" / "loyalty_pass.json"
 FORMS_KEPT = 1_024
@@ -54,13 +60,14 @@ Line = tuple[str, str, str, str]
 class Wording(NamedTuple):
     """What the card says in a language, without its own values.
 
-    titles: of the shape's rewards; next_title: of the one that is next.
+    titles: of the shape's rewards; next_title: of the one that is next. name: what the shop calls the card, or nothing.
     """
 
     language: str
     lines: tuple[Line, ...]
     titles: tuple[str, ...] = ()
     next_title: str | None = None
+    name: str = ""
 
 
 class Shape(NamedTuple):
@@ -112,13 +119,15 @@ def make_form(shape: Shape) -> Form:
     if len(keys) > 1:
         raise BadPass("a card has other fields in another language")
     cards = {wording.language: _card(shape, wording) for wording in shape.wordings}
+    heads = {wording.language: _head(shape, wording) for wording in shape.wordings}
     base = shape.wordings[0].language
-    content = _content(shape, cards[base], base)
+    content = _content(shape, cards[base], heads[base])
     check_pass(content)
     pieces = _GAP.split(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
     spoken = [_value_gap(key) for key in keys.pop()] + ([NEXT] if shape.has_next else [])
     strings = [
-        open_strings(language, dict(_without_gaps(pairs)))
+        # The fields come last: a label reads as a label, whatever the shop calls its card.
+        open_strings(language, pair_heads(heads[base], heads[language]) | dict(_without_gaps(pairs)))
         for language, pairs in pair_texts(cards, base).items()
     ]
     return Form(tuple(pieces), tuple(pieces[1::2]), tuple(spoken), tuple(strings))
@@ -137,16 +146,22 @@ def _template() -> Any:
     return json.loads(TEMPLATE.read_text())
 
 
-def _content(shape: Shape, card: Card, base: str) -> dict[str, Any]:
-    with use_language(base):
+def _head(shape: Shape, wording: Wording) -> dict[str, str]:
+    """Return what stands beside the logo, and what a screen reader says of the whole card."""
+    with use_language(wording.language):
         description = _("Loyalty card of %(shop)s", shop=shape.merchant_name)
+    # Together with the shop's own name: beside the logo there is room for one of them only.
+    spoken = f"{wording.name} · {description}" if wording.name else description
+    return {"description": spoken, "logo_text": wording.name or shape.merchant_name}
+
+
+def _content(shape: Shape, card: Card, head: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "pass_type": shape.pass_type,
         "team": shape.team,
         "serial": _gap(SERIAL),
         "organization": shape.merchant_name,
-        "description": description,
-        "logo_text": shape.merchant_name,
+        **head,
         "foreground": _rgb(shape.foreground),
         "background": _rgb(shape.background),
         "label_color": _rgb(shape.foreground),
@@ -245,19 +260,24 @@ def _back_entries(shape: Shape, wording: Wording) -> list[Entry]:
         _entry("card_number", _("Card number"), _gap(NUMBER)),
         _link("web_card", _("Your card in the browser"), url, host),
         _link("my_data", _("See, download or delete my data"), f"{url}#my-data", host),
-        _entry(
-            "terms",
-            _("Conditions"),
-            _(
-                "A card of %(shop)s. It is free, cannot be exchanged for money and is valid in: %(stores)s.",
-                shop=shape.merchant_name,
-                stores=", ".join(shape.store_names) or shape.merchant_name,
-            ),
-        ),
+        _conditions(shape, wording),
     ]
     if offer:
         entries.insert(0, _entry("offer", _("Rewards"), offer))
     return entries
+
+
+def _conditions(shape: Shape, wording: Wording) -> Entry:
+    """Return what holds for every card; where the shop wrote terms of its own, only where the card works."""
+    stores = ", ".join(shape.store_names) or shape.merchant_name
+    if any(line[0] == "terms" for line in wording.lines):
+        return _entry("conditions", _("Where it works"), stores)
+    words = _(
+        "A card of %(shop)s. It is free, cannot be exchanged for money and is valid in: %(stores)s.",
+        shop=shape.merchant_name,
+        stores=stores,
+    )
+    return _entry("conditions", _("Conditions"), words)
 
 
 def _link(key: str, label: str, url: str, host: str) -> Entry:

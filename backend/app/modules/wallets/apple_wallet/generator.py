@@ -138,6 +138,7 @@ def _wording(view: CardView) -> Wording:
         tuple([(f.key, f.label, f.change_message, f.place) for f in fields if f.value != ""]),
         tuple([reward.title for reward in view.rewards]),
         view.next_reward.title if view.next_reward else None,
+        view.card_title,
     )
 
 

@@ -36,6 +36,11 @@ def pair_texts(cards: Mapping[str, Card], base: str) -> dict[str, Pairs]:
     }
 
 
+def pair_heads(own: Mapping[str, str], other: Mapping[str, str]) -> Pairs:
+    """Return the translations of what heads a pass, where they say something else."""
+    return {text: other[name] for name, text in own.items() if other[name] != text}
+
+
 def _texts_of(card: Card) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield every shown text by the key of its field and its place in it."""
     for fields in card.values():

@@ -9,10 +9,12 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from app.config import Settings
 from app.kernel.adapters import Resources
 from app.kernel.observability import get_logger
+from app.kernel.tracing.spans import outgoing
 from app.modules.wallets.google_wallet.accounts import GoogleAccount, sign_jwt
 from app.modules.wallets.google_wallet.stand_in import StandIn, make_stand_in_app
 
@@ -173,8 +175,12 @@ class GoogleClient:
         # Only the worker calls Google: a web process is spared the 18 MB of it.
         import httpx2
 
+        place = {"http.request.method": method, "server.address": urlsplit(url).hostname or ""}
         try:
-            response = await self._client(account).request(method, url, **parts)
+            with outgoing(f"{method} Google", place) as span:
+                response = await self._client(account).request(method, url, **parts)
+                if span is not None:
+                    span.note("http.response.status_code", response.status_code)
         except httpx2.HTTPError as error:
             raise Fault("unreachable", is_temporary=True) from error
         if len(response.content) > ANSWER_BYTES_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,12 +50,13 @@ class BodyMaker:
 
     def class_body(self, view: CardView) -> dict[str, Any]:
         """Return the class of the card's programme; the same for every card of it."""
+        name = view.program_names.get("en", view.program_name)
         body: dict[str, Any] = {
             "id": class_id(self.account.issuer_id, view.merchant_id, view.program_id),
             "issuerName": _text(view.merchant_name, NAME_LENGTH_MAX),
-            "programName": _text(view.program_name, NAME_LENGTH_MAX),
+            "programName": _text(name, NAME_LENGTH_MAX),
             "programLogo": _image(self._logo(view), _text(view.merchant_name, NAME_LENGTH_MAX)),
-            "heroImage": _image(self.picture_url(plain_picture(view.colors)), view.program_name),
+            "heroImage": _image(self.picture_url(plain_picture(view.colors)), name),
             "hexBackgroundColor": view.colors.background,
             # Anything else is refused on a change, whatever Google stored.
             "reviewStatus": "UNDER_REVIEW",
@@ -65,6 +67,8 @@ class BodyMaker:
         for name, label in LABELS.items():
             body[f"{name[0].lower()}{name[1:]}Label"] = label
             body[f"localized{name}Label"] = localized(label)
+        if len(set(view.program_names.values())) > 1:
+            body["localizedProgramName"] = in_languages(view.program_names)
         if view.locations:
             body["merchantLocations"] = [
                 {"latitude": place.latitude, "longitude": place.longitude} for place in view.locations
@@ -147,12 +151,16 @@ def message_body(message: CardMessage, *, is_loud: bool) -> dict[str, Any]:
 
 def localized(text: str) -> dict[str, Any]:
     """Return a text of ours in all languages, English first."""
-    others = [language for language in LANGUAGES if language != "en"]
+    return in_languages({language: translator(language).gettext(text) for language in LANGUAGES})
+
+
+def in_languages(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return a text in all languages as Google takes it, English first. texts: {language: text}."""
+    values = {language: _text(text, NAME_LENGTH_MAX) for language, text in texts.items()}
+    others = [language for language in values if language != "en"]
     return {
-        "defaultValue": {"language": "en", "value": translator("en").gettext(text)},
-        "translatedValues": [
-            {"language": language, "value": translator(language).gettext(text)} for language in others
-        ],
+        "defaultValue": {"language": "en", "value": values["en"]},
+        "translatedValues": [{"language": language, "value": values[language]} for language in others],
     }
 
 

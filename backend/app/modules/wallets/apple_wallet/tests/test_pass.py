@@ -86,7 +86,7 @@ async def test_any_name_makes_a_pass(client, database, settings, tmp_path, name)
 
     assert opened.content["organizationName"] == name
     assert opened.field("holder")["value"] == name
-    assert opened.strings["fr"][opened.field("terms")["value"]].startswith(f"Une carte de {name}. ")
+    assert opened.strings["fr"][opened.field("conditions")["value"]].startswith(f"Une carte de {name}. ")
 
 
 async def test_nothing_of_one_card_is_in_the_next(client, database, settings, tmp_path):
