@@ -149,12 +149,28 @@ class Settings(BaseSettings):
         pattern=r"^((mailto:|https://|tel:)[!-~]{3,200})?$",
         description="Who hears of weaknesses, shown in /.well-known/security.txt: mailto:…, https://… or tel:….",
     )
+    otlp_endpoint: str = Field(
+        "",
+        description="Collector of traces (OTLP over HTTP), such as http://127.0.0.1:4318; empty: none are made.",
+    )
+    otlp_headers: str = Field(
+        "", repr=False, description="Headers that the collector wants: name=value, comma separated."
+    )
+    otlp_ratio: float = Field(
+        1.0, ge=0, le=1, description="Part of all requests and jobs that is traced, from 0 to 1."
+    )
     log_format: Literal["json", "console"] = Field("json", description="How log lines are written.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe line written."
     )
     web_processes: int = Field(
         1, ge=1, le=64, description="Web processes; above 1 limits are kept in PostgreSQL."
+    )
+    worker_metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port at which a worker in a container of its own shows its metrics; 0: none.",
     )
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the web process listens on.")
@@ -242,6 +258,7 @@ class Settings(BaseSettings):
     _host_only = field_validator("host")(setting_rules.check_host)
     _known_time_zone = field_validator("default_time_zone")(setting_rules.check_time_zone)
     _sender = field_validator("mail_from")(setting_rules.check_sender)
+    _header_pairs = field_validator("otlp_headers")(setting_rules.check_pairs)
 
     @model_validator(mode="after")
     def _refuse_unsafe_values(self) -> Settings:

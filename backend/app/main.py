@@ -14,6 +14,7 @@ from app.installed import INSTALLED
 from app.kernel.module import Module
 from app.kernel.observability import get_logger
 from app.kernel.release import RELEASE
+from app.kernel.tracing.spans import start_tracing
 from app.kernel.web.setup import install_web
 from app.process import Process, build_process
 
@@ -46,6 +47,8 @@ def create_app(
         summary="Loyalty cards for shops: stamps, points and rewards.",
         version=RELEASE,
         lifespan=lifespan,
+        # Its own instrumentation would send paths with tokens in them, and queries, wherever a provider is set.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         docs_url=None,
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -57,6 +60,7 @@ def create_app(
     app.state.clock = own.clock
     app.state.resources = own.resources
     app.state.store_tenants = {}
+    start_tracing(settings, own.resources, program="web")
     install_web(app, settings, own.registry)
     for _module, router in own.registry.other_routers():
         app.include_router(router)

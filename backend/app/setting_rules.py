@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic.fields import FieldInfo
@@ -21,6 +21,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[a-zA-Z0-9]([a-zA-Z0-9-]{0,62})(\.[a-zA-Z0-9-]{1,63})*\.?|[0-9a-fA-F:]+"
 )
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 # By setting: the schemes its address may have.
 SCHEMES: Mapping[str, tuple[str, ...]] = {
@@ -33,6 +34,8 @@ SCHEMES: Mapping[str, tuple[str, ...]] = {
     "google_api_url": ("https",),
     "google_callback_keys_url": ("https",),
     "apns_url": ("https",),
+    # Traces name nobody, and a collector usually stands beside us.
+    "otlp_endpoint": ("http", "https"),
 }
 
 
@@ -129,3 +132,28 @@ def check_sender(value: str) -> str:
     if address.count("@") != 1 or address.startswith("@") or address.endswith("@") or "\n" in value:
         raise ValueError("must be an address, or a name and an address: Stempel <cards@example.com>")
     return value
+
+
+def check_pairs(value: str) -> str:
+    """Return headers as they were given; raises ValueError, without quoting them: they hold keys."""
+    try:
+        read_pairs(value)
+    except ValueError as error:
+        raise ValueError(
+            "must be name=value, comma separated; special characters are written as %XX"
+        ) from error
+    return value
+
+
+def read_pairs(value: str) -> dict[str, str]:
+    """Return `name=value,name=value` as OpenTelemetry writes headers; raises ValueError."""
+    pairs: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        name, equals, content = part.partition("=")
+        if not equals or not _HEADER_NAME.fullmatch(name.strip()):
+            raise ValueError(part)
+        content = unquote(content.strip(), errors="strict")
+        if not content.isascii() or not content.isprintable():
+            raise ValueError(part)
+        pairs[name.strip()] = content
+    return pairs

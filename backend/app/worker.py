@@ -7,7 +7,9 @@ import signal
 
 from app.config import Settings
 from app.kernel.jobs.runner import JobRunner
+from app.kernel.metrics_port import show_metrics
 from app.kernel.observability import configure_logging
+from app.kernel.tracing.spans import start_tracing
 from app.process import build_process
 
 
@@ -19,11 +21,13 @@ async def run_worker(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     process = build_process(settings)
+    start_tracing(settings, process.resources, program="worker")
     await process.open()
     try:
         runner = JobRunner(
             process.database, process.registry, process.settings, process.clock, resources=process.resources
         )
-        await runner.run(stop)
+        async with show_metrics(settings):
+            await runner.run(stop)
     finally:
         await process.aclose()

@@ -91,6 +91,14 @@ def read_back(path: Path, key: bytes) -> Contents:
         raise BackupRefused("backup_unverified", found.code) from None
 
 
+async def note_refused(settings: Settings, code: str, *, now: datetime) -> None:
+    """Note a backup that was not even begun, for whoever looks why there is none."""
+    run = new_id()
+    async with _owner(settings) as connection:
+        await connection.execute(_BEGUN, run, now, "")
+        await connection.execute(_REFUSED, run, code)
+
+
 async def note_verified(settings: Settings, name: str, *, now: datetime) -> None:
     """Note that a file of this installation was opened and found whole."""
     async with _owner(settings) as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from getpass import getpass
 from pathlib import Path
@@ -16,7 +16,7 @@ from app.backup.archive import Contents
 from app.backup.refusals import BackupRefused
 from app.backup.restoring import Restore, examine, restore
 from app.backup.sealed_file import SECRET_PREFIX, Openers, make_recipient
-from app.backup.writing import note_verified, write_backup
+from app.backup.writing import note_refused, note_verified, write_backup
 from app.commands.database import embedded_settings, open_database
 from app.commands.errors import CommandError
 from app.config import Settings
@@ -51,9 +51,15 @@ def speaker() -> Iterator[Speaker]:
 
 def backup(settings: Settings, speaker: Speaker) -> Path:
     """Write a backup and return its file."""
-    openers = find_openers(settings, speaker, key_file=None)
+    clock = make_clock(settings.clock_file)
+    try:
+        openers = find_openers(settings, speaker, key_file=None)
+    except BackupRefused as refused:
+        # A schedule without a key would fail every night, and only its log would know.
+        with suppress(Exception), open_database(settings) as ready:
+            asyncio.run(note_refused(ready, refused.code, now=clock.now()))
+        raise
     with open_database(settings) as ready:
-        clock = make_clock(settings.clock_file)
         done = asyncio.run(write_backup(ready, openers, clock=clock, say=speaker.step))
     megabytes = done.size / 1_000_000
     speaker.say(f"{done.path}: {megabytes:.1f} MB, {done.contents.rows} rows, read back and whole.")

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 from rich.console import Console
@@ -19,7 +20,8 @@ from app.commands.settings_check import judge_settings
 from app.config import Settings
 from app.db.embedded_binaries import OLDEST_MAJOR
 from app.db.partitions import MONTHS_AHEAD_LEAST, MONTHS_AHEAD_SQL
-from app.db.session import tenant_scope
+from app.db.session import system_scope, tenant_scope
+from app.kernel.backups import BackupRun, last_backup, last_backup_run
 from app.kernel.clock import SystemClock
 from app.modules.staff.queries import count_peppers
 from app.modules.wallets.apple_wallet.credentials import read_installation
@@ -29,6 +31,9 @@ from app.process import build_process
 from app.utils.security import Keyring
 
 CONNECT_SECONDS_MAX = 5
+# What `systemctl enable stempel-backup.timer` makes.
+BACKUP_TIMER = Path("/etc/systemd/system/timers.target.wants/stempel-backup.timer")
+LOCK_ADVICE = "set STEMPEL_BACKUP_RECIPIENT, or STEMPEL_BACKUP_PASSPHRASE_FILE (docs/backup.md)"
 LOGIN_QUESTION = """
 SELECT current_setting('server_version_num')::int / 10000 AS major,
        rolsuper OR rolbypassrls AS mighty,
@@ -62,6 +67,8 @@ def examine() -> bool:
     findings.append(_apple_finding(settings))
     if settings.redis_url:
         findings.append(asyncio.run(_redis_finding(settings.redis_url)))
+    if settings.otlp_endpoint:
+        findings.append(_traces_finding(settings))
     _print_findings(findings)
     return all(finding.well for finding in findings)
 
@@ -167,6 +174,7 @@ async def _database_findings(settings: Settings) -> list[Finding]:
             findings.append(await _sealed_finding(settings))
             findings.append(await _pins_finding(settings))
             findings.append(await _apple_push_finding(settings.database_url))
+            findings.append(await _backup_finding(settings))
     return findings
 
 
@@ -236,3 +244,42 @@ async def _redis_finding(url: str) -> Finding:
     finally:
         await client.aclose()
     return Finding("redis", well=True, seen="answers")
+
+
+def _traces_finding(settings: Settings) -> Finding:
+    from app.commands.collector_adapter import ask_collector
+
+    well, seen = ask_collector(settings)
+    return Finding("traces", well=well, seen=seen)
+
+
+async def _backup_finding(settings: Settings) -> Finding:
+    """Tell how the last backup went, and whether a schedule runs that nobody told what to lock the file with."""
+    process = build_process(settings)
+    try:
+        async with system_scope(process.database) as session:
+            last, newest = await last_backup_run(session), await last_backup(session)
+    finally:
+        await process.aclose()
+    return judge_backup(settings, last, newest, is_scheduled=BACKUP_TIMER.exists())
+
+
+def judge_backup(
+    settings: Settings, last: BackupRun | None, newest: BackupRun | None, *, is_scheduled: bool
+) -> Finding:
+    """Return the finding on backups. last: the newest run; newest: the newest that made a file."""
+    is_locked = bool(
+        settings.backup_recipient or settings.backup_passphrase or settings.backup_passphrase_file
+    )
+    if last is not None and last.refused is not None:
+        seen = f"refused at {last.started_at:%Y-%m-%d %H:%M}: {last.refused}"
+        advice = f"; {LOCK_ADVICE}" if last.refused == "backup_no_key" else "; docs/backup.md says what to do"
+        return Finding("backup", well=False, seen=seen + advice)
+    if newest is not None:
+        return Finding("backup", well=True, seen=f"the last one is of {newest.started_at:%Y-%m-%d %H:%M}")
+    if is_scheduled and not is_locked:
+        return Finding("backup", well=False, seen=f"a timer runs, and nothing locks the file: {LOCK_ADVICE}")
+    seen = (
+        "none yet; ./stempel backup makes one" if is_locked else f"none yet; before the first: {LOCK_ADVICE}"
+    )
+    return Finding("backup", well=True, seen=seen)

@@ -141,4 +141,6 @@ NEEDS = (
     ("database_url", "database_system_url", "is one of two logins"),
     ("database_system_url", "database_url", "is one of two logins"),
     ("apple_key", "apple_certificate", "belongs to a certificate"),
+    ("otlp_headers", "otlp_endpoint", "is for a collector"),
+    ("worker_metrics_port", "metrics_token", "answers nobody without it"),
 )

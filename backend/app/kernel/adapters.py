@@ -23,6 +23,10 @@ class Resources:
         """Return the object of this kind; raises KeyError where none was registered."""
         return cast("T", self._objects[kind])
 
+    def find(self, kind: type[T]) -> T | None:
+        """Return the object of this kind, or None where this process has none."""
+        return cast("T | None", self._objects.get(kind))
+
     async def close(self) -> None:
         """Close everything that knows how to, last registered first."""
         for value in reversed(self._objects.values()):

@@ -24,6 +24,7 @@ REMOVED = "[removed]"
 TEXT_LENGTH_MAX = 8_000
 NESTING_MAX = 6
 SLOW_JOB_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 # Whole values under such a name are never written, whatever they look like.
@@ -33,7 +34,7 @@ SECRET_NAMES = re.compile(
     re.IGNORECASE,
 )
 # Made by us, and long enough to look like a token.
-OUR_NAMES = frozenset({"request_id"})
+OUR_NAMES = frozenset({"request_id", "trace_id"})
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Before the address pattern, which would else eat a part of it: user:password@host in a database address.
@@ -277,16 +278,12 @@ class ObserveMiddleware:
             await self.app(scope, receive, send_observed)
         finally:
             self._observe(scope, status, perf_counter() - started)
-            structlog.contextvars.unbind_contextvars("request_id")
+            structlog.contextvars.unbind_contextvars("request_id", "trace_id")
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         route = route_template(scope)
         # Only methods of ours become labels: a stranger's invented ones would grow the metrics without end.
-        method = (
-            scope["method"]
-            if scope["method"] in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
-            else "OTHER"
-        )
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
         REQUESTS.labels(method, route, str(status)).observe(seconds)
         if not self._log.isEnabledFor(logging.INFO) or (route in self.QUIET_ROUTES and status < 400):
             return

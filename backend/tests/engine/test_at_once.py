@@ -12,6 +12,8 @@ import pytest
 
 from app.db.direct import DirectConnections
 from app.kernel.web.problems import is_busy
+from app.modules.staff.models import PinAttempt
+from app.modules.staff.rules import CARD_BURST
 from app.modules.stamps.models import StampEvent
 from app.modules.visits import statements
 from app.modules.visits.models import Visit
@@ -54,6 +56,43 @@ async def test_behind_pgbouncer_the_ordinary_way_serves(
         key: ordinary[key] for key in ordinary.keys() - varying
     }
     assert list(short) == list(ordinary)
+
+
+async def fill_limit(shop: Any, card: Any) -> None:
+    """Have so many wrong PINs behind the card that no further one is looked at."""
+    for number in range(CARD_BURST.wrong_max):
+        assert (await shop.stamp(card, staff_pin=f"00000{number}")).json()["code"] == "pin_wrong"
+
+
+async def test_a_pin_that_is_not_looked_at_needs_no_session(open_shop: Any, monkeypatch: Any) -> None:
+    """While the limits are full a wrong PIN and a remembered right one are refused by the same single read."""
+    shop = await open_shop(cooldown_minutes=0)
+    await warm(shop)
+    card = await shop.card()
+    await fill_limit(shop, card)
+    for name in ("LOAD", "LOAD_WITH_PIN", "WRITE", "WRITE_AT_ONCE", "FIND"):
+        monkeypatch.setattr(statements, name, "out of order")
+
+    refused = [await shop.stamp(card, key="one", staff_pin=typed) for typed in (shop.pin, "999999")]
+
+    assert [answer.json()["code"] for answer in refused] == ["pin_blocked"] * 2
+    assert refused[0].content == refused[1].content
+    assert await shop.count(PinAttempt, pass_id=card.id) == CARD_BURST.wrong_max
+    assert await shop.count(Visit, pass_id=card.id) == 0
+
+
+async def test_the_short_refusal_is_the_ordinary_one(open_shop: Any, database: Any, monkeypatch: Any) -> None:
+    """Status, body and the moment to come back are those of the way with a session."""
+    shop = await open_shop(cooldown_minutes=0)
+    card = await shop.card()
+    await fill_limit(shop, card)
+    short = await shop.stamp(card, staff_pin="999999")
+    monkeypatch.setattr(database, "direct", None)
+    ordinary = await shop.stamp(card, staff_pin="999999")
+
+    assert short.status_code == ordinary.status_code == 429
+    assert short.content == ordinary.content
+    assert short.headers["retry-after"] == ordinary.headers["retry-after"]
 
 
 async def read(connection: Any, merchant_id: UUID, card_id: UUID, store_id: UUID) -> Any:

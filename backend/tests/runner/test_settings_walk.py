@@ -53,6 +53,10 @@ WRONG: dict[str, tuple[str, str]] = {
     "google_callback_keys_url": ("pay.google.com", "must begin with https://"),
     "metrics_token": ("abc", "take 20 random characters"),
     "security_contact": ("me", "is not of the wanted form. Who hears of weaknesses"),
+    "otlp_endpoint": ("collector:4318", "must begin with http:// or https://"),
+    "otlp_headers": (SECRET, "must be name=value, comma separated"),
+    "otlp_ratio": ("2", "is not of the wanted form. Part of all requests and jobs that is traced"),
+    "worker_metrics_port": ("70000", "must be a whole number from 0 to 65535, and is '70000'."),
     "log_format": ("xml", "must be one of json, console, and is 'xml'."),
     "log_level": ("LOUD", "must be one of DEBUG, INFO, WARNING, ERROR"),
     "web_processes": ("0", "must be a whole number from 1 to 64"),
@@ -125,6 +129,8 @@ def test_a_misspelt_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"database_system_url": "postgresql://a@db/x"}, "STEMPEL_DATABASE_URL"),
         ({"apple_key": "/proc/version"}, "STEMPEL_APPLE_CERTIFICATE"),
         ({"smtp_url": "smtp://mail.example.com:587"}, "STEMPEL_MAIL_FROM"),
+        ({"otlp_headers": "authorization=Bearer%20x"}, "STEMPEL_OTLP_ENDPOINT"),
+        ({"worker_metrics_port": "9464"}, "STEMPEL_METRICS_TOKEN"),
     ],
 )
 def test_what_belongs_together_is_asked_for(

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import SINGLE_STATEMENTS
 from app.kernel.jobs.definition import Job, encode_arguments
+from app.kernel.tracing.spans import CURRENT
 
 # The database compares with its own now(): a second earlier is due within the same transaction, too. A job
 # for later is parked until the application's clock has reached its run_at. On a key that waits, an earlier
@@ -106,6 +107,9 @@ def _values(definition: Job, wish: Wish, *, run_at: datetime | None) -> tuple[An
     merchant = str(wish.merchant_id or "")
     full_key = None if wish.key is None else f"{definition.name}:{merchant}:{wish.key}"
     headers = {name: value for name, value in (("merchant_id", merchant), ("key", full_key)) if value}
+    span = CURRENT.get()
+    if span is not None:
+        headers["traceparent"] = span.traceparent
     encoded = encode_arguments(wish.arguments)
     priority = definition.priority - wish.behind
     return priority, definition.name, encoded, run_at, full_key, json.dumps(headers)

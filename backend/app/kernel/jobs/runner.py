@@ -36,7 +36,9 @@ from app.kernel.jobs.definition import (
 from app.kernel.jobs.enqueue import enqueue
 from app.kernel.jobs.places import KINDS, Kind, Places, kind_of
 from app.kernel.jobs.schedule import claim_due, prune_job_log
+from app.kernel.jobs.traced import traced
 from app.kernel.observability import JOBS, describe_exception, get_logger
+from app.kernel.tracing.spans import Tracing
 from app.kernel.upkeep import check_nightly, forget_keys, make_partitions
 from app.kernel.web.limit_rows import prune_limits
 
@@ -109,6 +111,7 @@ class JobRunner:
                 self._add_job(definition, kind_of(definition, is_periodic=False))
         for periodic in self._periodic:
             self._add_job(periodic.as_job(), kind_of(periodic.as_job(), is_periodic=True))
+        self._tracing = resources.find(Tracing)  # type: ignore[type-abstract]
         self._worker_id: UUID = uuid4()
         self._running: dict[int, asyncio.Task[str]] = {}
         self._places = Places()
@@ -228,7 +231,10 @@ class JobRunner:
         attempt = begun.attempts + 1
         context = replace(self._context, merchant_id=_merchant_of(queued), attempt=attempt)
         started = perf_counter()
-        with structlog.contextvars.bound_contextvars(job=definition.name, job_id=queued.id, attempt=attempt):
+        with (
+            structlog.contextvars.bound_contextvars(job=definition.name, job_id=queued.id, attempt=attempt),
+            traced(self._tracing, queued, attempt=attempt) as span,
+        ):
             try:
                 if begun.starts - 1 - begun.attempts >= CRASHES_MAX:
                     raise GiveUp(f"the worker died {CRASHES_MAX} times while running this job")
@@ -239,12 +245,16 @@ class JobRunner:
                 raise
             except Exception as error:  # noqa: BLE001 (whatever a job raises becomes an outcome)
                 result = await self._fail(queued, definition, begun, error)
+                if span is not None:
+                    span.fail(type(error).__name__)
             else:
                 async with system_statements(self._database) as session:
                     await queue.finish_job(session, queued)
                 result = "done"
             seconds = perf_counter() - started
             JOBS.labels(definition.name, result).observe(seconds)
+            if span is not None:
+                span.note("stempel.job.result", result)
             if result == "done":
                 log.info("job_done", milliseconds=round(seconds * 1000, 1))
         return result

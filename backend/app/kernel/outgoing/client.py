@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.kernel.outgoing.addresses import parse_target
+from app.kernel.tracing.spans import outgoing
 
 if TYPE_CHECKING:
     import httpcore2
@@ -111,13 +112,21 @@ class OutgoingClient:
         seconds = time_max.total_seconds()
         phases = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self._open_pool().stream(
-                    method, address, headers=list(sent.items()), content=body, extensions={"timeout": phases}
-                ) as answer,
-            ):
-                return await _read(answer, bytes_max)
+            # Whose address it is stays unsaid: a merchant typed it.
+            with outgoing(f"{method} (a merchant's address)", {"http.request.method": method}) as span:
+                async with (
+                    asyncio.timeout(seconds),
+                    self._open_pool().stream(
+                        method,
+                        address,
+                        headers=list(sent.items()),
+                        content=body,
+                        extensions={"timeout": phases},
+                    ) as answer,
+                ):
+                    if span is not None:
+                        span.note("http.response.status_code", answer.status)
+                    return await _read(answer, bytes_max)
         except (TimeoutError, httpcore2.TimeoutException):
             raise FetchTooSlow("the host takes too long") from None
         except (

@@ -48,16 +48,28 @@ def _is_trusted(address: Address | None, trusted: Sequence[Network]) -> bool:
     return address is not None and any(address in network for network in trusted)
 
 
+def comes_from_proxy(scope: Scope, trusted: Sequence[Network]) -> bool:
+    """Tell whether a proxy of ours hands this request over, so that its headers are believed."""
+    return _is_believed(_peer_of(scope), trusted)
+
+
+def _peer_of(scope: Scope) -> Address | None:
+    return parse_address(scope["client"][0]) if scope.get("client") else None
+
+
+def _is_believed(peer: Address | None, trusted: Sequence[Network]) -> bool:
+    # A local socket has no address; whoever may open it was let in by the file system.
+    return bool(trusted) if peer is None else _is_trusted(peer, trusted)
+
+
 def resolve_client(scope: Scope, trusted: Sequence[Network]) -> tuple[str, str | None]:
     """Return the client's address, and the forwarded scheme when a trusted proxy named one.
 
     X-Forwarded-For is read from its end: each proxy appends what it saw, so everything before the first
     address that no proxy of ours wrote is the stranger's own invention.
     """
-    peer = parse_address(scope["client"][0]) if scope.get("client") else None
-    # A local socket has no address; whoever may open it was let in by the file system.
-    via_socket = peer is None and bool(trusted)
-    if not via_socket and not _is_trusted(peer, trusted):
+    peer = _peer_of(scope)
+    if not _is_believed(peer, trusted):
         return (str(peer) if peer else UNKNOWN_ADDRESS), None
     schemes = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-proto"]
     client = peer

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from app.config import Settings
 from app.kernel.i18n import install_catalogues
 from app.kernel.observability import ObserveMiddleware
+from app.kernel.tracing.spans import Tracing
 from app.kernel.web import health, language, static, well_known
 from app.kernel.web.admission import AdmissionMiddleware
 from app.kernel.web.csrf import check_csrf
@@ -17,6 +18,7 @@ from app.kernel.web.failsafe import FailsafeMiddleware
 from app.kernel.web.language import LanguageMiddleware
 from app.kernel.web.limits import Limiter
 from app.kernel.web.problems import install_problems
+from app.kernel.web.proxies import parse_networks
 from app.kernel.web.security import SecurityMiddleware
 from app.kernel.web.static import StaticFiles
 from app.kernel.web.templates import make_environment
@@ -38,12 +40,18 @@ def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
     app.state.limiter = Limiter(settings, app.state.database, app.state.resources)
     app.state.drain = Drain()
     install_problems(app)
-    # The last one added is met first: drain → observe → language → security → admission → failsafe → app.
+    # The last one added is met first: drain → observe → (tracing) → language → security → admission → failsafe → app.
     app.add_middleware(FailsafeMiddleware, settings=settings)
     app.add_middleware(AdmissionMiddleware, at_once=settings.requests_at_once)
     uploads = dict(entry for module in registry.modules for entry in module.uploads)
     app.add_middleware(SecurityMiddleware, settings=settings, uploads=uploads)
     app.add_middleware(LanguageMiddleware, settings=settings)
+    tracing = app.state.resources.find(Tracing)  # type: ignore[type-abstract]
+    if tracing is not None:
+        from app.kernel.tracing.middleware import TracingMiddleware
+
+        proxies = parse_networks(settings.trusted_proxies)
+        app.add_middleware(TracingMiddleware, tracing=tracing, proxies=proxies)
     app.add_middleware(ObserveMiddleware)
     app.add_middleware(DrainMiddleware, drain=app.state.drain)
     app.router.dependencies.append(Depends(check_csrf))

@@ -14,6 +14,7 @@ import aiosmtplib
 
 from app.config import Settings
 from app.kernel.adapters import Resources
+from app.kernel.tracing.spans import outgoing
 from app.modules.messaging.rules import enhanced_status, is_refusal
 
 COMMAND_TIMEOUT_SECONDS = 10.0
@@ -143,10 +144,12 @@ class SmtpTransport:
             timeout=self._command_timeout,
             tls_context=self._context(),
         )
+        place = {"server.address": self._server.host, "server.port": self._server.port}
         try:
-            async with asyncio.timeout(self._send_timeout):
-                await self._open(client)
-                await self._hand_over(client, message, sender=sender, recipient=recipient)
+            with outgoing("SMTP", place):
+                async with asyncio.timeout(self._send_timeout):
+                    await self._open(client)
+                    await self._hand_over(client, message, sender=sender, recipient=recipient)
         except (TimeoutError, aiosmtplib.SMTPTimeoutError) as error:
             raise MailDelayed("timeout", about_server=True) from error
         except aiosmtplib.SMTPResponseException as error:

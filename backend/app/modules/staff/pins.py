@@ -170,8 +170,13 @@ async def check_pin(
     """
     outcome = await _check_pin(session, store, card=card, address=address, pin=pin, now=now)
     if isinstance(outcome, Refusal):
-        REFUSED_PINS.labels(outcome.code).inc()
+        count_refused_pin(outcome)
     return outcome
+
+
+def count_refused_pin(refusal: Refusal) -> None:
+    """Count a PIN that was refused, for /metrics."""
+    REFUSED_PINS.labels(refusal.code).inc()
 
 
 async def _check_pin(

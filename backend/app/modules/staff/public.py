@@ -20,7 +20,7 @@ from app.modules.staff.devices import (
 )
 from app.modules.staff.fast import find_remembered_pin, fold_pin, judge_pin, pin_address, remembered_verifier
 from app.modules.staff.pairing import count_typed_code, find_pairing, pair_device
-from app.modules.staff.pins import address_key, check_pin
+from app.modules.staff.pins import address_key, check_pin, count_refused_pin
 from app.modules.staff.reach import find_staff_names, list_staff_names
 from app.modules.staff.rules import StaffRef, decide_manager
 from app.modules.staff.service import (
@@ -40,6 +40,7 @@ __all__ = [
     "address_key",
     "check_manager",
     "check_pin",
+    "count_refused_pin",
     "count_typed_code",
     "create_member",
     "end_shift",

@@ -45,9 +45,9 @@ async def answer_award(  # noqa: PLR0913 - the parts of one request
             card=card, quantity=quantity, amount=amount, route=route, address=client_address(request),
             staff_pin=staff_pin, idempotency_key=idempotency_key, tenders=tenders or {},
         )  # fmt: skip
-        granted = await award_at_once(resources_of(session), store, plain, now=now)
-        if granted is not None:
-            return present_json(granted, present_award)
+        outcome = await award_at_once(resources_of(session), store, plain, now=now)
+        if outcome is not None:
+            return present_json(outcome, present_award)
     await set_tenant(session, store.merchant_id)
     staff = await recognise_giver(
         request, session, merchant_id=store.merchant_id, scope=scope, staff_pin=staff_pin

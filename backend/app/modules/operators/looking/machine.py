@@ -28,6 +28,7 @@ _FACTS = """SELECT current_setting('server_version') AS server,
     (SELECT version_num FROM alembic_version) AS schema,
     pg_is_in_recovery() AS is_replica,
     to_regclass('pg_stat_statements') IS NOT NULL AS has_statements"""
+_MAY_SEE_ALL = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')"
 # Only what reads and writes rows: other commands may quote what somebody typed.
 _SLOW = """SELECT query, calls, mean_exec_time AS mean_ms, total_exec_time AS total_ms FROM pg_stat_statements
 WHERE query ~* '^\\s*(select|insert|update|delete|with)\\M'
@@ -91,9 +92,14 @@ async def read_database(session: AsyncSession) -> DatabaseFacts:
 
 
 async def list_slow(session: AsyncSession) -> list[SlowStatement] | None:
-    """Return the statements that took most of the database's time; None where it may not or cannot say."""
+    """Return the statements that took most of the database's time; None where it may not or cannot say.
+
+    Without pg_read_all_stats a login sees its own only: a list that leaves out the till's would mislead.
+    """
     try:
         async with session.begin_nested():
+            if not await session.scalar(text(_MAY_SEE_ALL)):
+                return None
             rows = (await session.execute(text(_SLOW), {"limit": SLOW_LISTED_MAX})).all()
     except DBAPIError:
         return None
