@@ -47,6 +47,7 @@ ENTRIES = (
     Entry("stamp", "--rounds 5 --seconds 5", 180, "--rounds 7 --seconds 10", 400),
     Entry("pin", "--rounds 5 --seconds 4", 180, "--rounds 9 --seconds 6", 400),
     Entry("flat", "--events 1000000 --rounds 5 --seconds 3", 300, "--events 10000000 --rounds 9", 3_600, is_sized=True),
+    Entry("neighbour", "--rounds 3 --seconds 4", 240, "--rounds 7 --seconds 8 --rows 400000", 600, is_sized=True),
     Entry("refresh", "--rounds 5 --seconds 3", 180, "--rounds 9 --seconds 6", 400),
     Entry("start", "--rounds 5", 150, "--rounds 9", 300),
     Entry("pages", "", 180, "", 300),

@@ -61,6 +61,7 @@ async def main() -> None:
                 "status": out["status"],
                 "answers": len(times),
                 "p50_ms": times[len(times) // 2] * 1000,
+                "p95_ms": times[int(len(times) * 0.95)] * 1000,
                 "p99_ms": times[int(len(times) * 0.99)] * 1000,
                 "errors": out["errors"],
                 "ran_out": out["ran_out"],

@@ -69,6 +69,7 @@ class Answers:
     answers: int
     status: dict[str, int]
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     errors: list[str]
 

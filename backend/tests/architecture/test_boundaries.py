@@ -152,6 +152,7 @@ PLANTED = {
     "layers": ("app/modules/stores/service.py", "import app.modules.visits.public"),
     "inside": ("app/modules/cards/rules.py", "import app.modules.cards.service"),
     "outside": ("app/modules/cards/service.py", "import httpx2"),
+    "tracing": ("app/kernel/money.py", "import opentelemetry.trace"),
 }
 
 

@@ -1,6 +1,7 @@
 """The long fault tests: hundreds of kills in batches; each batch converges and is judged, then the next begins.
 
-    python -m tests.faults --long --state FOLDER [--web 200] [--worker 200] [--database 20] [--seed 1]
+    python -m tests.faults --long --state FOLDER [--web 200] [--worker 200] [--database 20]
+                                             [--google 20] [--apple 20] [--smtp 20] [--redis 20] [--seed 1]
 
 Interrupted, it goes on with the next batch: FOLDER/batches.jsonl holds what is done. docs/faults.md says how to
 read it.
@@ -11,25 +12,32 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.faults.installation import Installation, installation
+from tests.faults.installation import WITH_REDIS, Installation, installation
 from tests.faults.killing import Kill, Killed, Plan, kill_under_load
 from tests.faults.running import run
 from tests.faults.settling import mail_problems, mails_by_recipient, wait_until_settled
 
 BATCH = 20
 APART = (2.0, 5.0)
+# What is outside stays away so long at least, and until the shop has served meanwhile.
+AWAY = (0.0, 3.0)
+# The kinds that are killed in turns within one batch.
+GROUPS = (("web", "worker"), ("database",), ("google", "apple", "smtp", "redis"))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Twenty kills of one kind, or of two kinds in turns, each kind at its own distance."""
+    """Twenty kills of one kind, or of several kinds in turns, each kind at its own distance."""
 
     number: int
     seed: int
@@ -45,16 +53,20 @@ def main() -> None:
     parser.add_argument("--web", type=int, default=200)
     parser.add_argument("--worker", type=int, default=200)
     parser.add_argument("--database", type=int, default=20)
+    for name in ("google", "apple", "smtp", "redis"):
+        parser.add_argument(f"--{name}", type=int, default=20, help="killed, starved, or refusing")
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    if options.redis and shutil.which("redis-server") is None:
+        sys.exit("There is no redis-server here: install it, or give --redis 0.")
     options.state.mkdir(parents=True, exist_ok=True)
     results = options.state / "batches.jsonl"
     while (batch := next_batch(options, read_results(results))) is not None:
-        with installation() as place:
+        with installation(**(WITH_REDIS if options.redis else {})) as place:
             for _number in range(2):
                 place.start_web()
-            place.start_outside("google", "apns", "smtp")
+            place.start_outside("google", "apns", "smtp", *(["redis"] if options.redis else []))
             place.start_worker()
             place.wait_until_ready()
             while batch is not None:
@@ -82,12 +94,12 @@ def kills_done(results: list[dict[str, Any]]) -> Counter[str]:
 
 
 def next_batch(options: argparse.Namespace, results: list[dict[str, Any]]) -> Batch | None:
-    """Return what comes next: web and worker in turns in one batch, then the database; None when all is done."""
+    """Return what comes next: web and worker in turns, then the database, then the rest in turns; None: all done."""
     done = kills_done(results)
-    left = {name: max(0, getattr(options, name) - done[name]) for name in ("web", "worker", "database")}
+    left = {name: max(0, getattr(options, name) - done[name]) for group in GROUPS for name in group}
     number = len(results) + 1
-    both = tuple(name for name in ("web", "worker") if left[name])
-    kinds = both or (("database",) if left["database"] else ())
+    groups = (tuple(name for name in group if left[name]) for group in GROUPS)
+    kinds = next(filter(None, groups), ())
     if not kinds:
         return None
     kills = min(options.batch, *(left[name] for name in kinds))
@@ -101,15 +113,20 @@ def run_batch(place: Installation, batch: Batch, folder: Path) -> dict[str, Any]
         "web": place.kill_web,
         "worker": place.kill_worker,
         "database": place.kill_database,
+        "google": partial(place.break_outside, "google"),
+        "apple": partial(place.break_outside, "apns"),
+        "smtp": partial(place.break_outside, "smtp"),
+        "redis": partial(place.break_outside, "redis"),
     }
 
-    def kill(dice: random.Random) -> None:
+    def kill(dice: random.Random) -> Callable[[], None] | None:
         kind = batch.kinds[sum(kills.values()) % len(batch.kinds)]
-        killers[kind](dice)
+        mend = killers[kind](dice)
         kills[kind] += 1
+        return mend
 
     apart = tuple(bound / len(batch.kinds) for bound in APART)
-    plan = Plan(batch.seed, batch.kills * len(batch.kinds), (apart[0], apart[1]))
+    plan = Plan(batch.seed, batch.kills * len(batch.kinds), (apart[0], apart[1]), away=AWAY)
     begun = time.monotonic()
     done = kill_under_load(place, kill, plan, mark=f"batch{batch.number}-{batch.seed}")
     killing = time.monotonic() - begun

@@ -57,6 +57,14 @@ class Forked:
         """Ask it to end, as a supervisor does."""
         self._end(signal.SIGTERM)
 
+    def starve(self) -> None:
+        """Give it no processor time: its connections stay open, nobody answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def feed(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def _end(self, number: signal.Signals) -> None:
         give_up_at = time.monotonic() + DEATH_SECONDS_MAX
         while self.alive:
@@ -94,7 +102,7 @@ class Forks:
         self._is_loaded = False
 
     def start(self, name: str, *arguments: str, log: str = "", **environment: str) -> Forked:
-        """Fork a process. name: web, worker, google, smtp or apns; its log lies in the folder."""
+        """Fork a process. name: web, worker, careless-worker, google, smtp, apns, redis; its log lies in the folder."""
         if not self._is_loaded:
             assert self._read_line(LOADING_SECONDS_MAX) == "loaded", self.last_lines("forks")
             self._is_loaded = True
@@ -196,8 +204,19 @@ def _run(name: str, arguments: list[str]) -> None:
         serve(Settings(), listen_fd=int(arguments[0]))
     elif name == "worker":
         work(Settings())
+    elif name == "careless-worker":
+        take_shares_away()
+        work(Settings())
     else:
         STAND_INS[name](Path(arguments[0]), int(arguments[1]))
+
+
+def take_shares_away() -> None:
+    """Have this process give its places to whoever comes first, as a control."""
+    from app.kernel.jobs import places  # noqa: PLC0415
+
+    for name in ("PROMPT_PLACES", "WAITING_PLACES", "LONG_PLACES", "LONG_PLACES_OF_A_MERCHANT"):
+        setattr(places, name, places.PLACES)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,7 +45,7 @@ from app.modules.wallets.google_wallet.rules import object_id
 from app.modules.wallets.google_wallet.store import expect_object
 from app.process import build_process
 from tests.faults.forks import Forked, Forks
-from tests.faults.outside import Apns
+from tests.faults.outside import Apns, write_mood
 from tests.faults.running import run
 
 ISSUER = "3388000000012345678"
@@ -53,6 +54,11 @@ STAMPS_NEEDED = 4
 WEB_PROCESSES = 2
 READY_SECONDS_MAX = 120.0
 DATABASE_SECONDS_MAX = 60.0
+# What stands beside the database, each a process of its own with a folder and a port.
+OUTSIDE = ("google", "apns", "smtp", "redis")
+# Its address as a setting of the processes; an installation counts in PostgreSQL unless it is given.
+WITH_REDIS = {"STEMPEL_REDIS_URL": "redis://127.0.0.1:{redis}/0"}
+BUSY = 503
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,28 @@ class Installation:
         self.workers.append(self.forks.start("worker", log=f"worker{len(self.workers)}"))
 
     def start_outside(self, *names: str) -> None:
-        """Start stand-ins of the world outside: google, apns, smtp."""
+        """Start stand-ins of the world outside: google, apns, smtp; or redis."""
         for name in names:
             self.outside[name] = self.forks.start(name, str(self.folder / name), str(self.ports[name]))
+
+    def break_outside(self, name: str, dice: random.Random) -> Callable[[], None]:
+        """Kill it, starve it, or have it refuse; return what mends it, so that it lasts as long as the caller likes."""
+        faults = [self._kill_outside, self._starve_outside]
+        if name != "redis":
+            faults.append(self._have_refuse)
+        return dice.choice(faults)(name)
+
+    def _kill_outside(self, name: str) -> Callable[[], None]:
+        self.outside[name].kill()
+        return partial(self.start_outside, name)
+
+    def _starve_outside(self, name: str) -> Callable[[], None]:
+        self.outside[name].starve()
+        return self.outside[name].feed
+
+    def _have_refuse(self, name: str) -> Callable[[], None]:
+        write_mood(self.folder / name, 451 if name == "smtp" else BUSY)
+        return partial(write_mood, self.folder / name, None)
 
     def kill_web(self, dice: random.Random) -> None:
         """Kill a web process and start it again."""
@@ -164,15 +189,19 @@ class Installation:
 
 @contextmanager
 def installation(folder: Path | None = None, *, cards: int = CARDS, **over: str) -> Iterator[Installation]:
-    """Make one, and leave nothing of it behind. over: further settings of its processes, as in the environment."""
+    """Make one, and leave nothing of it behind.
+
+    over: further settings of its processes, as in the environment; {redis} and its like stand for a port.
+    """
     # Short, because the database's socket lies in it.
     own = folder or Path(tempfile.mkdtemp(prefix="stempel-faults-"))
     own.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = EmbeddedPostgres(own)
     forks: Forks | None = None
     with socket.create_server(("127.0.0.1", 0), backlog=512) as sock:
-        ports = {name: _free_port() for name in ("google", "apns", "smtp")}
-        environment = _environment(own, int(sock.getsockname()[1]), ports) | over
+        ports = {name: _free_port() for name in OUTSIDE}
+        given = {name: value.format(**ports) for name, value in over.items()}
+        environment = _environment(own, int(sock.getsockname()[1]), ports) | given
         try:
             # Loading the program takes a while; the database is made meanwhile.
             forks = Forks(environment, own, pass_fds=(sock.fileno(),))

@@ -12,7 +12,8 @@ from tests.faults.installation import Installation
 from tests.faults.load import Load, under_load
 from tests.faults.running import run
 
-Kill = Callable[[random.Random], None]
+# What is broken for longer than a moment returns what mends it.
+Kill = Callable[[random.Random], Callable[[], None] | None]
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class Plan:
     seed: int
     kills: int
     apart: tuple[float, float]
-    # Calls granted between two kills: each hits a shop that serves.
+    # Calls granted between two kills: each hits a shop that serves. What is broken for longer stays so meanwhile.
     served: int = 5
+    away: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass
@@ -44,9 +46,15 @@ def kill_under_load(place: Installation, kill: Kill, plan: Plan, *, mark: str) -
         load.wait_for(plan.served)
         for _number in range(plan.kills):
             time.sleep(dice.uniform(*plan.apart))
-            kill(dice)
+            mend = kill(dice)
             done.kills += 1
-            load.wait_for(plan.served)
+            try:
+                load.wait_for(plan.served)
+                if mend is not None:
+                    time.sleep(dice.uniform(*plan.away))
+            finally:
+                if mend is not None:
+                    mend()
     done.verdict = run(_compare(place, load))
     load.history.write(place.folder / f"history-{mark}.jsonl")
     return done

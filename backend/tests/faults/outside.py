@@ -1,4 +1,4 @@
-"""The world outside as processes that can be killed: Google, the mail server, Apple's push service.
+"""The world outside as processes that can be killed: Google, the mail server, Apple's push service; and Redis.
 
 What each was told is on disk before it answers, as at the real ones: a kill makes nobody forget.
 """
@@ -135,4 +135,20 @@ async def _serve(start: Callable[[], Awaitable[asyncio.Server]]) -> None:
     await (await start()).serve_forever()
 
 
-STAND_INS: dict[str, Callable[[Path, int], None]] = {"google": google, "apns": apns, "smtp": smtp}
+def redis(folder: Path, port: int) -> None:
+    """Become the distribution's Redis, which keeps nothing."""
+    os.execvp("redis-server", redis_command(folder, port))  # noqa: S606, S607 (as the operator's path finds it)
+
+
+def redis_command(folder: Path, port: int) -> list[str]:
+    """Return how it is started."""
+    settings = {"port": str(port), "bind": "127.0.0.1", "save": "", "dir": str(folder)}
+    return ["redis-server", *(part for name, value in settings.items() for part in (f"--{name}", value))]
+
+
+STAND_INS: dict[str, Callable[[Path, int], None]] = {
+    "google": google,
+    "apns": apns,
+    "smtp": smtp,
+    "redis": redis,
+}

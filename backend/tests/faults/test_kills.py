@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.faults.history import Call, History, Verdict, compare
-from tests.faults.installation import Installation, installation
+from tests.faults.installation import WITH_REDIS, Installation, installation
 from tests.faults.killing import Plan, kill_under_load
 from tests.faults.outside import write_mood
 from tests.faults.running import run
@@ -105,6 +106,49 @@ def test_a_worker_killed_between_the_answer_and_its_commit_does_it_again(
 
     assert killed.verdict.problems == []
     assert mail_problems(place, killed.load.history) == []
+
+
+OUTSIDE_SECONDS_MAX = 40.0
+
+
+def test_what_is_outside_killed_starved_and_refusing_loses_nothing(place: Installation) -> None:
+    """Google, Apple and the mail server break in turns while the shop serves; then all of them show what is true."""
+    names = ("google", "apns", "smtp")
+    place.start_outside(*(name for name in names if name not in place.outside))
+    place.start_worker()
+    turns = itertools.cycle(names)
+    plan = Plan(seed=20_266, kills=6, apart=CLOSE, away=CLOSE)
+    killed = kill_under_load(
+        place, lambda dice: place.break_outside(next(turns), dice), plan, mark="quick-outside"
+    )
+    settle = partial(wait_until_settled, place, seconds=OUTSIDE_SECONDS_MAX, skip_pauses="yes")
+    try:
+        run(with_connection(place, settle))
+    finally:
+        place.workers.pop().kill()
+
+    assert killed.kills == 6
+    assert killed.verdict.problems == []
+    assert mail_problems(place, killed.load.history) == []
+
+
+@pytest.mark.system
+def test_redis_killed_and_starved_loses_and_doubles_nothing() -> None:
+    """Limits are counted elsewhere while it is away: calls are granted meanwhile, and none is an error."""
+    with installation(**WITH_REDIS) as own:
+        own.start_outside("redis")
+        for _number in range(2):
+            own.start_web()
+        own.wait_until_ready()
+        # Only joining asks Redis, one call in sixteen.
+        plan = Plan(seed=20_267, kills=6, apart=CLOSE, served=30, away=CLOSE)
+        killed = kill_under_load(own, partial(own.break_outside, "redis"), plan, mark="quick-redis")
+        said = "".join((own.folder / f"web{number}.log").read_text() for number in range(2))
+
+    assert killed.kills == 6
+    assert killed.verdict.problems == []
+    assert killed.verdict.counts["ok"] >= 6 * 30
+    assert "redis_left_alone" in said
 
 
 async def refuse_safety(connection: Any, *, value: str) -> None:

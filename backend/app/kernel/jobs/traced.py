@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.kernel.tracing.spans import Span, Tracing, working_on
+from app.kernel.tracing.spans import Span, Tracing, Value, working_on
 
 if TYPE_CHECKING:
     from pgqueuer.models import Job as QueuedJob
@@ -22,7 +22,7 @@ def traced(tracing: Tracing | None, queued: QueuedJob, *, attempt: int) -> Itera
         return
     before = str((queued.headers or {}).get("traceparent", ""))
     is_first = attempt == 1
-    attributes = {
+    attributes: dict[str, Value] = {
         "messaging.system": "pgqueuer",
         "messaging.destination.name": queued.entrypoint,
         "messaging.message.id": str(queued.id),

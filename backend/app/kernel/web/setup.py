@@ -46,7 +46,7 @@ def install_web(app: FastAPI, settings: Settings, registry: Registry) -> None:
     uploads = dict(entry for module in registry.modules for entry in module.uploads)
     app.add_middleware(SecurityMiddleware, settings=settings, uploads=uploads)
     app.add_middleware(LanguageMiddleware, settings=settings)
-    tracing = app.state.resources.find(Tracing)  # type: ignore[type-abstract]
+    tracing = app.state.resources.find(Tracing)
     if tracing is not None:
         from app.kernel.tracing.middleware import TracingMiddleware
 

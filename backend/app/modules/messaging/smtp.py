@@ -14,7 +14,7 @@ import aiosmtplib
 
 from app.config import Settings
 from app.kernel.adapters import Resources
-from app.kernel.tracing.spans import outgoing
+from app.kernel.tracing.spans import Value, outgoing
 from app.modules.messaging.rules import enhanced_status, is_refusal
 
 COMMAND_TIMEOUT_SECONDS = 10.0
@@ -144,7 +144,7 @@ class SmtpTransport:
             timeout=self._command_timeout,
             tls_context=self._context(),
         )
-        place = {"server.address": self._server.host, "server.port": self._server.port}
+        place: dict[str, Value] = {"server.address": self._server.host, "server.port": self._server.port}
         try:
             with outgoing("SMTP", place):
                 async with asyncio.timeout(self._send_timeout):
