@@ -15,8 +15,9 @@ from uuid import UUID
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-# How a value is written: a count, money in minor units, a ratio, a number with decimals, a day, or as it stands.
-KINDS = frozenset({"count", "money", "percent", "decimal", "day", "month", "text"})
+# How a value is written: a count, money in minor units, a ratio, a number with one decimal or two (exact), a day,
+# or as it stands.
+KINDS = frozenset({"count", "money", "percent", "decimal", "exact", "day", "month", "text"})
 
 Value = int | float | str | date | None
 

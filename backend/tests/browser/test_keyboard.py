@@ -120,6 +120,7 @@ async def test_the_search_of_a_phone_is_in_its_menu(demo: Demo, open_context: Op
     """Where the frame is folded away, Ctrl+K of a keyboard beside it unfolds the menu."""
     page = await (await open_context()).page()
     await sign_in(page, demo)
+    await page.goto("/dashboard")
 
     await page.keyboard.press("Control+k")
 

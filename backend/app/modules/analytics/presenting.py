@@ -22,8 +22,10 @@ PLOT_HEIGHT = 200
 HEAT_STEPS = 7
 # A change beyond this ratio is not said in percent.
 LEAP = 10.0
+# And one below this is said with a decimal.
+TINY = 0.01
 NONE = "–"  # noqa: RUF001
-XLSX_FORMATS = {"percent": "0.0%", "decimal": "0.00", "money": "0.00", "count": "#,##0"}
+XLSX_FORMATS = {"percent": "0.0%", "decimal": "0.00", "exact": "0.00", "money": "0.00", "count": "#,##0"}
 
 
 def format_value(value: Value, kind: str, currency: str) -> str:
@@ -41,6 +43,8 @@ def format_value(value: Value, kind: str, currency: str) -> str:
         return speak.format_percent(value, decimals=1 if 0 < abs(value) < 0.1 else 0)
     if kind == "decimal":
         return speak.format_number(value, decimals=1)
+    if kind == "exact":
+        return speak.format_number(value, decimals=2)
     return speak.format_number(value)
 
 
@@ -89,7 +93,11 @@ def shown_figure(figure: Figure, currency: str) -> ShownFigure:
         compared = _("before: %(number)s", number=format_value(figure.before, figure.kind, currency))
     speak = current()
     # From almost nothing everything is a leap: thousands of percent say less than the two numbers.
-    shown = speak.format_percent(ratio) if ratio is not None and abs(ratio) < LEAP else None
+    # A small change is a change: never "+0 %" beside an arrow.
+    decimals = 1 if ratio is not None and abs(ratio) < TINY else 0
+    shown = (
+        speak.format_percent(ratio, decimals=decimals) if ratio is not None and abs(ratio) < LEAP else None
+    )
     value = short_money(now, currency) if figure.kind == "money" and now is not None else None
     return ShownFigure(
         label=figure.label,
@@ -244,6 +252,7 @@ def shown_table(table: Table, currency: str) -> dict[str, Any]:
     """Return a table as its template shows it."""
     return {
         "key": table.key,
+        "is_words": all(column.kind == "text" for column in table.columns),
         "columns": [
             {"title": column.title, "about": column.about, "is_text": column.kind == "text"}
             for column in table.columns

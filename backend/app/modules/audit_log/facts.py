@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.kernel.i18n import current, msg, ngettext
 from app.kernel.i18n import gettext as _
-from app.kernel.i18n import msg, ngettext
+from app.kernel.money import Money
 
 # What may have changed. A name without words is shown with spaces for its underscores.
 FIELD_WORDS: Mapping[str, str] = {
@@ -37,6 +38,36 @@ FIELD_WORDS: Mapping[str, str] = {
     "rule": msg("rule"),
     "reason": msg("reason"),
     "kind": msg("kind"),
+    "reward_id": msg("reward"),
+    "locale": msg("language"),
+    "table": msg("table"),
+    "form": msg("form"),
+    "rows": msg("rows"),
+    "amount": msg("amount"),
+    "rate": msg("share given back"),
+    "rounding": msg("rounding"),
+    "expiry_months": msg("months until it expires"),
+    "hand_max": msg("most by hand"),
+    "factor": msg("factor"),
+    "basis": msg("counted by"),
+    "window": msg("time that counts"),
+    "grace_days": msg("days of grace"),
+    "downgrade": msg("way down"),
+    "days_before": msg("days before"),
+    "days_after": msg("days after"),
+    "redeem_days": msg("days to redeem"),
+    "known_days": msg("days known before"),
+    "days_kept": msg("days kept"),
+    "inactive_months": msg("months without a visit"),
+    "visits_needed": msg("visits of the friend"),
+    "month_max": msg("most a month"),
+    "total_max": msg("most in all"),
+    "inviter_points": msg("points for who brought a friend"),
+    "inviter_stamps": msg("stamps for who brought a friend"),
+    "inviter_reward": msg("reward for who brought a friend"),
+    "friend_points": msg("points for the friend"),
+    "friend_stamps": msg("stamps for the friend"),
+    "friend_reward": msg("reward for the friend"),
 }
 VALUE_WORDS: Mapping[str, str] = {
     "stamps": msg("stamps"),
@@ -54,15 +85,37 @@ VALUE_WORDS: Mapping[str, str] = {
     "birthday": msg("birthday"),
     "points_expiring": msg("points about to expire"),
     "stamp": msg("picture of a stamp"),
+    "photo": msg("photo"),
+    "reward": msg("a reward"),
+    "factor": msg("more for a visit"),
+    "birthdays": msg("birthdays"),
+    "cashback": msg("cashback"),
+    "tiers": msg("levels"),
+    "referrals": msg("friends"),
+    "fingerprints": msg("device fingerprints"),
+    "half_even": msg("to the nearest, halves to the even one"),
+    "half_up": msg("to the nearest, halves up"),
+    "up": msg("up"),
+    "down": msg("down"),
+    "spend": msg("money spent"),
+    "visits": msg("visits"),
+    "calendar_year": msg("the calendar year"),
+    "rolling": msg("the last days"),
+    "since_joining": msg("since joining"),
+    "earned": msg("to what was earned"),
+    "one_step": msg("one step at a time"),
     "True": msg("yes"),
     "False": msg("no"),
 }
+# What a name's ending says of its numbers: money in minor units, hundredths of a percent.
+MINOR, BASIS_POINTS = "_minor", "_bp"
 # Names in a row are read; longer lists are only counted.
 LIST_LENGTH_MAX = 6
 
 
 def _field(name: str) -> str:
-    return _(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
+    known = name.removesuffix(MINOR).removesuffix(BASIS_POINTS)
+    return _(FIELD_WORDS[known]) if known in FIELD_WORDS else known.replace("_", " ")
 
 
 def _value(value: Any) -> str:
@@ -78,16 +131,24 @@ def _many(values: list[Any]) -> str:
     return ", ".join(_value(value) for value in values)
 
 
-def _part(name: str, value: Any) -> str:
+def _part(name: str, value: Any, currency: str) -> str:
     if name == "fields" and isinstance(value, list):
         return _("Changed: %(what)s", what=", ".join(_field(str(field)) for field in value))
     if name == "scopes" and isinstance(value, list):
         return ngettext("%(num)d right", "%(num)d rights", len(value))
-    return f"{_field(name)}: {_value(value)}"
+    return f"{_field(name)}: {_number(name, value, currency) or _value(value)}"
 
 
-def facts_in_words(facts: Mapping[str, Any]) -> str:
+def _number(name: str, value: Any, currency: str) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return ""
+    if name.endswith(MINOR) and currency:
+        return current().format_money(Money(value, currency))
+    return current().format_percent(value / 10_000, decimals=2) if name.endswith(BASIS_POINTS) else ""
+
+
+def facts_in_words(facts: Mapping[str, Any], *, currency: str = "") -> str:
     """Return the facts in one line for people; ids, and what is empty, are left to the file."""
     shown = sorted((name, value) for name, value in facts.items() if not name.endswith("_id"))
-    parts = [_part(name, value) for name, value in shown if value not in (None, "", [], {})]
+    parts = [_part(name, value, currency) for name, value in shown if value not in (None, "", [], {})]
     return " · ".join(parts)

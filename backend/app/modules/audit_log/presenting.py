@@ -15,6 +15,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.i18n import msg
 from app.modules.accounts.public import list_api_keys, list_team
 from app.modules.audit_log.facts import facts_in_words
+from app.modules.merchants.public import get_merchant
 
 KIND_NAMES: Mapping[str, str] = {
     "member": msg("Team member"),
@@ -27,10 +28,11 @@ KIND_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The names behind ids of members and API keys; entries hold ids only."""
+    """The names behind ids of members and API keys, for entries hold ids only; and the currency of amounts."""
 
     names: Mapping[UUID, str]
     viewer_id: UUID | None
+    currency: str = ""
 
     def name_of(self, entry: AuditEntry) -> str:
         """Return who did it: a name where there is one today, else the kind."""
@@ -60,7 +62,7 @@ async def people_of(session: AsyncSession, merchant_id: UUID, *, viewer_id: UUID
     team = await list_team(session, merchant_id)
     keys = await list_api_keys(session, merchant_id)
     names = {row.id: row.name or row.email for row in team.members} | {key.id: key.name for key in keys}
-    return People(names, viewer_id)
+    return People(names, viewer_id, (await get_merchant(session, merchant_id)).currency)
 
 
 def kind_name(kind: str) -> str:
@@ -81,7 +83,7 @@ def row_of(entry: AuditEntry, people: People) -> AuditRow:
         people.name_of(entry),
         entry.actor_kind,
         action_name(entry.action),
-        facts_in_words(entry.facts),
+        facts_in_words(entry.facts, currency=people.currency),
     )
 
 

@@ -60,7 +60,7 @@ def _retention(cells: list[CohortCell], months: list[date]) -> Block:
     )
     text = _(
         "Each row are the customers of one month. 0 is the month of their first visit, 1 the month after it; the"
-        " darker a field, the more of them were there. The month that is running is not over yet."
+        " stronger a field, the more of them were there. The month that is running is not over yet."
     )
     return Block(_("Who comes back"), text, chart, table)
 

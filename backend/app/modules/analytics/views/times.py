@@ -58,7 +58,8 @@ def _week(visits: dict[tuple[int, int], int], span: range) -> Block:
         ],
     )
     text = _(
-        "Each field is an hour of the week, the darker the more visits. Hours are those on the store's wall."
+        "Each field is an hour of the week: the stronger its colour, the more visits. Hours are those on the"
+        " store's wall."
     )
     ticks = [str(hour) for hour in span]
     chart = Chart("heat", labels, series, ticks, about=_("Visits by weekday and hour"))

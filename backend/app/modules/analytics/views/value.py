@@ -128,8 +128,8 @@ def _table(result: dict[str, Any], *, has_money: bool) -> Block:
         [_("Visits per customer, next 12 months"), result["visits"], low, high],
         [_("Visits of a new customer, next 12 months"), result["newcomer_visits"], None, None],
     ]
-    columns = [Column(_("Figure"), "text"), Column(_("Value"), "decimal")]
-    columns += [Column(_("At least"), "decimal"), Column(_("At most"), "decimal")]
+    columns = [Column(_("Figure"), "text"), Column(_("Value"), "exact")]
+    columns += [Column(_("At least"), "exact"), Column(_("At most"), "exact")]
     text = _(
         "At least and at most: 95 percent sure, as far as the model holds. Days count, so twice on one day"
         " is one visit."

@@ -13,6 +13,10 @@ from app.modules.audit_log.facts import facts_in_words
     [
         ({"loyalty_type": "hybrid"}, "kind of programme: stamps and points"),
         ({"fields": ["name", "opening_hours"], "store_id": "1"}, "Changed: name, opening hours"),
+        (
+            {"rate_bp": 350, "hand_max_minor": 10_000, "rounding": "half_even"},
+            "most by hand: €100.00 · share given back: 3.50% · rounding: to the nearest, halves to the even one",
+        ),
         ({"scopes": ["stamps.give", "visits.void"]}, "2 rights"),
         ({"fields": ["own_column"]}, "Changed: own column"),
         ({"stores": list("1234567")}, "stores: 7 entries"),
@@ -22,7 +26,7 @@ from app.modules.audit_log.facts import facts_in_words
 def test_facts_are_read_in_words(facts: dict[str, object], words: str) -> None:
     """Names and values are words, long lists are counted, ids and what is empty are left out."""
     with use_language("en"):
-        assert facts_in_words(facts) == words
+        assert facts_in_words(facts, currency="EUR") == words
 
 
 def test_facts_follow_the_language() -> None:

@@ -29,14 +29,16 @@ TOKEN = "a-long-metrics-token-for-tests"  # noqa: S105 (a test's)
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 
 
-async def scrape(process: Process, settings: Settings, **headers: str) -> httpx2.Response:
+async def scrape(
+    process: Process, settings: Settings, *, path: str = "/metrics", token: str = TOKEN, **headers: str
+) -> httpx2.Response:
     """Ask for the metrics of an installation with a token, that is no demo."""
     real = settings.model_copy(
-        update={"demo": False, "public_url": "https://cards.example.com", "metrics_token": TOKEN}
+        update={"demo": False, "public_url": "https://cards.example.com", "metrics_token": token}
     )
     transport = httpx2.ASGITransport(app=create_app(real, process=process), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url=real.public_url) as client:
-        return await client.get("/metrics", headers=headers)
+        return await client.get(path, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,29 @@ async def test_strangers_are_told_nothing(given: str, process: Process, settings
 
     assert answer.status_code == 404
     assert "stempel_" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "status"), [("172.30.57.9:8000", TOKEN, 200), ("x.example", "", 404)]
+)
+async def test_each_container_is_asked_by_its_address(
+    host: str, token: str, status: int, process: Process, settings: Settings
+) -> None:
+    """Under any host name, by the token only; every other page is for the names of ours."""
+    headers = {"host": host, "authorization": f"Bearer {token}"}
+    answer = await scrape(process, settings, **headers)
+    page = await scrape(process, settings, path="/", **headers)
+
+    assert (answer.status_code, page.status_code) == (status, 421)
+
+
+async def test_without_a_token_metrics_answer_under_our_names_only(
+    process: Process, settings: Settings
+) -> None:
+    """A page that had its name rebound to a demo's machine reads nothing."""
+    answer = await scrape(process, settings, token="", host="x.example")
+
+    assert answer.status_code == 421
 
 
 async def test_the_format_is_prometheus_and_the_figures_are_right(
