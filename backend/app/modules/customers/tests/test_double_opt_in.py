@@ -174,6 +174,12 @@ def words_of(mail: Message) -> str:
     return part.get_payload(decode=True).decode()
 
 
+@pytest.fixture(autouse=True)
+async def fresh_limits(app: Any) -> None:
+    """Give each test its own links to open: all come from one address, and the limiter counts by the real clock."""
+    await app.state.limiter.reset()
+
+
 @pytest.fixture
 async def shop(client: Any, process: Any, clock: Any, inbox: Inbox, server: SmtpServer) -> Shop:
     made = Shop(client, process, clock, inbox, server)
