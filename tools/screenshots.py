@@ -203,6 +203,7 @@ class Pictures:
             ("/dashboard/referrals", "referrals"),
             ("/dashboard/cashback", "cashback"),
             ("/dashboard/birthdays", "birthdays"),
+            ("/dashboard/closing", "closing"),
             (f"/dashboard/staff/{store}", "team"),
         ):
             page.goto(path)
@@ -217,7 +218,24 @@ class Pictures:
         page.goto("/dashboard/customers?order=visit")
         page.locator('.people-table tr:has-text("@") .cell-main a').first.click()
         self.take(page, "customer")
+        self.programs()
         self.dashboard_otherwise()
+
+    def programs(self) -> None:
+        """Another program that is told what happens; switched on for the picture."""
+        page, switch = self.desk, 'form[action$="/webhooks"] button'
+        page.goto("/dashboard/features")
+        page.locator(switch).click()
+        page.goto("/dashboard/webhooks")
+        page.get_by_label("Address").fill("https://shop.example.com/stempel")
+        page.get_by_label("What is it for?").fill("Web shop")
+        for place in range(1, 5):
+            page.locator(f"#event-{place}").check()
+        page.get_by_role("button", name="Add the webhook").click()
+        page.goto("/dashboard/webhooks")
+        self.take(page, "webhooks")
+        page.goto("/dashboard/features")
+        page.locator(switch).click()
 
     def dashboard_otherwise(self) -> None:
         """The same desk by night, and on a phone."""

@@ -16,14 +16,16 @@ FEATURES = {
     "birthdays": ("birthday_gift",),
     "referrals": ("referral", "referral_link"),
     "cashback": ("credit_entry", "credit_lot", "credit_account"),
+    "webhooks": ("webhook_endpoint", "webhook_event", "webhook_delivery", "webhook_attempt"),
+    "closing": ("business_closing",),
 }
-"""The features that prove the extension points, with their tables."""
+"""The features that prove the extension points, with their tables; closing is one that nobody switches."""
 
 # Every file that may name a feature, and why. Nothing else below backend/app does.
 MAY_NAME = {
     "app/installed.py": "the list of modules: one line each",
     "app/db/migrations/versions/0001_foundation.sql": "its tables, made from its models",
-    "app/db/rights.py": "the rights that the migration gives: a ledger only grows",
+    "app/db/rights.py": "the rights that the migration gives: a ledger only grows, the system finds what is due",
 }
 # Files that lie beside those of other modules and belong to one feature by their name.
 OWN_FILES = ("app/static/css/{feature}.css",)

@@ -69,17 +69,30 @@ async def begin_app(page: Page, password: str) -> str:
     return page.url
 
 
+async def tell_a_program(page: Page) -> list[str]:
+    """Add another program's address and send it a test; return the pages of both."""
+    await page.goto("/dashboard/webhooks")
+    await page.get_by_label("Address").fill("https://till.example/walk")
+    await page.locator("#event-1").check()
+    await page.get_by_role("button", name="Add the webhook").click()
+    await page.get_by_role("button", name="Send a test").click()
+    await expect(page).to_have_url(re.compile("webhooks/[0-9a-f-]{36}/[0-9a-f-]{36}"))
+    return [page.url.rpartition("/")[0], page.url]
+
+
 async def test_dashboard_pages(demo: Demo, open_context: OpenContext) -> None:
     """All of the dashboard fits, complains of nothing and can be used by everyone."""
     desk = await open_context()
     page = await desk.page()
     await sign_in(page, demo)
     walk = Walk(pages_below(DASHBOARD))
-    await switch(page, "fingerprints")
-    walk.add(*plain(walk.area), await import_people(page))
+    for feature in ("fingerprints", "webhooks"):
+        await switch(page, feature)
+    walk.add(*plain(walk.area), await import_people(page), *await tell_a_program(page))
     walk.add(await begin_app(page, demo.merchants[0]["password"]))
     await walk.run(desk)
-    await switch(page, "fingerprints")
+    for feature in ("fingerprints", "webhooks"):
+        await switch(page, feature)
     walk.finish()
 
 
