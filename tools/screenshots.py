@@ -208,10 +208,6 @@ class Pictures:
         ):
             page.goto(path)
             self.take(page, name)
-        page.goto("/dashboard/birthdays")
-        today = page.locator(".birthday-list li", has_text="Today")
-        today.filter(has_not_text="Without a name").locator("a").last.click()
-        self.take(page, "customer-features", full=True)
         page.goto("/dashboard/fraud")
         page.locator(".finding details").first.evaluate("fold => { fold.open = true; }")
         self.take(page, "fraud")

@@ -38,6 +38,7 @@ class Collector:
 
     url: str
     status: int = 200
+    requests: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     bodies: list[bytes] = field(default_factory=list)
     spans: list[Received] = field(default_factory=list)
@@ -91,6 +92,7 @@ def running_collector() -> Iterator[Collector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            collector.requests += 1
             collector.asked.set()
             collector.may_answer.wait(SECONDS_MAX)
             if self.path == "/v1/traces" and collector.status == 200:

@@ -458,6 +458,22 @@ async def test_a_collector_that_is_gone_is_said_once_and_counted(
     assert len(collector.spans) == 2
 
 
+@pytest.mark.parametrize(("status", "asked"), [(200, 2), (400, 1)])
+async def test_a_process_that_ends_sends_what_waits_but_not_to_a_collector_that_is_gone(
+    status: int, asked: int, collector: Collector
+) -> None:
+    """One that took the last batch gets this one, too; of one that did not nobody asks anything more."""
+    collector.status = status
+    tracing = opentelemetry_adapter.open_tracing(Settings(otlp_endpoint=collector.url), program="web")
+    tracing.begin("first", kind="server", attributes={}).finish()
+    await asyncio.to_thread(tracing.send_all)
+    tracing.begin("last", kind="server", attributes={}).finish()
+    await tracing.aclose()
+
+    assert collector.requests == asked
+    assert [span.name for span in collector.spans] == (["first", "last"] if status == 200 else [])
+
+
 class Broken:
     """An exporter with a bug."""
 
@@ -472,7 +488,8 @@ class Broken:
 async def test_an_error_while_sending_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """The thread that sends goes on, and nobody sees a traceback."""
     broken: Any = Broken()
-    tracing = OpenTelemetryTracing(SimpleSpanProcessor(Patient(broken)), program="web", ratio=1)
+    exporter = Patient(broken)
+    tracing = OpenTelemetryTracing(exporter, SimpleSpanProcessor(exporter), program="web", ratio=1)
     for _number in range(2):
         tracing.begin("work", kind="server", attributes={}).finish()
     await tracing.aclose()
@@ -542,7 +559,7 @@ def test_off_nothing_is_loaded_and_foreign_instrumentation_sees_nothing(tmp_path
         env=clean_environment(PYTHONPATH=str(BACKEND)),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

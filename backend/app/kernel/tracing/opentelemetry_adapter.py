@@ -55,25 +55,28 @@ log = get_logger("stempel.tracing")
 
 def open_tracing(settings: Settings, *, program: str) -> OpenTelemetryTracing:
     """Return what a process traces with. program: web or worker."""
-    exporter = OTLPSpanExporter(
-        endpoint=traces_url(settings.otlp_endpoint),
-        headers=read_pairs(settings.otlp_headers),
-        timeout=EXPORT_SECONDS_MAX,
-        compression=Compression.Gzip,
+    exporter = Patient(
+        OTLPSpanExporter(
+            endpoint=traces_url(settings.otlp_endpoint),
+            headers=read_pairs(settings.otlp_headers),
+            timeout=EXPORT_SECONDS_MAX,
+            compression=Compression.Gzip,
+        )
     )
     processor = BatchSpanProcessor(
-        Patient(exporter),
+        exporter,
         max_queue_size=QUEUE_MAX,
         max_export_batch_size=BATCH_MAX,
         schedule_delay_millis=SEND_EVERY_MS,
     )
-    return OpenTelemetryTracing(processor, program=program, ratio=settings.otlp_ratio)
+    return OpenTelemetryTracing(exporter, processor, program=program, ratio=settings.otlp_ratio)
 
 
 class OpenTelemetryTracing:
     """Begins spans. ratio: the part of all traces that is kept; who carries a trace on keeps what it has kept."""
 
-    def __init__(self, processor: SpanProcessor, *, program: str, ratio: float) -> None:
+    def __init__(self, exporter: Patient, processor: SpanProcessor, *, program: str, ratio: float) -> None:
+        self._exporter = exporter
         self._provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(ratio)),
             resource=Resource.create(
@@ -114,7 +117,9 @@ class OpenTelemetryTracing:
         self._provider.force_flush()
 
     async def aclose(self) -> None:
-        """Send what waits; a collector that does not answer is left to itself."""
+        """Send what waits; a collector that does not answer is left to itself, at once if it has not before."""
+        if self._exporter.is_failing:
+            self._exporter.shutdown()
         closing = threading.Thread(target=self._provider.shutdown, name="traces-last", daemon=True)
         closing.start()
         await asyncio.to_thread(closing.join, CLOSE_SECONDS_MAX)
@@ -204,7 +209,7 @@ class Patient(SpanExporter):
 
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
-        self._is_failing = False
+        self.is_failing = False
         # The library would write a traceback for every batch that it could not send.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
 
@@ -218,11 +223,11 @@ class Patient(SpanExporter):
         is_failing = result is not SpanExportResult.SUCCESS
         if is_failing:
             LOST.inc(len(spans))
-        if is_failing and not self._is_failing:
+        if is_failing and not self.is_failing:
             log.warning("traces_not_taken", reason=reason)
-        elif self._is_failing and not is_failing:
+        elif self.is_failing and not is_failing:
             log.info("traces_taken_again")
-        self._is_failing = is_failing
+        self.is_failing = is_failing
         return result
 
     def shutdown(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -31,6 +32,9 @@ FILES_SHOWN = 20
 UNDER_WAY_MAX = 3
 # Orders of one merchant are counted one after the other, so that two at once do not both find the last place free.
 UNDER_WAY_LOCK = "exports under way"
+# Small files that a web process makes at once, of one merchant one: the rest of its time is for stamps.
+AT_ONCE_MAX = 2
+_AT_ONCE: set[UUID] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +67,16 @@ def find_exporter(key: str, principal: Principal) -> Exporter:
 async def order_file(
     session: AsyncSession, principal: Principal, *, key: str, form: str, now: datetime
 ) -> MadeFile | OrderedFile | Refusal:
-    """Make a small table's file at once, or order a large one's. Raises NotFound.
+    """Make a small table's file at once, or order a large one's, or one too many. Raises NotFound.
 
     Refusal: rate_limited while as many as allowed are under way.
     """
     exporter = find_exporter(key, principal)
     expected = await count_rows(session, exporter, principal.merchant_id)
     facts = {"table": key, "form": form, "rows": expected}
-    if expected <= DIRECT_ROWS_MAX:
-        merchant = await get_merchant(session, principal.merchant_id)
-        pieces: list[bytes] = []
-
-        async def take(piece: bytes, _rows: int) -> None:
-            pieces.append(piece)
-
-        await WRITERS[form](session, Order(exporter, merchant), take)
-        await _record(session, principal, target_id=None, facts=facts, now=now)
-        return MadeFile(b"".join(pieces))
+    if expected <= DIRECT_ROWS_MAX and _may_make_at_once(principal.merchant_id):
+        with _making_at_once(principal.merchant_id):
+            return MadeFile(await _make_at_once(session, exporter, principal, facts=facts, now=now))
     await lock_name(session, UNDER_WAY_LOCK, principal.merchant_id)
     if await _under_way(session, principal.merchant_id) >= UNDER_WAY_MAX:
         return Refusal("rate_limited")
@@ -106,6 +103,39 @@ async def order_file(
         session, make_file, merchant_id=principal.merchant_id, key=str(export_id), export_id=export_id
     )
     return OrderedFile(export_id)
+
+
+def _may_make_at_once(merchant_id: UUID) -> bool:
+    """Tell whether this process has time for one more; else the worker makes the file, and stamps go on here."""
+    return merchant_id not in _AT_ONCE and len(_AT_ONCE) < AT_ONCE_MAX
+
+
+@contextmanager
+def _making_at_once(merchant_id: UUID) -> Iterator[None]:
+    _AT_ONCE.add(merchant_id)
+    try:
+        yield
+    finally:
+        _AT_ONCE.discard(merchant_id)
+
+
+async def _make_at_once(
+    session: AsyncSession,
+    exporter: Exporter,
+    principal: Principal,
+    *,
+    facts: dict[str, object],
+    now: datetime,
+) -> bytes:
+    merchant = await get_merchant(session, principal.merchant_id)
+    pieces: list[bytes] = []
+
+    async def take(piece: bytes, _rows: int) -> None:
+        pieces.append(piece)
+
+    await WRITERS[str(facts["form"])](session, Order(exporter, merchant), take)
+    await _record(session, principal, target_id=None, facts=facts, now=now)
+    return b"".join(pieces)
 
 
 async def _record(

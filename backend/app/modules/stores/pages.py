@@ -130,7 +130,7 @@ async def get_store_page(
         **_store_frame(store, title=store.name, back=LIST_URL, back_label=_("Stores")),
         "panels": await _panels(request, session, principal, store_id=store_id, now=clock.now()),
         "summary": summary(store),
-        "view": card_preview(store),
+        "view": card_preview(store, business_of(request)),
         "sharing": await count_sharing_stores(session, store),
         "may_edit": principal.may("stores.edit"),
         "may_change_rules": principal.may("programme.edit"),
@@ -145,6 +145,11 @@ async def _panels(
     modules_on = frozenset(principal.extra.get("modules_on", ()))
     page = PageContext(session, principal, now, modules_on, subject_id=store_id)
     return render_panels(request, await STORE_SETTINGS.gather(page))
+
+
+def business_of(request: Request) -> str:
+    """Return what the merchant is called, as whoever recognised the member noted it."""
+    return str(request.state.principal.extra.get("merchant_name") or "")
 
 
 def _store_frame(store: StoreView, *, title: str, back: str, back_label: str) -> dict[str, Any]:
@@ -167,7 +172,7 @@ async def _program_page(
         "values": {**values, **form.values} if form else values,
         "errors": form.errors if form else {},
         "sharing": await count_sharing_stores(session, store),
-        "view": card_preview(store),
+        "view": card_preview(store, business_of(request)),
     }
     status = 422 if form and form.errors else 200
     return await render_member_page(request, session, "stores/programme.html", context, status_code=status)

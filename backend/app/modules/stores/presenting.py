@@ -119,13 +119,13 @@ def theme_url(program: ProgramView) -> str:
     return f"/theme/{program.id}.css?m={program.merchant_id}&v={program.design_version}"
 
 
-def card_preview(store: StoreView) -> dict[str, Any]:
-    """Return what the picture of a card needs, for a customer about half way."""
+def card_preview(store: StoreView, business: str) -> dict[str, Any]:
+    """Return what the picture of a card needs, for a customer about half way; headed as the card in the browser."""
     program = store.program
     return {
         "loyalty_type": program.loyalty_type,
-        "program_name": program.design.get("title") or program.name,
-        "store_name": store.name,
+        "program_name": business or program.name,
+        "store_name": program.design.get("title") or store.name,
         "icon": program.design.get("icon", "coffee"),
         "stamp_count": max(1, program.stamps_needed * 6 // 10),
         "stamps_needed": program.stamps_needed,

@@ -1,157 +1,25 @@
-"""Levels in a shop: reached at the till, kept, shown, switched off; over HTTP with the worker's jobs run by hand."""
+"""Levels in a shop: reached at the till, kept, lost, taken back."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
-from uuid import UUID
 
-import httpx2
-import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 
-from app.db.session import Database, system_scope, tenant_scope
-from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext
-from app.kernel.permissions import Principal
-from app.kernel.points import PERSONAL_DATA
-from app.modules.cards.factories import MadeCard, make_card
+from app.db.session import system_scope, tenant_scope
 from app.modules.cards.models import PassObject
 from app.modules.merchants.factories import make_merchant
-from app.modules.merchants.models import Merchant
 from app.modules.points.models import PointsEvent
 from app.modules.rewards.public import GiftOrder, give_gift
 from app.modules.staff.factories import make_staff
 from app.modules.stores.factories import make_store
-from app.modules.tiers.config import LevelDraft, add_level, change_level, change_settings, remove_level
-from app.modules.tiers.jobs import weigh_all, weigh_card, weigh_due
-from app.modules.tiers.models import TierLevel, TierMove, TierStanding
+from app.modules.tiers.config import LevelDraft, change_level, change_settings, remove_level
+from app.modules.tiers.jobs import weigh_all, weigh_due
+from app.modules.tiers.models import TierLevel
 from app.modules.tiers.settings import TierSettings
+from app.modules.tiers.tests.conftest import GOLD, SILVER, START, Shop
 from app.modules.wallets.jobs import poll_marks
-from app.modules.wallets.public import card_view
-from app.process import Process
-
-START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-
-
-@dataclass
-class Shop:
-    """A shop with levels at 0, 100 and 300 euros, and short ways to use it."""
-
-    process: Process
-    client: httpx2.AsyncClient
-    clock: FixedClock
-    merchant: Any
-    store: Any
-    pin: str
-    manager_pin: str
-
-    @property
-    def database(self) -> Database:
-        """Return the database."""
-        return self.process.database
-
-    @property
-    def owner(self) -> Principal:
-        """Return who sets levels up."""
-        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
-
-    def context(self) -> JobContext:
-        """Return what a job of this shop gets."""
-        return self.process_context(self.merchant.id)
-
-    def process_context(self, merchant_id: UUID | None = None) -> JobContext:
-        """Return what a job gets; without a merchant, what the pollers get."""
-        made = self.process
-        return JobContext(
-            made.database, made.settings, self.clock, made.registry, made.resources, merchant_id=merchant_id
-        )
-
-    async def ladder(self, *drafts: LevelDraft, settings: TierSettings | None = None) -> None:
-        """Set the levels up and let every card be looked at."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            if settings is not None:
-                await change_settings(session, self.owner, settings, now=self.clock.at)
-            for draft in drafts:
-                await add_level(session, self.owner, draft, now=self.clock.at)
-        await weigh_all.function(self.context())
-
-    async def card(self, **over: Any) -> MadeCard:
-        """Make a card."""
-        made = await make_card(self.database, self.store, now=self.clock.at, **over)
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            await session.execute(
-                update(PassObject).where(PassObject.id == made.id).values(created_at=self.clock.at)
-            )
-        await self.weigh(made)
-        return made
-
-    async def buy(self, card: MadeCard, amount: str) -> dict[str, Any]:
-        """Enter a purchase at the till, and let the worker look at the card."""
-        body = {"pass_id": str(card.id), "staff_pin": self.pin, "amount": amount}
-        answer = await self.client.post(f"/points/{self.store.id}", json=body)
-        assert answer.status_code == 201, answer.text
-        await self.weigh(card)
-        found: dict[str, Any] = answer.json()
-        return found
-
-    async def undo(self, visit_id: str) -> None:
-        """Take a visit back, as a manager."""
-        body = {
-            "store_id": str(self.store.id),
-            "staff_pin": self.manager_pin,
-            "reason": "wrong",
-            "force": True,
-        }
-        answer = await self.client.post(f"/visits/{visit_id}/void", json=body)
-        assert answer.status_code == 201, answer.text
-
-    async def weigh(self, card: MadeCard) -> None:
-        """Look at one card, as the worker does."""
-        await weigh_card.function(self.context(), pass_id=card.id)
-
-    async def level(self, card: MadeCard) -> str | None:
-        """Return the name of the card's level, which its trait and its standing agree on."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            row = await session.get(TierStanding, (self.merchant.id, card.id))
-            found = await session.get(PassObject, (self.merchant.id, card.id))
-            assert found is not None
-            level_id = row.level_id if row else None
-            assert found.traits == ({"tiers": {"level": str(level_id)}} if level_id else {})
-            return await session.scalar(select(TierLevel.name).where(TierLevel.id == level_id))
-
-    async def moves(self) -> list[tuple[str, str]]:
-        """Return every move of the shop as (day, why)."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            rows = await session.scalars(select(TierMove).order_by(TierMove.id))
-            return [(row.on_day.isoformat(), row.why) for row in rows]
-
-    async def switch(self, *modules: str) -> None:
-        """Switch features on; all others are off then."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            await session.execute(
-                update(Merchant).where(Merchant.id == self.merchant.id).values(modules_on=list(modules))
-            )
-
-
-SILVER = LevelDraft("Silver", 10_000, Decimal("1.25"), "A biscuit", entry_points=20)
-GOLD = LevelDraft("Gold", 30_000, Decimal("1.5"), "The window seat")
-
-
-@pytest.fixture
-async def shop(process: Process, client: httpx2.AsyncClient, clock: FixedClock) -> Shop:
-    """Return a points shop with silver at 100 and gold at 300 euros a year."""
-    merchant = await make_merchant(process.database, time_zone="Europe/Luxembourg", currency="EUR")
-    store = await make_store(process.database, merchant, "points", visits_per_day=0)
-    _, pin = await make_staff(process.database, store)
-    _, manager_pin = await make_staff(process.database, store, name="Luc", role="manager")
-    made = Shop(process, client, clock, merchant, store, pin, manager_pin)
-    await made.switch("tiers")
-    await made.ladder(SILVER, GOLD)
-    return made
 
 
 async def test_a_level_is_reached_and_multiplies_the_next_visit(shop: Shop) -> None:
@@ -277,7 +145,7 @@ async def test_older_cards_take_their_place_without_a_gift(shop: Shop) -> None:
     merchant = await make_merchant(shop.database, time_zone="Europe/Luxembourg", currency="EUR")
     store = await make_store(shop.database, merchant, "points", visits_per_day=0)
     _, pin = await make_staff(shop.database, store)
-    fresh = Shop(shop.process, shop.client, shop.clock, merchant, store, pin, pin)
+    fresh = Shop(shop.process, shop.clock, merchant, store, pin, shop.client, pin)
     card = await fresh.card()
     await fresh.buy(card, "150.00")
     await fresh.switch("tiers")
@@ -289,51 +157,12 @@ async def test_older_cards_take_their_place_without_a_gift(shop: Shop) -> None:
         assert await session.scalar(text("SELECT count(*) FROM gift")) == 0
 
 
-async def test_switched_off_it_is_invisible_and_without_effect(shop: Shop) -> None:
-    """Off: no points more, no page, nothing on card or pass; on again, everything is as it was."""
-    card = await shop.card()
-    await shop.buy(card, "100.00")
-    await shop.switch()
-
-    visit = await shop.buy(card, "10.00")
-    assert visit["points_added"] == 10
-    assert len(visit["explanation"]) == 1
-    page = await shop.client.get(f"/card/{card.id}?t={card.token}", follow_redirects=True)
-    assert "Your level" not in page.text
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        view = await card_view(session, shop.merchant.id, card.id, locale="en", now=shop.clock.at)
-        assert not [field for field in view.fields if field.key.startswith("tier")]
-    shop.client.cookies.update(shop.merchant.cookies)
-    assert (await shop.client.get("/dashboard/tiers")).status_code == 403
-    assert "/dashboard/tiers" not in (await shop.client.get("/dashboard/stores")).text
-    assert (await shop.client.get("/dashboard/analytics/tiers")).status_code in {403, 404}
-    assert "/dashboard/analytics/tiers" not in (await shop.client.get("/dashboard/analytics")).text
-    assert "Held until" not in (await shop.client.get("/dashboard/exports")).text
-
-    await shop.switch("tiers")
-    assert (await shop.buy(card, "10.00"))["points_added"] == 12
-
-
-async def test_cards_and_passes_say_what_is_ahead(shop: Shop) -> None:
-    """220 of 300 spent: "€80.00 to Gold by 31 Dec 2026" on the card and on the pass, with the perk."""
-    card = await shop.card()
-    await shop.buy(card, "220.00")
-    page = await shop.client.get(f"/card/{card.id}?t={card.token}", follow_redirects=True)
-    assert "€80.00 to Gold by 31 Dec 2026" in page.text
-    assert "A biscuit" in page.text
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        view = await card_view(session, shop.merchant.id, card.id, locale="de", now=shop.clock.at)
-    fields = {field.key: field.value for field in view.fields if field.key.startswith("tier")}
-    assert fields["tier"] == "Silver"
-    assert "Noch 80,00\xa0€ bis Gold, bis zum 31.12.2026" in str(fields["tier_next"])
-
-
 async def test_the_worker_follows_the_till(shop: Shop) -> None:
     """The refresh mark of a visit leads to a look at the card; of a shop without levels it does not."""
     card = await shop.card()
     body = {"pass_id": str(card.id), "staff_pin": shop.pin, "amount": "100.00"}
     await shop.client.post(f"/points/{shop.store.id}", json=body)
-    while await poll_marks(shop.process_context()):
+    while await poll_marks(shop.context_of(None)):
         pass
     waiting = text("SELECT count(*) FROM pgqueuer WHERE dedupe_key LIKE 'tiers.weigh_card:%' || :card || '%'")
     async with system_scope(shop.database) as session:
@@ -341,61 +170,7 @@ async def test_the_worker_follows_the_till(shop: Shop) -> None:
     await shop.switch()
     other = await shop.card()
     await shop.client.post(f"/points/{shop.store.id}", json=body | {"pass_id": str(other.id)})
-    while await poll_marks(shop.process_context()):
+    while await poll_marks(shop.context_of(None)):
         pass
     async with system_scope(shop.database) as session:
         assert await session.scalar(waiting, {"card": str(other.id)}) == 0
-
-
-async def test_dashboard_pages_work_without_javascript(shop: Shop) -> None:
-    """The page lists the ladder; a level is added by its form, a twin is refused beside the field."""
-    shop.client.cookies.update(shop.merchant.cookies)
-    page = await shop.client.get("/dashboard/tiers")
-    assert page.status_code == 200
-    assert "from €100.00" in page.text
-    new = await shop.client.get("/dashboard/tiers/levels/new")
-    token = re.search(r'name="csrf"[^>]*value="([^"]+)"', new.text)
-    assert token is not None
-    form = {
-        "csrf": token[1],
-        "name": "Platinum",
-        "threshold": "1 000,50",
-        "multiplier": "2",
-        "perks": "A chair",
-    }
-    origin = {"origin": "http://testserver"}
-    saved = await shop.client.post("/dashboard/tiers/levels/new", data=form, headers=origin)
-    assert saved.status_code == 303, saved.text
-    again = await shop.client.post("/dashboard/tiers/levels/new", data=form, headers=origin)
-    assert again.status_code == 422
-    assert "Another level begins there already." in again.text
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        rows = list(await session.scalars(select(TierLevel.threshold).order_by(TierLevel.threshold)))
-    assert rows == [10_000, 30_000, 100_050]
-
-
-async def test_report_and_download(shop: Shop) -> None:
-    """The report counts members and moves; the profile shows the level."""
-    card = await shop.card(name="Ana")
-    await shop.buy(card, "100.00")
-    shop.client.cookies.update(shop.merchant.cookies)
-    report = await shop.client.get("/dashboard/analytics/tiers")
-    assert report.status_code == 200
-    assert "Silver" in report.text
-    profile = await shop.client.get(f"/dashboard/customers/{card.customer_id}")
-    assert "Silver reached" in profile.text
-
-
-async def test_a_persons_download_and_deletion(shop: Shop) -> None:
-    """The download names level and moves; deleting the person forgets where the card stands."""
-    card = await shop.card(name="Ana")
-    await shop.buy(card, "100.00")
-    handler = PERSONAL_DATA.get("tiers")
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        told = await handler.export(session, shop.merchant.id, card.customer_id)
-        assert told["levels"] == [
-            {"pass_id": str(card.id), "level": "Silver", "since": "2026-11-20", "held_until": "2026-12-31"}
-        ]
-        await session.execute(update(PassObject).where(PassObject.id == card.id).values(status="erased"))
-        await handler.erase(session, shop.merchant.id, card.customer_id)
-        assert await session.get(TierStanding, (UUID(str(shop.merchant.id)), card.id)) is None

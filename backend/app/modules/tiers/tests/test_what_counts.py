@@ -12,9 +12,7 @@ from app.modules.cards.public import PassObject
 from app.modules.rewards.public import Gift
 from app.modules.tiers.jobs import weigh_due
 from app.modules.tiers.settings import TierSettings
-from app.modules.tiers.tests.test_tiers import START, Shop, shop
-
-__all__ = ["shop"]
+from app.modules.tiers.tests.conftest import START, Shop
 
 
 async def _points(shop: Shop, card: MadeCard) -> int:
