@@ -117,11 +117,14 @@ class Purpose:
     """Why a module keeps something of people, for the record of processing (Art. 30 GDPR).
 
     why, kept: msg() texts; an empty kept is until the person is erased. ground: contract, consent, interest or duty.
+    goes_to: a msg() text where others get some of it: who, and what (Art. 13(1)(e) and 30(1)(d)); the privacy notice
+    says it, too, while the feature is on.
     """
 
     why: str
     ground: str = "contract"
     kept: str = ""
+    goes_to: str = ""
 
 
 @dataclass(frozen=True)

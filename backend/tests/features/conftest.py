@@ -82,6 +82,12 @@ class Shop:
 
     async def regular(self, **details: Any) -> MadeCard:
         """Return a card with a level, a birthday today, credit, and a friend who brought a gift."""
+        card, friend = await self.two_friends(**details)
+        await self.look_at(card, friend)
+        return card
+
+    async def two_friends(self, **details: Any) -> tuple[MadeCard, MadeCard]:
+        """Return the card of somebody with a birthday today and a friend's; both bought, nothing was given yet."""
         known = {"name": "Ana", "birthday": Birthday(20, 11, 1990), **details}
         card = await make_card(self.database, self.store, now=NOON - timedelta(days=9), **known)
         friend = await make_card(self.database, self.store, now=NOON)
@@ -99,11 +105,14 @@ class Shop:
             await add_referral(joined, card.id, same_device=False)
         await self.buy(card.id, "100.00")
         await self.buy(friend.id, "10.00")
+        return card, friend
+
+    async def look_at(self, card: MadeCard, friend: MadeCard) -> None:
+        """Do what the worker does for the two: their levels, the birthday, and what bringing a friend gives."""
         await weigh_card.function(self.context(), pass_id=card.id)
         await give.function(self.context(), customer_id=card.customer_id)
-        self.clock.at = NOON + timedelta(minutes=16)
+        self.clock.at = max(self.clock.at, NOON + timedelta(minutes=16))
         await look_at_card.function(self.context(), pass_id=friend.id)
-        return card
 
 
 @pytest.fixture

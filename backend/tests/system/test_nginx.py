@@ -21,6 +21,7 @@ from app.kernel.web.limits import LIMITS
 from app.kernel.web.security import HSTS, UPLOAD_BYTES_MAX
 from app.kernel.web.static import FOREVER
 from tests.fixtures import cloned_database, database_urls
+from tests.kernel.collector import Collector, running_collector
 from tests.runner.helpers import ROOT
 from tests.system.certificates import make_certificate
 from tests.system.services import Service, environment_of, free_port, stempel
@@ -42,6 +43,7 @@ class Site:
     https: int
     web: Service
     folder: Path
+    collector: Collector
 
     @property
     def trust(self) -> ssl.SSLContext:
@@ -95,7 +97,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "webroot" / ".well-known" / "acme-challenge").mkdir(parents=True)
     upstream = (SHIPPED / "upstream.conf").read_text().replace("/run/stempel/web.sock", sock)
     conf = install(folder, http=http, https=https, upstream=upstream)
-    with cloned_database(f"stempel_nginx_{os.getpid()}") as name:
+    with cloned_database(f"stempel_nginx_{os.getpid()}") as name, running_collector() as collector:
         urls = database_urls(name)
         environment = environment_of(
             database_url=urls["database_url"],
@@ -104,6 +106,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             data_dir=folder / "data",
             public_url=f"https://{NAME}:{https}",
             trusted_proxies="127.0.0.1",
+            otlp_endpoint=collector.url,
         )
         activate = ["systemd-socket-activate", "-l", sock, *[f"-E{name}" for name in environment]]
         web = Service([*activate, *stempel("serve")], folder / "web.log", environment)
@@ -113,7 +116,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             web.wait_for(sock)
             nginx.start()
             nginx.wait_for(("127.0.0.1", https))
-            made = Site(http, https, web, folder)
+            made = Site(http, https, web, folder, collector)
             wait_until_ready(made)
             yield made
         finally:
@@ -204,6 +207,27 @@ def test_a_forged_address_does_not_count_and_the_real_one_does(site: Site) -> No
     assert guesses[0] == beside
     assert set(guesses) == {beside, 429}
     assert beside != 429
+
+
+def test_a_strangers_trace_ends_at_nginx(site: Site) -> None:
+    """The header is taken away; the control: given to the web process by its socket, it is believed."""
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    asked = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    socket_only = httpx2.HTTPTransport(uds=str(site.folder / "web.sock"))
+    with site.client() as stranger:
+        outside = stranger.get("/nowhere", headers=asked)
+    with httpx2.Client(transport=socket_only, base_url=f"https://{NAME}", timeout=ANSWER_SECONDS_MAX) as near:
+        inside = near.get("http://localhost/nowhere", headers={**asked, "host": NAME})
+    wanted = {outside.headers["x-request-id"], inside.headers["x-request-id"]}
+    until = time.monotonic() + ANSWER_SECONDS_MAX
+    found: dict[str, str] = {}
+    while wanted - found.keys():
+        assert time.monotonic() < until, f"no span of {wanted - found.keys()} arrived"
+        time.sleep(0.1)
+        found = {str(span.attributes.get("stempel.request_id")): span.trace for span in site.collector.spans}
+
+    assert found[inside.headers["x-request-id"]] == trace
+    assert found[outside.headers["x-request-id"]] != trace
 
 
 def test_large_bodies_end_at_nginx_in_the_applications_form(site: Site) -> None:

@@ -42,7 +42,7 @@ from app.modules.cards.public import (
     set_trait,
 )
 from app.modules.customers.public import Customer, CustomerView, get_customer
-from app.modules.merchants.public import MerchantView, get_merchant
+from app.modules.merchants.public import MerchantView, find_standstill, get_merchant
 from app.modules.rewards.public import GiftGiven, GiftOrder, give_gift, list_rewards, take_gift_back
 from app.modules.stores.public import get_program, get_store, list_stores
 from app.modules.wallets.public import mark_changed
@@ -69,6 +69,8 @@ async def give_birthday_gift(
     settings = await get_settings(session, BirthdaySettings, merchant_id=merchant_id)
     if FEATURE not in merchant.modules_on or not settings.is_ready:
         return None
+    if await find_standstill(session, merchant_id) is not None:
+        return None  # opened again in time, the next round gives it
     party = await _find_party(session, merchant_id, customer_id, settings=settings, now=now)
     if party is None:
         return None

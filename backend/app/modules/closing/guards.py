@@ -6,7 +6,7 @@ from app.kernel.metering import REFUSE, LimitAnswer, LimitAsk
 from app.kernel.outcomes import Refusal
 from app.kernel.permissions import MemberAsk
 from app.modules.closing.rules import may_still
-from app.modules.merchants.public import get_merchant
+from app.modules.merchants.public import ShopAsk, get_merchant
 from app.modules.messaging.public import MailCheck
 from app.modules.visits.public import EarnContext
 
@@ -25,6 +25,11 @@ def refuse_member(ask: MemberAsk) -> Refusal | None:
         return None
     allowed = may_still(ask.permission, reads_only=ask.reads_only, is_erased=bool(closing.get("erased")))
     return None if allowed else Refusal("business_closed")
+
+
+def refuse_shop(ask: ShopAsk) -> Refusal | None:
+    """Give no gift, bring in no file and let nobody into the team of a closed business."""
+    return Refusal("business_closed") if FEATURE in ask.feature_rules else None
 
 
 async def refuse_new(ask: LimitAsk) -> list[LimitAnswer]:

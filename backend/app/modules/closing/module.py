@@ -9,9 +9,10 @@ from app.kernel.metering import PLAN_LIMIT
 from app.kernel.module import Module
 from app.kernel.permissions import MEMBER_GUARD, Permission
 from app.kernel.points import CARD_BLOCK, HOME_BLOCK, NAV_ITEM, STORE_SETTINGS
-from app.modules.closing.guards import refuse_mail, refuse_member, refuse_new, refuse_visit
+from app.modules.closing.guards import refuse_mail, refuse_member, refuse_new, refuse_shop, refuse_visit
 from app.modules.closing.jobs import empty, erase, go_round
 from app.modules.closing.showing import card_block, home_block, nav_items, pass_fields, store_panel
+from app.modules.merchants.public import SHOP_GUARD
 from app.modules.messaging.public import MAIL_GUARD
 from app.modules.visits.public import EARN_GUARD
 from app.modules.wallets.public import PASS_FIELDS
@@ -36,6 +37,7 @@ MODULE = Module(
         On(EARN_GUARD, refuse_visit, order=1),
         On(PLAN_LIMIT, refuse_new, order=1),
         On(MEMBER_GUARD, refuse_member),
+        On(SHOP_GUARD, refuse_shop),
         On(NAV_ITEM, nav_items),
         On(HOME_BLOCK, home_block, order=1),
         On(CARD_BLOCK, card_block, order=1),

@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kernel.adapters import resources_of
 from app.kernel.audit import record_audit
 from app.kernel.errors import NotFound
+from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.registry import Registry
-from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
+from app.modules.merchants.hooks import FEATURE_SWITCHED, SHOP_GUARD, FeatureSwitched, ShopAsk
 from app.modules.merchants.models import Merchant
 
 # One feature's rules as JSON: they are read and decoded with every stamp.
@@ -81,6 +82,13 @@ async def switch_feature(
     await FEATURE_SWITCHED.tell(
         FeatureSwitched(session, principal.merchant_id, name, now=now, modules_on=before | after)
     )
+
+
+async def find_standstill(session: AsyncSession, merchant_id: UUID) -> Refusal | None:
+    """Return why nothing new may be made in a shop now, or None; read afresh, also late in a long transaction."""
+    statement = select(Merchant.feature_rules, Merchant.modules_on).where(Merchant.id == merchant_id)
+    row = (await session.execute(statement)).one()
+    return SHOP_GUARD.first_refusal(ShopAsk(merchant_id, row.feature_rules, frozenset(row.modules_on)))
 
 
 async def set_feature_rules(

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.errors import NotFound
-from app.modules.merchants.features import set_feature_rules, switch_feature
-from app.modules.merchants.hooks import FEATURE_SWITCHED, FeatureSwitched
+from app.modules.merchants.features import find_standstill, set_feature_rules, switch_feature
+from app.modules.merchants.hooks import FEATURE_SWITCHED, SHOP_GUARD, FeatureSwitched, ShopAsk
 from app.modules.merchants.models import Merchant
 from app.modules.merchants.queries import list_merchant_ids, list_modules_on
 from app.modules.merchants.service import (
@@ -79,11 +79,14 @@ async def members_mail(session: AsyncSession, merchant_id: UUID) -> list[str]:
 __all__ = [
     "EMAIL_LOOKUP",
     "FEATURE_SWITCHED",
+    "SHOP_GUARD",
     "FeatureSwitched",
     "MerchantView",
     "NewMerchant",
+    "ShopAsk",
     "create_merchant",
     "email_key",
+    "find_standstill",
     "forget_merchant",
     "get_merchant",
     "list_merchant_ids",

@@ -45,8 +45,8 @@ from app.modules.rewards.public import VOID_WINDOW, GiftOrder, give_gift, take_g
 Side = Literal["inviter", "friend"]
 REASON_OF: dict[Side, str] = {"inviter": "referrals.inviter", "friend": "referrals.friend"}
 OPEN = frozenset({"joined", "due"})
-# A card that is blocked or full may have room later.
-LATER = frozenset({"card_blocked", "card_full"})
+# A card that is blocked or full may have room later, and a shop that is closed may open again.
+LATER = frozenset({"card_blocked", "card_full", "business_closed"})
 LATER_AFTER = timedelta(hours=6)
 
 

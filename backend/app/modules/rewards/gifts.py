@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kernel.hooks import Keyed
 from app.kernel.outcomes import Refusal
 from app.modules.cards.public import PassObject, lock_card, lock_card_now
+from app.modules.merchants.public import find_standstill
 from app.modules.points.public import PointsPolicy, give_points, lot_expiry, take_points
 from app.modules.rewards.models import Gift
 from app.modules.rewards.queries import list_rewards
@@ -85,7 +86,8 @@ async def give_gift(
     """Give it, once for its reason and key; a repetition answers what was given then. Raises NotFound.
 
     Stamps that do not fit on a full card stay away; where none fits, the gift is refused as card_full.
-    Refusals besides: those of decide_gift. After a refusal the key is as unused as before.
+    Refusals besides: those of decide_gift, and business_closed in a shop that stands still. After a refusal the key is
+    as unused as before.
     """
     assert order.stamps >= 0
     assert order.points >= 0
@@ -96,6 +98,7 @@ async def give_gift(
     program = await get_program(session, merchant_id, card.program_id)
     rewards = await list_rewards(session, merchant_id, card.program_id)
     refusal = decide_gift(order, loyalty_type=program.loyalty_type, status=card.status, rewards=rewards)
+    refusal = refusal or await find_standstill(session, merchant_id)
     stamp = None if refusal else _decide_stamps(card, program, order.stamps, now=now)
     refusal = refusal or (stamp if isinstance(stamp, Refusal) else None)
     if refusal is not None:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
 from app.modules.cards.public import PassObject
-from app.modules.merchants.public import FeatureSwitched
+from app.modules.merchants.public import FeatureSwitched, find_standstill
 from app.modules.tiers.models import TierStanding
 from app.modules.tiers.service import FEATURE, load_ladder, weigh_cards
 from app.modules.wallets.public import CardsChanged
@@ -79,7 +79,7 @@ async def weigh_due(context: JobContext) -> None:
     while True:
         async with context.session() as session:
             ladder = await load_ladder(session, context.merchant_id)
-            if not ladder.is_on:
+            if not ladder.is_on or await find_standstill(session, context.merchant_id) is not None:
                 return
             due = await session.scalars(
                 select(TierStanding.pass_id)

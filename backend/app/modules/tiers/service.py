@@ -22,7 +22,7 @@ from app.modules.cards.public import (
     raise_revision,
     set_trait,
 )
-from app.modules.merchants.public import get_merchant
+from app.modules.merchants.public import find_standstill, get_merchant
 from app.modules.rewards.public import GiftOrder, give_gift, take_gift_back
 from app.modules.tiers.models import TierLevel, TierMove, TierStanding
 from app.modules.tiers.queries import Counted, level_of, list_counted, list_levels, standing_of
@@ -106,9 +106,13 @@ async def load_ladder(session: AsyncSession, merchant_id: UUID) -> Ladder:
 async def weigh_cards(
     session: AsyncSession, merchant_id: UUID, pass_ids: Sequence[UUID], *, now: datetime
 ) -> int:
-    """Bring cards to where they stand today; return how many moved. Nothing happens while levels are off."""
+    """Bring cards to where they stand today; return how many moved.
+
+    Nothing happens while levels are off, or in a shop that stands still: opened again, it has its cards drawn anew,
+    and they are looked at then.
+    """
     ladder = await load_ladder(session, merchant_id)
-    if not ladder.is_on:
+    if not ladder.is_on or await find_standstill(session, merchant_id) is not None:
         return 0
     cards = [
         card

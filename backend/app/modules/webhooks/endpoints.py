@@ -152,9 +152,11 @@ def _seal_fresh(session: AsyncSession, row: WebhookEndpoint) -> None:
 
 
 async def list_endpoints(session: AsyncSession, merchant_id: UUID) -> list[WebhookEndpoint]:
-    """Return the merchant's addresses, oldest first."""
+    """Return the merchant's addresses, oldest first; none that was taken away."""
     rows = await session.scalars(
-        select(WebhookEndpoint).where(WebhookEndpoint.merchant_id == merchant_id).order_by(WebhookEndpoint.id)
+        select(WebhookEndpoint)
+        .where(WebhookEndpoint.merchant_id == merchant_id, WebhookEndpoint.removed_at.is_(None))
+        .order_by(WebhookEndpoint.id)
     )
     return list(rows)
 

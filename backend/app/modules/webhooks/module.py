@@ -8,12 +8,13 @@ from app.kernel.i18n import msg
 from app.kernel.metering import USAGE_TOLD
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
-from app.kernel.points import EXPORTER, NAV_ITEM, PERSONAL_DATA, NavItem, PageContext
+from app.kernel.points import DEMO_DATA, EXPORTER, NAV_ITEM, PERSONAL_DATA, NavItem, PageContext
 from app.kernel.sealing import SEALED
 from app.modules.cards.public import CARD_CHANGED, CARD_JOINED, CARD_MERGED, TIER_CHANGED
 from app.modules.customers.public import CUSTOMER_CHANGED
 from app.modules.rewards.public import REDEEMED, VOIDED
 from app.modules.visits.public import EARNED
+from app.modules.webhooks.demo import add_webhooks
 from app.modules.webhooks.endpoints import SealedSecrets
 from app.modules.webhooks.exporting import LOG
 from app.modules.webhooks.personal import PERSONAL
@@ -76,6 +77,7 @@ MODULE = Module(
         Offer(SEALED, FEATURE, SealedSecrets()),
         Offer(PERSONAL_DATA, FEATURE, PERSONAL),
         Offer(EXPORTER, "webhook_log", LOG),
+        Offer(DEMO_DATA, FEATURE, add_webhooks),
     ),
     permissions=(
         Permission(

@@ -70,7 +70,13 @@ PERSONAL = PersonalData(
     export=export_events,
     erase=erase_events,
     purpose=Purpose(
-        msg("Telling the shop's other programs what happened"), ground="interest", kept=msg("30 days")
+        msg("Telling the shop's other programs what happened"),
+        ground="interest",
+        kept=msg("30 days"),
+        goes_to=msg(
+            "Other programs of the shop, such as its till or web shop, learn of visits, rewards and changes: internal "
+            "numbers and amounts, without name or address."
+        ),
     ),
     holds={
         "webhook_attempt.answer": "answers",

@@ -28,6 +28,14 @@ EVENT_WORDS = {
     "usage.month_closed": msg("A month of usage was counted to its end"),
     TEST: msg("A test"),
 }
+GROUPS = (
+    (msg("Visits and rewards"), {"visit", "reward"}),
+    (msg("Cards and levels"), {"card", "tier"}),
+    (msg("Customers"), {"customer"}),
+    (msg("Plan"), {"usage"}),
+)
+"""What an event is about, by the first word of its name."""
+assert {name.split(".")[0] for name in EVENTS} == set[str]().union(*(about for _title, about in GROUPS))
 STATE_WORDS = {
     "waiting": msg("Waiting"),
     "delivered": msg("Delivered"),

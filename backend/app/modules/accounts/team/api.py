@@ -119,7 +119,7 @@ async def delete_invitation(
     "/invitations/accept",
     status_code=201,
     response_model=SessionAnswer,
-    responses=error_responses("link_unusable", "weak_password", "address_taken"),
+    responses=error_responses("link_unusable", "weak_password", "address_taken", "business_closed"),
     dependencies=[signed_link("Join a team"), rate_limit("open_link")],
 )
 async def post_accept(

@@ -44,6 +44,7 @@ async def _page(
         refused = refusal or Refusal("link_unusable")
         return form_page(request, "accounts/link_unusable.html", refusal=refused)
     words = {"role_name": _(ROLE_NAMES[found.role]), "role_text": _(ROLE_TEXTS[found.role])}
+    refusal = refusal or found.refusal
     return form_page(request, "accounts/invitation.html", form, refusal=refusal, invitation=found, **words)
 
 

@@ -29,7 +29,7 @@ from app.modules.accounts.signing_in.sessions import SignedIn, open_session, pri
 from app.modules.accounts.team.mails import send_invitation_mail
 from app.modules.accounts.team.queries import count_team, is_in_team
 from app.modules.accounts.team.service import Place, check_place
-from app.modules.merchants.public import EMAIL_LOOKUP, email_key, get_merchant
+from app.modules.merchants.public import EMAIL_LOOKUP, email_key, find_standstill, get_merchant
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring, hash_token, new_token, same
 
@@ -50,12 +50,13 @@ class InvitationWish:
 
 @dataclass(frozen=True, slots=True)
 class InvitationView:
-    """What the page behind the link shows."""
+    """What the page behind the link shows. refusal: why it cannot be accepted now."""
 
     merchant_name: str
     email: str
     name: str
     role: str
+    refusal: Refusal | None = None
 
 
 async def invite(
@@ -140,7 +141,8 @@ async def find_invitation(session: AsyncSession, token: str, *, now: datetime) -
     if row is None:
         return None
     merchant = await get_merchant(session, row.merchant_id)
-    return InvitationView(merchant.name, row.email, row.name, row.role)
+    refusal = await find_standstill(session, merchant.id)
+    return InvitationView(merchant.name, row.email, row.name, row.role, refusal)
 
 
 async def accept_invitation(
@@ -148,12 +150,15 @@ async def accept_invitation(
 ) -> SignedIn | Refusal:
     """Make a member of an invitation, once, and sign them in.
 
-    Refuses link_unusable, weak_password, and address_taken where the address signs in to another business: whoever
-    reads this holds the mailbox.
+    Refuses link_unusable, weak_password, business_closed, and address_taken where the address signs in to another
+    business: whoever reads this holds the mailbox.
     """
     row = await _lock_by_token(session, token, now=now)
     if row is None:
         return Refusal("link_unusable")
+    standstill = await find_standstill(session, row.merchant_id)
+    if standstill is not None:
+        return standstill
     merchant = await get_merchant(session, row.merchant_id)
     hashed = await hash_new_password(password, about=(merchant.name, row.email, name))
     if isinstance(hashed, Refusal):

@@ -41,9 +41,20 @@ async def token_to(process: Process, recipient: str, kind: str) -> str:
     """Return the token in the newest mail of a kind."""
     texts = [text for kind_, _subject, text in await mails_to(process, recipient) if kind_ == kind]
     assert texts, f"no {kind} to {recipient}"
-    found = LINK.search(texts[-1])
-    assert found is not None, texts[-1]
+    return token_of(texts[-1])
+
+
+def token_of(text: str) -> str:
+    """Return the token at the end of the link in a mail."""
+    found = LINK.search(text)
+    assert found is not None, text
     return found[2]
+
+
+async def sign_up(client: httpx2.AsyncClient, email: str, **over: str) -> httpx2.Response:
+    """Ask for an account."""
+    body = {"name": "CoffeeLux", "email": email, "password": PASSWORD, **over}
+    return await client.post("/merchants", json=body)
 
 
 async def sign_in(client: httpx2.AsyncClient, email: str, password: str = PASSWORD) -> httpx2.Response:

@@ -6,7 +6,7 @@ import re
 
 import httpx2
 
-from app.modules.accounts.tests.test_accounts import mails_to, sign_up
+from app.modules.accounts.tests.helpers import mails_to, sign_up
 from app.process import Process
 from app.utils.id_generator import new_id
 
@@ -16,7 +16,7 @@ async def test_a_strangers_name_is_no_link_in_the_mail(client: httpx2.AsyncClien
     email = f"new-{new_id().hex[-12:]}@example.com"
     await sign_up(client, email, name="Pay at https://evil.example/now or evil.example")
 
-    [(_kind, text)] = await mails_to(process, process.database.system_sessions, email)
+    [(_kind, _subject, text)] = await mails_to(process, email)
 
     assert len(re.findall(r"https?://", text)) == 1
     assert "evil.example" not in text

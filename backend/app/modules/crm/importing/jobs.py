@@ -6,11 +6,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.kernel.errors import NotFound
-from app.kernel.jobs import Backoff, GiveUp, JobContext, job
+from app.kernel.jobs import Backoff, GiveUp, JobContext, enqueue, job
 from app.modules.crm.importing.service import OPEN, drop_run, get_run
-from app.modules.crm.importing.work import next_batch
+from app.modules.crm.importing.work import must_wait, next_batch
 
 TRIES_MAX = 8
+# How often an import looks whether a shop that stands still goes on.
+WAITS = timedelta(hours=1)
 
 
 @job(
@@ -20,14 +22,29 @@ TRIES_MAX = 8
     priority=-10,
 )
 async def work_on_import(context: JobContext, *, run_id: UUID) -> None:
-    """Work on an import until nothing is left; begun again, it goes on where the last kept batch ended."""
+    """Work on an import until nothing is left; begun again, it goes on where the last kept batch ended.
+
+    In a shop that is closed it waits: opened again, it goes on.
+    """
     merchant_id = context.merchant_id
     assert merchant_id is not None
     try:
         is_more = True
         while is_more:
             async with context.session() as session:
-                is_more = await next_batch(session, merchant_id, run_id, now=context.clock.now())
+                now = context.clock.now()
+                if await must_wait(session, merchant_id, run_id):
+                    key = str(run_id)
+                    await enqueue(
+                        session,
+                        work_on_import,
+                        merchant_id=merchant_id,
+                        key=key,
+                        run_at=now + WAITS,
+                        run_id=run_id,
+                    )
+                    return
+                is_more = await next_batch(session, merchant_id, run_id, now=now)
     except NotFound:  # discarded meanwhile, or its store is gone
         return
     except Exception as error:

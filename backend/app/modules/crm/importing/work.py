@@ -28,6 +28,7 @@ from app.modules.customers.public import (
     find_customers_by,
     tag_customers,
 )
+from app.modules.merchants.public import find_standstill
 from app.modules.rewards.public import list_rewards, settle_card
 from app.modules.stamps.public import Cause
 from app.modules.stores.public import StoreView, get_program, get_store
@@ -68,6 +69,13 @@ async def next_batch(session: AsyncSession, merchant_id: UUID, run_id: UUID, *, 
     run.rows_done = rows[-1].number
     await session.flush()
     return True
+
+
+async def must_wait(session: AsyncSession, merchant_id: UUID, run_id: UUID) -> bool:
+    """Tell whether the shop stands still and this import would bring somebody in; raises NotFound."""
+    if await find_standstill(session, merchant_id) is None:
+        return False
+    return (await get_run(session, merchant_id, run_id)).status == "running"
 
 
 def _finish(run: ImportRun, *, now: datetime) -> None:

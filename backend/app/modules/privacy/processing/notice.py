@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +13,7 @@ from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import ngettext
+from app.kernel.points import PERSONAL_DATA
 from app.kernel.settings import get_settings
 from app.modules.merchants.public import MerchantView
 from app.modules.messaging.public import messaging_ready
@@ -51,7 +51,7 @@ async def make_notice(session: AsyncSession, merchant: MerchantView, *, now: dat
     """Return what the page shows, in the reader's language. Source: Art. 13 GDPR, point by point."""
     settings = await get_settings(session, PrivacySettings, merchant_id=merchant.id)
     name = settings.controller_name or merchant.name
-    recipients = await _who_else(session, merchant.id, now=now)
+    recipients = await _who_else(session, merchant, now=now)
     sections = [
         Section(_("What we keep, and what for"), _what(merchant.modules_on)),
         Section(_("On what ground"), _grounds()),
@@ -130,7 +130,7 @@ def _how_long(months: int) -> tuple[str, ...]:
     return first, limit, mails, after
 
 
-async def _who_else(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> tuple[str, ...]:
+async def _who_else(session: AsyncSession, merchant: MerchantView, *, now: datetime) -> tuple[str, ...]:
     lines = [
         _(
             "Nobody buys it. Those who run this website for us process it on our behalf, bound by contract "
@@ -139,7 +139,12 @@ async def _who_else(session: AsyncSession, merchant_id: UUID, *, now: datetime) 
     ]
     if messaging_ready(resources_of(session).get(Settings)):
         lines.append(_("Mails pass through the mail service that we use for sending."))
-    offered = await offered_wallets(session, merchant_id, now=now)
+    lines += [
+        _(handler.purpose.goes_to)
+        for feature, handler in PERSONAL_DATA.items()
+        if feature in merchant.modules_on and handler.purpose is not None and handler.purpose.goes_to
+    ]
+    offered = await offered_wallets(session, merchant.id, now=now)
     if "apple" in offered:
         lines.append(_("If you put the card into Apple Wallet, Apple delivers it to your devices."))
     if "google" in offered:

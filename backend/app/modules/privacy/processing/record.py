@@ -57,12 +57,16 @@ def purpose_of(module: str, handler: PersonalData) -> tuple[str, str, str] | Non
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """One activity. holds, points: in words; personal, pseudonyms: the same as table.column, for who looks it up."""
+    """One activity. holds, points: in words; personal, pseudonyms: the same as table.column, for who looks it up.
+
+    goes_to: who else gets some of it, or nothing.
+    """
 
     module: str
     purpose: str
     ground: str
     kept: str
+    goes_to: str
     holds: tuple[str, ...]
     points: tuple[str, ...]
     personal: tuple[str, ...]
@@ -87,6 +91,7 @@ def make_record() -> list[Processing]:
                 purpose=_(purpose),
                 ground=_(ground),
                 kept=_(kept),
+                goes_to=_(handler.purpose.goes_to) if handler.purpose and handler.purpose.goes_to else "",
                 holds=describe(personal),
                 points=describe(pseudonyms),
                 personal=tuple(".".join(one) for one in personal),

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kernel.i18n import current
+from app.kernel.i18n import current, ngettext
 from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.web.form_input import FormInput
 from app.modules.merchants.public import get_merchant
 from app.modules.webhooks import deliveries
 from app.modules.webhooks.endpoints import get_endpoint, list_endpoints
-from app.modules.webhooks.models import WebhookAttempt, WebhookEndpoint
+from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from app.modules.webhooks.rules import ENDPOINTS_MAX, EVENTS, PROBE_AFTER, write_body
-from app.modules.webhooks.words import ERROR_WORDS, EVENT_WORDS, OFF_WORDS, STATE_WORDS
+from app.modules.webhooks.words import ERROR_WORDS, EVENT_WORDS, GROUPS, OFF_WORDS, STATE_WORDS, example_of
 from app.utils.id_generator import new_id
 
 STATES = tuple(STATE_WORDS)
@@ -36,8 +36,17 @@ def plain_errors(form: FormInput[Any]) -> None:
         form.errors["events"] = _("Choose at least one.")
 
 
-def _events() -> list[dict[str, str]]:
-    return [{"name": name, "title": _(EVENT_WORDS[name])} for name in EVENTS]
+def _groups() -> list[dict[str, Any]]:
+    """Return what can be told, by what it is about, each with an example."""
+    return [
+        {"title": _(title), "events": [_shown_event(name) for name in EVENTS if name.split(".")[0] in about]}
+        for title, about in GROUPS
+    ]
+
+
+def _shown_event(name: str) -> dict[str, str]:
+    example = json.dumps(example_of(name), indent=2)
+    return {"name": name, "title": _(EVENT_WORDS[name]), "example": example}
 
 
 async def list_values(session: AsyncSession, principal: Principal) -> dict[str, Any]:
@@ -51,7 +60,7 @@ async def list_values(session: AsyncSession, principal: Principal) -> dict[str, 
             "Your own programs are told what happens, signed and at once. Only ids and figures leave the house."
         ),
         "rows": [_short(row, counts.get(row.id, {}), zone=merchant.time_zone) for row in rows],
-        "events": _events(),
+        "groups": _groups(),
         "may_edit": principal.may("webhooks.edit"),
         "is_full": len(rows) >= ENDPOINTS_MAX,
         "idempotency_key": new_id(),
@@ -69,10 +78,14 @@ def _short(row: WebhookEndpoint, counts: dict[str, int], *, zone: str) -> dict[s
         "waiting": speak.format_number(counts.get("waiting", 0)),
         "failed": counts.get("failed", 0),
         "failed_text": speak.format_number(counts.get("failed", 0)),
-        "reached": speak.format_datetime(row.reached_at, zone=zone, style="short")
-        if row.reached_at
-        else _("Never"),
+        "reached": _reached(row, zone=zone),
     }
+
+
+def _reached(row: WebhookEndpoint, *, zone: str) -> str:
+    return (
+        current().format_datetime(row.reached_at, zone=zone, style="short") if row.reached_at else _("Never")
+    )
 
 
 def _state(row: WebhookEndpoint) -> dict[str, str]:
@@ -100,6 +113,7 @@ async def endpoint_values(
         "url": url,
         "row": row,
         "state": _state(row),
+        "reached": _reached(row, zone=zone),
         "off_text": _(OFF_WORDS[row.off_reason]) if row.off_reason else "",
         "since": speak.format_datetime(row.failing_since, zone=zone, style="short")
         if row.failing_since
@@ -112,7 +126,7 @@ async def endpoint_values(
         "next_url": f"{url}?before={after}{chosen}" if after else None,
         "filters": _filters(url, counts, chosen=look.status),
         "failed": counts.get("failed", 0),
-        "events": _events(),
+        "groups": _groups(),
         "may_edit": principal.may("webhooks.edit"),
         "idempotency_key": new_id(),
         "shown_secret": "",
@@ -145,13 +159,20 @@ def _line(line: deliveries.Line, *, url: str, zone: str) -> dict[str, Any]:
         "at": speak.format_datetime(line.event.at, zone=zone, style="short"),
         "state": _(STATE_WORDS[one.status]),
         "look": looks[one.status],
-        "attempts": speak.format_number(one.attempts),
-        "answer": str(one.last_status or ""),
+        "note": _note(one),
         "error": _(ERROR_WORDS[one.error]) if one.error else "",
         "next": speak.format_datetime(one.next_at, zone=zone, style="short")
         if one.status == "waiting"
         else "",
     }
+
+
+def _note(one: WebhookDelivery) -> str:
+    """Return the last answer, what was wrong with it, and how many tries it took."""
+    parts = [str(one.last_status or ""), _(ERROR_WORDS[one.error]) if one.error else ""]
+    if one.attempts > 1:
+        parts.append(ngettext("%(num)s try", "%(num)s tries", one.attempts, num=one.attempts))
+    return " · ".join(part for part in parts if part)
 
 
 async def delivery_values(
@@ -168,13 +189,17 @@ async def delivery_values(
     url = f"/dashboard/webhooks/{endpoint_id}"
     return {
         "page_title": event.type,
-        "page_text": row.url,
         "back": url,
+        "address": row.url,
         "line": _line(line, url=url, zone=zone),
         "event_id": event.id,
         "body": json.dumps(body, indent=2, ensure_ascii=False),
         "tries": [_shown_try(one, zone=zone) for one in tries],
-        "may_send": principal.may("webhooks.edit") and row.is_on and line.delivery.status != "waiting",
+        "is_waiting": line.delivery.status == "waiting",
+        # What was never tried is on its way.
+        "may_send": principal.may("webhooks.edit")
+        and row.is_on
+        and bool(tries or line.delivery.status != "waiting"),
     }
 
 
