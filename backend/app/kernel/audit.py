@@ -38,6 +38,10 @@ class AuditEntry(TenantRow, Base):
 
 # Offered by modules for the actions they record: {"store.created": msg("Store opened")}.
 AUDIT_ACTION: Keyed[str] = Keyed("AUDIT_ACTION", about="The words for what an audit entry says was done.")
+# Offered by features for their own name, which stands beside the entry that says they were switched.
+AUDIT_VALUE: Keyed[str] = Keyed(
+    "AUDIT_VALUE", about="The words for a name that stands beside an audit entry."
+)
 
 
 async def record_audit(  # noqa: PLR0913 - an audit line has this many parts

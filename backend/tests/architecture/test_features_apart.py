@@ -17,9 +17,8 @@ FEATURES = {
     "referrals": ("referral", "referral_link"),
     "cashback": ("credit_entry", "credit_lot", "credit_account"),
     "webhooks": ("webhook_endpoint", "webhook_event", "webhook_delivery", "webhook_attempt"),
-    "closing": ("business_closing",),
 }
-"""The features that prove the extension points, with their tables; closing is one that nobody switches."""
+"""The features that prove the extension points, with their tables."""
 
 # Every file that may name a feature, and why. Nothing else below backend/app does.
 MAY_NAME = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.kernel.audit import AUDIT_VALUE
 from app.kernel.i18n import current, msg, ngettext
 from app.kernel.i18n import gettext as _
 from app.kernel.money import Money
@@ -88,10 +89,6 @@ VALUE_WORDS: Mapping[str, str] = {
     "photo": msg("photo"),
     "reward": msg("a reward"),
     "factor": msg("more for a visit"),
-    "birthdays": msg("birthdays"),
-    "cashback": msg("cashback"),
-    "tiers": msg("levels"),
-    "referrals": msg("friends"),
     "fingerprints": msg("device fingerprints"),
     "half_even": msg("to the nearest, halves to the even one"),
     "half_up": msg("to the nearest, halves up"),
@@ -122,7 +119,8 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return _many(value)
     text = str(value)
-    return _(VALUE_WORDS[text]) if text in VALUE_WORDS else text
+    words = VALUE_WORDS.get(text) or AUDIT_VALUE.find(text)
+    return _(words) if words else text
 
 
 def _many(values: list[Any]) -> str:

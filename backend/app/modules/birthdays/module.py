@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.kernel.audit import AUDIT_ACTION
+from app.kernel.audit import AUDIT_ACTION, AUDIT_VALUE
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
@@ -63,6 +63,7 @@ MODULE = Module(
     ),
     offers=(
         Offer(AUDIT_ACTION, "birthdays.settings_changed", msg("Changed the birthday gift")),
+        Offer(AUDIT_VALUE, FEATURE, msg("Birthdays")),
         Offer(EARN_RULE, RULE, words),
         Offer(GIFT_REASON, GIFT, msg("Birthday gift")),
         Offer(MAIL_INSTEAD, KIND, FEATURE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.kernel.audit import AUDIT_ACTION
+from app.kernel.audit import AUDIT_ACTION, AUDIT_VALUE
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.ledger import INVARIANT
@@ -70,6 +70,7 @@ MODULE = Module(
     ),
     offers=(
         *(Offer(AUDIT_ACTION, key, text) for key, text in ACTIONS.items()),
+        Offer(AUDIT_VALUE, FEATURE, msg("Cashback and store credit")),
         Offer(EARN_RULE, RULE, words),
         Offer(TENDER, "credit", StoreCredit()),
         Offer(INVARIANT, "credit", credit_equals_entries),

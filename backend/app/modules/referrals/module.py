@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.kernel.audit import AUDIT_ACTION
+from app.kernel.audit import AUDIT_ACTION, AUDIT_VALUE
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
@@ -73,6 +73,7 @@ MODULE = Module(
     ),
     offers=(
         *(Offer(AUDIT_ACTION, key, text) for key, text in ACTIONS.items()),
+        Offer(AUDIT_VALUE, FEATURE, msg("Friends brought along")),
         Offer(GIFT_REASON, REASON_OF["inviter"], msg("A gift for bringing a friend along")),
         Offer(GIFT_REASON, REASON_OF["friend"], msg("A gift for coming by an invitation")),
         Offer(REPORT_VIEW, FEATURE, REPORT),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.kernel.audit import AUDIT_ACTION
+from app.kernel.audit import AUDIT_ACTION, AUDIT_VALUE
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.module import Module
@@ -66,6 +66,7 @@ MODULE = Module(
     ),
     offers=(
         *(Offer(AUDIT_ACTION, key, text) for key, text in ACTIONS.items()),
+        Offer(AUDIT_VALUE, FEATURE, msg("Levels")),
         Offer(EARN_RULE, RULE, words),
         Offer(GIFT_REASON, GIFT, msg("A gift for the new level")),
         Offer(REPORT_VIEW, "tiers", REPORT),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.kernel.audit import AUDIT_ACTION
+from app.kernel.audit import AUDIT_ACTION, AUDIT_VALUE
 from app.kernel.hooks import Offer, On
 from app.kernel.i18n import msg
 from app.kernel.metering import USAGE_TOLD
@@ -74,6 +74,7 @@ MODULE = Module(
     ),
     offers=(
         *(Offer(AUDIT_ACTION, action, words) for action, words in AUDIT_WORDS.items()),
+        Offer(AUDIT_VALUE, FEATURE, msg("Webhooks")),
         Offer(SEALED, FEATURE, SealedSecrets()),
         Offer(PERSONAL_DATA, FEATURE, PERSONAL),
         Offer(EXPORTER, "webhook_log", LOG),

@@ -29,6 +29,18 @@ def test_facts_are_read_in_words(facts: dict[str, object], words: str) -> None:
         assert facts_in_words(facts, currency="EUR") == words
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "feature: Levels"), ("de", "Funktion: Stufen"), ("fr", "fonction: Niveaux")],
+)
+@pytest.mark.usefixtures("app")
+def test_a_feature_says_its_own_name(language: str, words: str) -> None:
+    """What was switched stands there as the feature calls itself; one that is not installed keeps its stored name."""
+    with use_language(language):
+        assert facts_in_words({"feature": "tiers"}) == words
+        assert facts_in_words({"feature": "of_old"}).endswith("of_old")
+
+
 def test_facts_follow_the_language() -> None:
     """The words are the reader's."""
     with use_language("de"):
