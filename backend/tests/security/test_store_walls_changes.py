@@ -98,10 +98,10 @@ BY_ID: Mapping[str, Mapping[str, str]] = {
 # Kept apart in other ways, each shown by a test of its own.
 ELSEWHERE = {
     "/dashboard/customers/tag": "only customers in reach: test_only_customers_in_reach_are_tagged",
-    "/dashboard/messages/new": "writes to customers in reach: app/modules/nudges/tests/test_messages.py",
+    "/dashboard/messages/new": "writes to customers in reach: app/modules/nudges/tests/test_news.py",
     "/dashboard/exports/files/{export_id}": "the own files only: app/modules/exports/tests",
-    "/dashboard/fraud/{finding_id}/decide": "app/modules/fraud/tests/test_findings.py",
-    "/dashboard/fraud/{finding_id}/undo": "app/modules/fraud/tests/test_findings.py",
+    "/dashboard/fraud/{finding_id}/decide": "app/modules/fraud/tests/test_deciding.py",
+    "/dashboard/fraud/{finding_id}/undo": "app/modules/fraud/tests/test_deciding.py",
     "/dashboard/start": "makes a first store: as /stores",
     "/dashboard/start/programme": "of the first store in reach",
     "/dashboard/start/design": "of the first store in reach",

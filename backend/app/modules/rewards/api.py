@@ -6,17 +6,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from app.dependencies import ClockDep, SessionDep, StoreDep, bind_store
+from app.dependencies import ClockDep, SessionDep, StoreDep
 from app.kernel.permissions import staff_pin
 from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.present import present_json
 from app.kernel.web.problems import error_responses
 from app.kernel.web.proxies import client_address
-from app.modules.rewards.giver import recognise_giver
+from app.modules.rewards.giver import read_void, recognise_giver
 from app.modules.rewards.presenting import PIN_ERRORS, present_redemption, present_void
 from app.modules.rewards.schemas import RedeemAnswer, RedeemRequest, VoidAnswer, VoidRequest
 from app.modules.rewards.service import RedeemCommand, redeem_reward
-from app.modules.rewards.undo import VoidCommand, void_redemption
+from app.modules.rewards.undo import void_redemption
 
 router = APIRouter(tags=["At the till"])
 
@@ -72,12 +72,5 @@ async def post_void_redemption(
     key: IdempotencyHeader = None,
 ) -> Response:
     """Take a redemption back: staff the last one for 15 minutes, managers any time. Repeating it changes nothing."""
-    store = await bind_store(request, session, body.store_id)
-    staff = await recognise_giver(
-        request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
-    )
-    address = client_address(request)
-    command = VoidCommand(
-        redemption_id, body.reason, address, body.staff_pin, staff, force=body.force, idempotency_key=key
-    )
+    store, command = await read_void(request, session, redemption_id, body, idempotency_key=key)
     return present_json(await void_redemption(session, store, command, now=clock.now()), present_void)

@@ -1,4 +1,4 @@
-"""Who gives at the till over HTTP: an API key with the scope, else the owner of a PIN that is checked later."""
+"""Who gives or takes back at the till over HTTP: an API key with the scope, else the owner of a PIN checked later."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from uuid import UUID
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.dependencies import StoreRef, bind_store
 from app.kernel.errors import NotFound, Unauthenticated
 from app.kernel.permissions import Principal, authenticate, require
+from app.kernel.web.proxies import client_address
+from app.modules.rewards.schemas import VoidRequest
+from app.modules.rewards.undo import VoidCommand
 from app.modules.staff.public import StaffRef
 
 
@@ -28,6 +32,30 @@ async def recognise_giver(
     if staff_pin is None:
         raise Unauthenticated
     return None
+
+
+async def read_void(
+    request: Request,
+    session: AsyncSession,
+    target_id: UUID,
+    body: VoidRequest,
+    *,
+    idempotency_key: str | None,
+) -> tuple[StoreRef, VoidCommand]:
+    """Return the store, and what is to be taken back there and by whom. Raises as recognise_giver does."""
+    store = await bind_store(request, session, body.store_id)
+    staff = await recognise_giver(
+        request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
+    )
+    return store, VoidCommand(
+        target_id,
+        body.reason,
+        client_address(request),
+        body.staff_pin,
+        staff,
+        force=body.force,
+        idempotency_key=idempotency_key,
+    )
 
 
 def giver_of(principal: Principal) -> StaffRef:

@@ -17,7 +17,7 @@ from app.modules.rewards.gifts import (
     give_gift,
     take_gift_back,
 )
-from app.modules.rewards.giver import giver_of, recognise_giver
+from app.modules.rewards.giver import giver_of, read_void, recognise_giver
 from app.modules.rewards.hooks import (
     REDEEMED,
     REWARD_KIND,
@@ -122,6 +122,7 @@ __all__ = [
     "next_reward",
     "present_redemption",
     "present_void",
+    "read_void",
     "recognise_giver",
     "redeem_reward",
     "rewards_state",

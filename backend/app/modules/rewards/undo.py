@@ -28,7 +28,7 @@ from app.modules.rewards.standing import settle_card
 from app.modules.rewards.state import state_answer
 from app.modules.staff.public import StaffRef, check_pin
 from app.modules.stamps.public import Cause, StampEvent, move_stamps
-from app.modules.stores.public import get_store
+from app.modules.stores.public import StoreView, get_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,14 @@ class VoidWork:
     async def lock_card(self) -> PassObject:
         """Lock the card as it is today."""
         return await lock_card_now(self.session, self.store.merchant_id, self.pass_id)
+
+    async def finish(self, card: PassObject, place: StoreView, told: VoidedContext) -> dict[str, Any]:
+        """Bring the card in order, tell the other modules, and return the state after that, JSON-ready."""
+        rewards = await list_rewards(self.session, card.merchant_id, card.program_id)
+        await settle_card(self.session, card, rewards, now=self.now)
+        await VOIDED.tell(told)
+        state = state_answer(card.id, totals_of(card), rewards, stamps_needed=place.program.stamps_needed)
+        return state | {"voided": True}
 
 
 async def void_once(  # noqa: PLR0913 - the parts of one void
@@ -136,26 +144,21 @@ async def _void(work: VoidWork) -> VoidGranted | Refusal:
         "void", store.id, redemption_id=redemption.id, staff_id=staff.id, rule={"reason": "redemption"}
     )
     await _give_back(session, card, redemption, cause, now=now)
-    rewards = await list_rewards(session, card.merchant_id, card.program_id)
-    await settle_card(session, card, rewards, now=now)
     merchant = await get_merchant(session, store.merchant_id)
     is_stamps = redemption.kind == "stamps"
-    await VOIDED.tell(
-        VoidedContext(
-            session=session,
-            merchant_id=card.merchant_id,
-            pass_id=card.id,
-            visit_id=None,
-            redemption_id=redemption.id,
-            stamps=redemption.cost if is_stamps else 0,
-            points=0 if is_stamps else redemption.cost,
-            now=now,
-            modules_on=merchant.modules_on,
-        )
+    told = VoidedContext(
+        session=session,
+        merchant_id=card.merchant_id,
+        pass_id=card.id,
+        visit_id=None,
+        redemption_id=redemption.id,
+        stamps=redemption.cost if is_stamps else 0,
+        points=0 if is_stamps else redemption.cost,
+        now=now,
+        modules_on=merchant.modules_on,
     )
-    place = await get_store(session, store)
-    answer = state_answer(card.id, totals_of(card), rewards, stamps_needed=place.program.stamps_needed)
-    return VoidGranted(answer | {"redemption_id": str(redemption.id), "voided": True})
+    answer = await work.finish(card, await get_store(session, store), told)
+    return VoidGranted(answer | {"redemption_id": str(redemption.id)})
 
 
 async def _find_redemption(session: AsyncSession, store: StoreRef, redemption_id: UUID) -> Redemption:

@@ -6,19 +6,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from app.dependencies import ClockDep, SessionDep, bind_store
+from app.dependencies import ClockDep, SessionDep
 from app.kernel.permissions import staff_pin
 from app.kernel.web.once import IdempotencyHeader
 from app.kernel.web.present import present_json
 from app.kernel.web.problems import error_responses
-from app.kernel.web.proxies import client_address
 from app.modules.rewards.public import (
     PIN_ERRORS,
     VoidAnswer,
-    VoidCommand,
     VoidRequest,
     present_void,
-    recognise_giver,
+    read_void,
 )
 from app.modules.visits.undo import void_visit
 
@@ -43,12 +41,5 @@ async def post_void_visit(
     key: IdempotencyHeader = None,
 ) -> Response:
     """Take a visit back: staff the last one for 15 minutes, managers any time. Repeating it changes nothing."""
-    store = await bind_store(request, session, body.store_id)
-    staff = await recognise_giver(
-        request, session, merchant_id=store.merchant_id, scope="visits.void", staff_pin=body.staff_pin
-    )
-    address = client_address(request)
-    command = VoidCommand(
-        visit_id, body.reason, address, body.staff_pin, staff, force=body.force, idempotency_key=key
-    )
+    store, command = await read_void(request, session, visit_id, body, idempotency_key=key)
     return present_json(await void_visit(session, store, command, now=clock.now()), present_void)

@@ -17,7 +17,6 @@ from app.modules.merchants.public import get_merchant
 from app.modules.points.public import PointsEvent, take_points
 from app.modules.rewards.public import (
     VOID_REFUSAL,
-    VOIDED,
     VoidCommand,
     VoidedContext,
     VoidGranted,
@@ -25,10 +24,6 @@ from app.modules.rewards.public import (
     VoidWork,
     decide_void,
     is_manager,
-    list_rewards,
-    settle_card,
-    state_answer,
-    totals_of,
     void_once,
 )
 from app.modules.staff.public import StaffRef
@@ -88,29 +83,25 @@ async def _void(work: VoidWork) -> VoidGranted | Refusal:
     visit.voided_at, visit.voided_by, visit.void_reason = now, staff.id, command.reason
     await session.flush()  # the queries below must not find this visit any more
     await _turn_back_times(session, card, visit, time_zone=place.time_zone)
-    rewards = await list_rewards(session, card.merchant_id, card.program_id)
-    await settle_card(session, card, rewards, now=now)
-    await VOIDED.tell(
-        VoidedContext(
-            session=session,
-            merchant_id=card.merchant_id,
-            pass_id=card.id,
-            visit_id=visit.id,
-            redemption_id=None,
-            stamps=-visit.stamps,
-            points=-visit.points,
-            now=now,
-            modules_on=merchant.modules_on,
-            store_id=visit.store_id,
-            customer_id=card.customer_id,
-            amount_minor=visit.amount_minor,
-            currency=visit.currency,
-            lines=visit.explanation,
-            forced=forced,
-        )
+    told = VoidedContext(
+        session=session,
+        merchant_id=card.merchant_id,
+        pass_id=card.id,
+        visit_id=visit.id,
+        redemption_id=None,
+        stamps=-visit.stamps,
+        points=-visit.points,
+        now=now,
+        modules_on=merchant.modules_on,
+        store_id=visit.store_id,
+        customer_id=card.customer_id,
+        amount_minor=visit.amount_minor,
+        currency=visit.currency,
+        lines=visit.explanation,
+        forced=forced,
     )
-    answer = state_answer(card.id, totals_of(card), rewards, stamps_needed=place.program.stamps_needed)
-    return VoidGranted(answer | {"visit_id": str(visit.id), "voided": True})
+    answer = await work.finish(card, place, told)
+    return VoidGranted(answer | {"visit_id": str(visit.id)})
 
 
 async def _find_visit(session: AsyncSession, store: StoreRef, visit_id: UUID) -> Visit:
