@@ -38,6 +38,7 @@ from app.modules.wallets.apple_wallet.demo import load_or_make_demo
 READY_SECONDS_MAX = 60.0
 WATCH_SECONDS = 0.2
 LOADING_MARK = "demo.loading"
+PLANS_FILE = Path(__file__).resolve().parents[1] / "demo" / "plans.toml"
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class Demo:
             given["clock_file"] = options.clock_file.absolute()
         if options.lan:
             given["lan"] = True
+        if "STEMPEL_PLANS_FILE" not in os.environ:
+            given["plans_file"] = PLANS_FILE
         settings = Settings(**given)
         make_data_dir(settings.data_dir)
         port = options.port
@@ -244,6 +247,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "STEMPEL_PORT": str(settings.port),
         "STEMPEL_LAN": "true" if settings.lan else "false",
     }
+    if settings.plans_file is not None:
+        environment["STEMPEL_PLANS_FILE"] = str(settings.plans_file)
     if settings.clock_file is not None:
         environment["STEMPEL_CLOCK_FILE"] = str(settings.clock_file)
     return environment

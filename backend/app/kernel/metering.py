@@ -36,12 +36,14 @@ class Meter:
 
     is_stock: it counts what there is now (cards, stores), and a month is billed by its highest count; otherwise it
     counts what happened in the month. count: called by the worker, and for a stock when there is a limit to ask.
+    only_warns: nothing asks before there is one more of it, whatever the limit (visits).
     """
 
     title: str
     count: Callable[[Counting], Awaitable[int]]
     is_stock: bool = False
     order: int = 100
+    only_warns: bool = False
 
 
 METER: Keyed[Meter] = Keyed("METER", about="What a merchant's use is counted by, month by month.")

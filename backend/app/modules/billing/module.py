@@ -8,7 +8,8 @@ from app.kernel.i18n import msg
 from app.kernel.metering import PLAN_LIMIT
 from app.kernel.module import Module
 from app.kernel.permissions import Permission
-from app.kernel.points import HOME_BLOCK, NAV_ITEM
+from app.kernel.points import DEMO_DATA, HOME_BLOCK, NAV_ITEM
+from app.modules.billing.demo import add_months
 from app.modules.billing.jobs import count, go_round
 from app.modules.billing.plans import prepare_plans
 from app.modules.billing.service import answer_limit
@@ -21,7 +22,10 @@ MODULE = Module(
     has_models=True,
     routers=("pages:router",),
     hooks=(On(PLAN_LIMIT, answer_limit), On(NAV_ITEM, nav_items), On(HOME_BLOCK, home_block)),
-    offers=(Offer(AUDIT_ACTION, "billing.plan_given", msg("Plan changed by the operator")),),
+    offers=(
+        Offer(AUDIT_ACTION, "billing.plan_given", msg("Plan changed by the operator")),
+        Offer(DEMO_DATA, "billing", add_months),
+    ),
     permissions=(
         Permission(
             "billing.view",

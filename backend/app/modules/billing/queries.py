@@ -22,7 +22,10 @@ MONTHS_SHOWN = 13
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A meter in the month at hand. title: a msg() text. limit: None for none. level: fine, warn or reached."""
+    """A meter in the month at hand. title: a msg() text. limit: None for none. level: fine, warn or reached.
+
+    only_warns: a limit of it refuses nothing. is_counted: False before the worker's first count of the month.
+    """
 
     meter: str
     title: str
@@ -31,6 +34,15 @@ class Used:
     latest: int
     limit: int | None
     level: str
+    only_warns: bool = False
+    is_counted: bool = True
+
+    @property
+    def percent(self) -> int:
+        """Return how much of the limit is used, at most 100; 0 where there is none."""
+        if self.limit is None:
+            return 0
+        return min(100, self.shown * 100 // self.limit) if self.limit else 100
 
     @property
     def shown(self) -> int:
@@ -80,7 +92,8 @@ async def read_usage(session: AsyncSession, merchant_id: UUID, *, now: datetime)
         row_now, limit = current.get(name), plan.limits.get(name) if plan else None
         used, latest = (row_now.used, row_now.latest) if row_now else (0, 0)
         level = level_of(latest if meter.is_stock else used, limit)
-        rows.append(Used(name, meter.title, meter.is_stock, used, latest, limit, level))
+        told = meter.only_warns, row_now is not None
+        rows.append(Used(name, meter.title, meter.is_stock, used, latest, limit, level, *told))
     past = [(over, {name: row.used for name, row in of.items()}) for over, of in months.items()]
     counted = max((row.counted_at for row in current.values()), default=None)
     return Usage(month, plan, rows, past, counted, await find_given(session, merchant_id))

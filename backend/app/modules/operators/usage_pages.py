@@ -41,11 +41,14 @@ async def get_usage(request: Request, q: str = "", after: UUID | None = None) ->
     look = look_of(request)
     page = await list_shops(look.database, q=q, after=after, now=look.now)
     more = {"q": q, "after": page.next_id}
+    plans = look.resources.get(Plans)
+    default = plans.plan_for("")
     context = {
         "page_title": _("Plans and usage"),
         "page_text": _("What each shop uses this month, counted every hour, and the plan it has."),
         "rows": [(shop, await _usage_of(look, shop.id)) for shop in page.shops],
-        "plans": [(name, plan.title) for name, plan in look.resources.get(Plans).plans.items()],
+        "plans": [(name, plan.title) for name, plan in plans.plans.items()],
+        "default_title": default.title if default else "",
         "q": q,
         "next_url": f"{URL}?{urlencode(more)}" if page.next_id else None,
     }

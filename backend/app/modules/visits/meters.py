@@ -32,5 +32,5 @@ async def _count(counting: Counting, *which: ColumnElement[bool]) -> int:
 
 
 # Never asked for room: a visit is of a card that exists, and no plan stands between it and its stamp.
-VISITS = Meter(msg("Visits"), _visits, order=40)
-API_VISITS = Meter(msg("Visits entered by a till or web shop"), _by_integration, order=50)
+VISITS = Meter(msg("Visits"), _visits, order=40, only_warns=True)
+API_VISITS = Meter(msg("Visits entered by a till or web shop"), _by_integration, order=50, only_warns=True)

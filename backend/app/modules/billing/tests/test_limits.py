@@ -222,7 +222,7 @@ async def test_the_page_shows_the_plan_and_how_full_it_is(shop: Shop, client: ht
     assert page.status_code == 200
     assert "Small" in page.text
     assert "Stores open" in page.text
-    assert page.text.count("<strong>Full</strong>") == 1
+    assert page.text.count('<span class="chip chip-danger">Full</span>') == 1
     assert "Stores open: 1 of 1 are used." in home.text
 
 

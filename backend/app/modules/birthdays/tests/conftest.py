@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +11,8 @@ import httpx2
 import pytest
 from sqlalchemy import select, text, update
 
-from app.db.session import Database, tenant_scope
+from app.db.session import tenant_scope
 from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext
-from app.kernel.jobs.runner import JobRunner
-from app.kernel.permissions import Principal
 from app.kernel.settings import save_settings
 from app.modules.birthdays.jobs import look
 from app.modules.birthdays.models import BirthdayGift
@@ -33,6 +29,7 @@ from app.modules.staff.factories import make_staff
 from app.modules.stores.factories import make_store
 from app.modules.wallets.messages.models import WalletMessage
 from app.process import Process
+from tests.shop import OpenShop
 
 # Ten in the morning in Luxembourg.
 BIRTHDAY = datetime(2026, 5, 20, 8, 0, tzinfo=UTC)
@@ -40,38 +37,11 @@ BORN = Birthday(20, 5, 1990)
 
 
 @dataclass
-class Shop:
+class Shop(OpenShop):
     """A shop of stamps that gives its reward for a birthday, and short ways to use it."""
 
-    process: Process
     client: httpx2.AsyncClient
-    clock: FixedClock
-    merchant: Any
-    store: Any
-    pin: str
     reward_id: UUID
-
-    @property
-    def database(self) -> Database:
-        """Return the database."""
-        return self.process.database
-
-    @property
-    def owner(self) -> Principal:
-        """Return who sets the gift."""
-        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
-
-    def context(self, merchant_id: UUID | None = None) -> JobContext:
-        """Return what a job of this shop gets."""
-        made = self.process
-        return JobContext(
-            made.database,
-            made.settings,
-            self.clock,
-            made.registry,
-            made.resources,
-            merchant_id=merchant_id or self.merchant.id,
-        )
 
     async def set(self, **values: Any) -> None:
         """Set the gift up."""
@@ -89,18 +59,10 @@ class Shop:
         """Make a card of somebody who agreed to news and confirmed it."""
         return await self.card(email="ana@example.com", email_consent=True, verified=True, **over)
 
-    async def drain(self) -> None:
-        """Let a worker that knows this module only run what is due."""
-        only = copy(self.process.registry)
-        only.modules = (only.by_name["birthdays"],)
-        made = self.process
-        runner = JobRunner(made.database, only, made.settings, self.clock, resources=made.resources)
-        await runner.drain()
-
     async def work(self) -> None:
         """Do what the worker does in a round: look, then everything that is due by now."""
         await look(self.context())
-        await self.drain()
+        await self.drain("birthdays")
 
     async def gifts(self) -> list[BirthdayGift]:
         """Return every gift of the shop."""
@@ -165,7 +127,7 @@ async def shop(process: Process, client: httpx2.AsyncClient, clock: FixedClock) 
     async with tenant_scope(process.database, merchant.id) as session:
         program_id = await session.scalar(text("SELECT program_id FROM store"))
         reward = (await list_rewards(session, merchant.id, program_id))[0]
-    made = Shop(process, client, clock, merchant, store, pin, reward.id)
+    made = Shop(process, clock, merchant, store, pin, client, reward.id)
     await made.switch("birthdays", "nudges")
     await made.set()
     return made

@@ -166,11 +166,11 @@ async def test_the_day_is_that_of_the_cards_store(shop: Shop) -> None:
 async def test_joining_on_the_day_gives_it_in_a_moment(shop: Shop) -> None:
     """Who joins on their birthday has the gift without waiting for the next round; asked for 30 days, not."""
     card = await shop.card(now=shop.clock.at)
-    await shop.drain()
+    await shop.drain("birthdays")
     assert await shop.balance(card) == (0, 1)
     await shop.set(known_days=30)
     fresh = await shop.card(now=shop.clock.at)
-    await shop.drain()
+    await shop.drain("birthdays")
     assert await shop.balance(fresh) == (0, 0)
 
 

@@ -10,11 +10,9 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from app.db.session import Database, tenant_scope
+from app.db.session import tenant_scope
 from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext
 from app.kernel.ledger import INVARIANT
-from app.kernel.permissions import Principal
 from app.modules.cards.factories import MadeCard, make_card
 from app.modules.cashback.jobs import catch_up, expire_due
 from app.modules.cashback.models import CreditAccount, CreditEntry, CreditLot
@@ -25,36 +23,15 @@ from app.modules.merchants.public import switch_feature
 from app.modules.staff.factories import make_staff
 from app.modules.stores.factories import make_store
 from app.process import Process
+from tests.shop import OpenShop
 
 
 @dataclass
-class Shop:
+class Shop(OpenShop):
     """A shop with cashback of ten percent for twelve months, and short ways to use it."""
 
-    process: Process
     client: httpx2.AsyncClient
-    clock: FixedClock
-    merchant: Any
-    store: Any
-    pin: str
     manager_pin: str
-
-    @property
-    def database(self) -> Database:
-        """Return the database."""
-        return self.process.database
-
-    @property
-    def owner(self) -> Principal:
-        """Return who sets cashback up."""
-        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
-
-    def context(self) -> JobContext:
-        """Return what a job of this shop gets."""
-        made = self.process
-        return JobContext(
-            made.database, made.settings, self.clock, made.registry, made.resources, self.merchant.id
-        )
 
     async def switch(self, *, is_on: bool) -> None:
         """Switch cashback as a member does, and let the worker catch up."""
@@ -91,13 +68,7 @@ class Shop:
 
     async def undo(self, visit: dict[str, Any], *, force: bool = False) -> httpx2.Response:
         """Take a visit back, as a manager."""
-        body = {
-            "store_id": str(self.store.id),
-            "staff_pin": self.manager_pin,
-            "reason": "wrong",
-            "force": force,
-        }
-        return await self.client.post(f"/visits/{visit['visit_id']}/void", json=body)
+        return await self.take_back(self.client, visit["visit_id"], pin=self.manager_pin, force=force)
 
     async def expire(self) -> None:
         """Take off what has run out, as the worker does."""
@@ -148,7 +119,7 @@ async def open_shop(process: Process, client: httpx2.AsyncClient, clock: FixedCl
         store = await make_store(process.database, merchant, "points", visits_per_day=0)
         _, pin = await make_staff(process.database, store)
         _, manager_pin = await make_staff(process.database, store, name="Luc", role="manager")
-        shop = Shop(process, client, clock, merchant, store, pin, manager_pin)
+        shop = Shop(process, clock, merchant, store, pin, client, manager_pin)
         await shop.switch(is_on=True)
         await shop.set(**{"rate_bp": 1_000, **settings})
         return shop

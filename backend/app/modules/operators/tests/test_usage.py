@@ -49,7 +49,7 @@ async def test_the_operator_gives_a_plan(
     shown, record = await desk.get(page), await desk.get("/operator/record")
 
     assert (given.status_code, unknown.status_code) == (303, 404)
-    assert "<strong>1</strong> / 1" in shown.text
+    assert '<strong class="number">1</strong> <span class="muted">of 1</span>' in shown.text
     assert "Plan given to a shop" in record.text
     async with tenant_scope(database, shop.id) as session:
         usage = await read_usage(session, shop.id, now=clock.at)

@@ -56,7 +56,7 @@ async def test_cards_from_before_get_theirs_from_the_worker(shop: Shop) -> None:
     await shop.switch()
     cards = [await shop.card() for _number in range(3)]
     await shop.status(cards[2].id, "blocked")
-    context: JobContext = shop.context
+    context: JobContext = shop.context()
     await make_links.function(context)
     assert await shop.count(ReferralLink) == 0  # off: nothing is made
     await shop.switch("referrals")

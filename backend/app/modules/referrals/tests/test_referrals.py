@@ -27,7 +27,7 @@ async def test_both_get_their_gift_once_the_visit_cannot_be_undone(shop: Shop) -
     assert (await shop.points(inviter.id), await shop.points(friend)) == (0, 10)
 
     shop.clock.at += timedelta(seconds=1)
-    await look_due.function(shop.context)
+    await look_due.function(shop.context())
 
     assert (await shop.points(inviter.id), await shop.points(friend)) == (50, 30)
     await shop.buy_and_wait(friend)
@@ -171,7 +171,7 @@ async def test_an_erased_friend_brings_nobody_anything(shop: Shop) -> None:
         await PERSONAL_DATA.get("referrals").erase(session, shop.merchant.id, row.friend_id)
     shop.clock.at += LATER
     await shop.look(inviter.id)
-    await look_due.function(shop.context)
+    await look_due.function(shop.context())
     assert (await shop.row(friend)).status == "ended"
     assert (await shop.points(inviter.id), await shop.gifts()) == (0, 0)
 
@@ -199,7 +199,7 @@ async def test_switched_off_it_is_invisible_and_without_effect_and_the_data_stay
     await shop.switch()
     shop.clock.at += LATER
     await shop.look(friend)
-    await look_due.function(shop.context)
+    await look_due.function(shop.context())
     assert (await shop.gifts(), (await shop.row(friend)).status) == (0, "joined")
     browser = shop.browser()
     page = await browser.get(f"/card/{inviter.id}?t={inviter.token}", follow_redirects=True)

@@ -12,10 +12,8 @@ from uuid import UUID
 import httpx2
 from sqlalchemy import func, select, update
 
-from app.db.session import Database, tenant_scope
+from app.db.session import tenant_scope
 from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext
-from app.kernel.permissions import Principal
 from app.kernel.settings import save_settings
 from app.modules.cards.factories import MadeCard, make_card
 from app.modules.cards.models import PassObject
@@ -30,6 +28,7 @@ from app.modules.rewards.public import Gift
 from app.modules.staff.factories import make_staff
 from app.modules.stores.factories import make_store
 from app.process import Process
+from tests.shop import OpenShop
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LATER = timedelta(minutes=16)
@@ -37,40 +36,12 @@ SETTINGS = ReferralSettings(inviter_points=50, inviter_stamps=0, friend_points=2
 
 
 @dataclass
-class Shop:
+class Shop(OpenShop):
     """A points shop: 50 points for who brings a friend, 20 for the friend, after the first purchase."""
 
-    process: Process
     app: Any
-    clock: FixedClock
-    merchant: Any
-    store: Any
-    pin: str
     manager_pin: str
     browsers: list[httpx2.AsyncClient] = field(default_factory=list)
-
-    @property
-    def database(self) -> Database:
-        """Return the database."""
-        return self.process.database
-
-    @property
-    def owner(self) -> Principal:
-        """Return who sets things up and decides."""
-        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
-
-    @property
-    def context(self) -> JobContext:
-        """Return what a job of this shop gets."""
-        made = self.process
-        return JobContext(
-            made.database,
-            made.settings,
-            self.clock,
-            made.registry,
-            made.resources,
-            merchant_id=self.merchant.id,
-        )
 
     @asynccontextmanager
     async def tenant(self) -> AsyncIterator[Any]:
@@ -115,25 +86,17 @@ class Shop:
         self, card_id: UUID, amount: str = "10.00", *, browser: httpx2.AsyncClient | None = None
     ) -> str:
         """Enter a purchase, on a phone if one is named; return the visit."""
-        body = {"pass_id": str(card_id), "staff_pin": self.pin, "amount": amount}
-        answer = await (browser or self.browser()).post(f"/points/{self.store.id}", json=body)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["visit_id"])
+        granted = await self.enter_purchase(browser or self.browser(), card_id, amount)
+        return str(granted["visit_id"])
 
     async def undo(self, visit_id: str) -> None:
         """Take a visit back, as a manager."""
-        body = {
-            "store_id": str(self.store.id),
-            "staff_pin": self.manager_pin,
-            "reason": "wrong",
-            "force": True,
-        }
-        answer = await self.browser().post(f"/visits/{visit_id}/void", json=body)
+        answer = await self.take_back(self.browser(), visit_id, pin=self.manager_pin, force=True)
         assert answer.status_code == 201, answer.text
 
     async def look(self, card_id: UUID) -> None:
         """Look at the friends a card has to do with, as the worker does."""
-        await look_at_card.function(self.context, pass_id=card_id)
+        await look_at_card.function(self.context(), pass_id=card_id)
 
     async def buy_and_wait(self, card_id: UUID) -> str:
         """Buy something, let the time to undo it pass, and let the worker look."""
@@ -191,7 +154,7 @@ async def open_shop(process: Process, app: Any, clock: FixedClock) -> Shop:
     store = await make_store(process.database, merchant, "points", visits_per_day=0)
     _, pin = await make_staff(process.database, store)
     _, manager_pin = await make_staff(process.database, store, name="Luc", role="manager")
-    shop = Shop(process, app, clock, merchant, store, pin, manager_pin)
+    shop = Shop(process, clock, merchant, store, pin, app, manager_pin)
     await shop.switch("referrals")
     await shop.set(SETTINGS)
     return shop
