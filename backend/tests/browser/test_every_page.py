@@ -41,7 +41,10 @@ def path_of(url: str) -> str:
 async def switch(page: Page, feature: str) -> None:
     """Switch a feature on, or off again."""
     await page.goto("/dashboard/features")
-    await page.locator(f'form[action$="/{feature}"] button').click()
+    button = page.locator(f'form[action$="/{feature}"] button')
+    before = await button.inner_text()
+    await button.click()
+    await expect(button).not_to_have_text(before)
     await expect(page.locator(".toast")).to_be_visible()
 
 
