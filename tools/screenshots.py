@@ -211,6 +211,9 @@ class Pictures:
         ):
             page.goto(path)
             self.take(page, name)
+        page.goto("/dashboard/webhooks")
+        page.locator(".hooks .cell-main a", has_text="Customer list").click()
+        self.take(page, "webhooks")
         page.goto("/dashboard/fraud")
         page.locator(".finding details").first.evaluate("fold => { fold.open = true; }")
         self.take(page, "fraud")

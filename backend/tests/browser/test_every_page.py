@@ -111,6 +111,7 @@ async def test_what_a_dashboard_page_hides(demo: Demo, open_context: OpenContext
         "/dashboard/fraud",
         f"/dashboard/staff/{store}",
         "/dashboard/visits",
+        "/dashboard/webhooks",
     ):
         await page.goto(path)
         await page.evaluate(

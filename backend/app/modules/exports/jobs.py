@@ -16,8 +16,8 @@ from app.kernel.jobs import Backoff, GiveUp, JobContext, Periodic, job
 from app.kernel.points import EXPORTER
 from app.modules.accounts.public import find_member
 from app.modules.exports.models import ExportChunk, ExportFile
-from app.modules.exports.service import forget_expired, forget_files
-from app.modules.exports.writing import WRITERS, Order
+from app.modules.exports.service import EVERYTHING, forget_expired, forget_files
+from app.modules.exports.writing import write_file
 from app.modules.merchants.public import get_merchant
 from app.modules.messaging.public import queue_mail
 
@@ -73,7 +73,10 @@ async def make_file(context: JobContext, *, export_id: UUID) -> None:
                 reading_scope(context.database, merchant_id) if context.attempt == 1 else context.session()
             )
             async with reading as session:
-                await WRITERS[file.form](session, Order(EXPORTER.get(file.exporter), merchant), keep)
+                tables = dict(EXPORTER.items())
+                if file.exporter != EVERYTHING:
+                    tables = {file.exporter: EXPORTER.get(file.exporter)}
+                await write_file(session, tables, merchant, form=file.form, take=keep)
     except Exception as error:
         if context.attempt < TRIES_MAX:
             raise

@@ -12,12 +12,15 @@ from app.db.base import NONE, PERSONAL, PSEUDONYM, Base, TenantRow, merchant_fk
 
 
 class ExportFile(TenantRow, Base):
-    """A file that somebody asked for. fetched: given out whole; gone: not fetched in time, or erased."""
+    """A file that somebody asked for. fetched: given out whole; gone: not fetched in time, or erased.
+
+    exporter: the table, or "everything": then it is an archive of all of them.
+    """
 
     __tablename__ = "export_file"
     __table_args__ = (
         merchant_fk(),
-        CheckConstraint("form IN ('csv', 'xlsx')", name="form"),
+        CheckConstraint("form IN ('csv', 'xlsx', 'zip')", name="form"),
         CheckConstraint(
             "status IN ('waiting', 'making', 'ready', 'fetched', 'failed', 'gone')", name="status"
         ),

@@ -48,7 +48,8 @@ async def post_export(
     """Give a small table at once; put a large one on the list."""
     made = await order_file(session, principal, key=table, form=form, now=clock.now())
     if isinstance(made, MadeFile):
-        return Response(made.content, media_type=MEDIA_TYPES[form], headers=file_headers(table, form))
+        headers = file_headers(table, made.form)
+        return Response(made.content, media_type=MEDIA_TYPES[made.form], headers=headers)
     text = _("The file is being made. You get a mail when it is ready.")
     is_refused = isinstance(made, Refusal)
     flash = refusal_text(made) if isinstance(made, Refusal) else text

@@ -12,7 +12,7 @@ from app.kernel.i18n import gettext as _
 from app.kernel.permissions import Principal
 from app.kernel.points import EXPORTER
 from app.modules.exports.models import ExportFile
-from app.modules.exports.service import list_files, may_download
+from app.modules.exports.service import EVERYTHING, list_files, may_download, may_download_everything
 from app.modules.merchants.public import get_merchant
 
 STATES = {
@@ -35,6 +35,7 @@ async def page_values(session: AsyncSession, principal: Principal, *, now: datet
             {"key": key, "title": _(one.title), "about": _(one.about), "personal": one.personal}
             for key, one in sorted(tables, key=lambda item: item[1].order)
         ],
+        "may_all": may_download_everything(principal),
         "files": [_shown(file, now=now, zone=merchant.time_zone) for file in files],
         "under_way": any(file.status in {"waiting", "making"} for file in files),
     }
@@ -43,12 +44,15 @@ async def page_values(session: AsyncSession, principal: Principal, *, now: datet
 def _shown(file: ExportFile, *, now: datetime, zone: str) -> dict[str, Any]:
     speak = current()
     exporter = EXPORTER.find(file.exporter)
+    title = (
+        _("Everything") if file.exporter == EVERYTHING else _(exporter.title) if exporter else file.exporter
+    )
     is_late = file.status == "ready" and file.expires_at <= now
     status = STATES["gone" if is_late else file.status]
     done = min(99, file.rows_done * 100 // max(1, file.rows_expected))
     return {
         "id": file.id,
-        "title": _(exporter.title) if exporter else file.exporter,
+        "title": title,
         "form": file.form.upper(),
         "asked": speak.format_datetime(file.created_at, zone=zone, style="short"),
         "until": speak.format_datetime(file.expires_at, zone=zone, style="short"),

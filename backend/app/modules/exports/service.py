@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,12 +22,14 @@ from app.kernel.permissions import Principal
 from app.kernel.points import EXPORTER, Exporter
 from app.modules.exports.models import ExportChunk, ExportFile
 from app.modules.exports.rules import DIRECT_ROWS_MAX
-from app.modules.exports.writing import WRITERS, Order, count_rows
+from app.modules.exports.writing import count_rows, write_file
 from app.modules.merchants.public import get_merchant
 from app.utils.id_generator import new_id
 
 KEPT_FOR = timedelta(days=7)
 FILES_SHOWN = 20
+# The archive of all tables, also of what is switched off: the data stays. For the owner.
+EVERYTHING = "everything"
 # So many files of one merchant may be waiting or under way; more would only take turns with each other.
 UNDER_WAY_MAX = 3
 # Orders of one merchant are counted one after the other, so that two at once do not both find the last place free.
@@ -42,6 +44,7 @@ class MadeFile:
     """A small file, made at once."""
 
     content: bytes
+    form: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,34 @@ def find_exporter(key: str, principal: Principal) -> Exporter:
     return exporter
 
 
+def tables_of(key: str, principal: Principal) -> Mapping[str, Exporter]:
+    """Return the tables of a file: the one of this name, or all of them; raises NotFound where that is not for them."""
+    if key != EVERYTHING:
+        return {key: find_exporter(key, principal)}
+    if not may_download_everything(principal):
+        raise NotFound("exporter")
+    return dict(EXPORTER.items())
+
+
+def may_download_everything(principal: Principal) -> bool:
+    """Tell whether this is the owner, who has every permission there is."""
+    return principal.role == "owner"
+
+
 async def order_file(
     session: AsyncSession, principal: Principal, *, key: str, form: str, now: datetime
 ) -> MadeFile | OrderedFile | Refusal:
-    """Make a small table's file at once, or order a large one's, or one too many. Raises NotFound.
+    """Make a small file at once, or order a large one, or one too many. Everything is always an archive.
 
-    Refusal: rate_limited while as many as allowed are under way.
+    Raises NotFound. Refusal: rate_limited while as many as allowed are under way.
     """
-    exporter = find_exporter(key, principal)
-    expected = await count_rows(session, exporter, principal.merchant_id)
+    tables, form = tables_of(key, principal), "zip" if key == EVERYTHING else form
+    expected = sum([await count_rows(session, one, principal.merchant_id) for one in tables.values()])
     facts = {"table": key, "form": form, "rows": expected}
     if expected <= DIRECT_ROWS_MAX and _may_make_at_once(principal.merchant_id):
         with _making_at_once(principal.merchant_id):
-            return MadeFile(await _make_at_once(session, exporter, principal, facts=facts, now=now))
+            content = await _make_at_once(session, tables, principal, facts=facts, now=now)
+            return MadeFile(content, form)
     await lock_name(session, UNDER_WAY_LOCK, principal.merchant_id)
     if await _under_way(session, principal.merchant_id) >= UNDER_WAY_MAX:
         return Refusal("rate_limited")
@@ -121,7 +139,7 @@ def _making_at_once(merchant_id: UUID) -> Iterator[None]:
 
 async def _make_at_once(
     session: AsyncSession,
-    exporter: Exporter,
+    tables: Mapping[str, Exporter],
     principal: Principal,
     *,
     facts: dict[str, object],
@@ -133,7 +151,7 @@ async def _make_at_once(
     async def take(piece: bytes, _rows: int) -> None:
         pieces.append(piece)
 
-    await WRITERS[str(facts["form"])](session, Order(exporter, merchant), take)
+    await write_file(session, tables, merchant, form=str(facts["form"]), take=take)
     await _record(session, principal, target_id=None, facts=facts, now=now)
     return b"".join(pieces)
 
@@ -184,7 +202,7 @@ async def get_ready_file(
     file = await session.get(ExportFile, {"merchant_id": principal.merchant_id, "id": export_id})
     if file is None or file.member_id != principal.id or file.status != "ready" or file.expires_at <= now:
         raise NotFound("export")
-    find_exporter(file.exporter, principal)
+    tables_of(file.exporter, principal)
     return file
 
 

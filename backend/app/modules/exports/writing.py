@@ -1,10 +1,11 @@
-"""Writing the bytes of a file: CSV copied out by the database, XLSX row by row in constant memory."""
+"""Writing the bytes of a file: CSV copied out by the database, XLSX row by row, archives as they are packed."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -24,6 +25,8 @@ from app.modules.merchants.public import MerchantView
 
 ROWS_AT_ONCE = 2_000
 PIECE_BYTES = 1_000_000
+# An archive's pieces are smaller: each comes on top of a table's piece that is being packed.
+PACKED_BYTES = 200_000
 COPY_TIMEOUT = timedelta(minutes=25)
 NUMBERS = frozenset({"count", "money"})
 # Takes (bytes, rows written so far).
@@ -156,6 +159,59 @@ class _Book:
         self._book.close()
 
 
+class _Outlet:
+    """What an archive is written to: it only ever grows at its end, and what is there is taken away in pieces."""
+
+    def __init__(self) -> None:
+        self.waiting = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Take bytes in."""
+        self.waiting.extend(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: whoever takes the pieces says when."""
+
+    def taken(self, *, at_least: int = 0) -> bytes:
+        """Give out what waits, once it is so much."""
+        if len(self.waiting) < at_least:
+            return b""
+        piece = bytes(self.waiting)
+        self.waiting.clear()
+        return piece
+
+
+async def write_zip(session: AsyncSession, orders: Mapping[str, Order], take: Take) -> int:
+    """Hand over an archive with each table as CSV, packed as it is copied out; returns the number of rows."""
+    outlet, rows = _Outlet(), 0
+    with zipfile.ZipFile(outlet, "w") as archive:  # type: ignore[call-overload]
+        for name, order in orders.items():
+            entry = zipfile.ZipInfo(f"{name}.csv")
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w", force_zip64=True) as file:
+                before = rows
+
+                async def pack(piece: bytes, done: int, into: Any = file, above: int = before) -> None:
+                    await asyncio.to_thread(into.write, piece)
+                    await take(outlet.taken(at_least=PACKED_BYTES), above + done)
+
+                rows += await write_csv(session, order, pack)
+    await take(outlet.taken(), rows)
+    return rows
+
+
+async def write_file(
+    session: AsyncSession, tables: Mapping[str, Exporter], merchant: MerchantView, *, form: str, take: Take
+) -> int:
+    """Write a file of one table, or an archive of any number; returns the number of rows."""
+    orders = {name: Order(exporter, merchant) for name, exporter in tables.items()}
+    if form == "zip":
+        return await write_zip(session, orders, take)
+    (order,) = orders.values()
+    return await WRITERS[form](session, order, take)
+
+
 WRITERS: dict[str, Callable[[AsyncSession, Order, Take], Awaitable[int]]] = {
     "csv": write_csv,
     "xlsx": write_xlsx,
@@ -163,4 +219,5 @@ WRITERS: dict[str, Callable[[AsyncSession, Order, Take], Awaitable[int]]] = {
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "zip": "application/zip",
 }

@@ -28,12 +28,13 @@ RULES_LENGTH_MAX = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A feature with its switch. title and about: msg() texts."""
+    """A feature with its switch. title and about: msg() texts. page: its first page, or nothing."""
 
     name: str
     title: str
     about: str
     is_on: bool
+    page: str = ""
 
 
 def starting_features(session: AsyncSession) -> list[str]:
@@ -47,7 +48,13 @@ async def list_features(session: AsyncSession, merchant_id: UUID) -> Sequence[Fe
     switched_on = await session.scalar(select(Merchant.modules_on).where(Merchant.id == merchant_id))
     features = resources_of(session).get(Registry).switchable().values()
     return [
-        Feature(module.name, module.title, module.about, module.name in (switched_on or ()))
+        Feature(
+            module.name,
+            module.title,
+            module.about,
+            module.name in (switched_on or ()),
+            next(iter(module.list_pages), ""),
+        )
         for module in features
     ]
 

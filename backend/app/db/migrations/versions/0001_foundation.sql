@@ -436,7 +436,7 @@ CREATE TABLE export_file (
 	id UUID NOT NULL, 
 	CONSTRAINT pk_export_file PRIMARY KEY (merchant_id, id), 
 	CONSTRAINT fk_export_file_merchant_id FOREIGN KEY(merchant_id) REFERENCES merchant (id), 
-	CONSTRAINT ck_export_file_form CHECK (form IN ('csv', 'xlsx')), 
+	CONSTRAINT ck_export_file_form CHECK (form IN ('csv', 'xlsx', 'zip')), 
 	CONSTRAINT ck_export_file_status CHECK (status IN ('waiting', 'making', 'ready', 'fetched', 'failed', 'gone'))
 );;
 

@@ -1,10 +1,10 @@
-"""A mail server on loopback, plain or encrypted, and a job that sends to it."""
+"""A mail server on loopback, plain or encrypted, a job that sends to it, and a shop whose server is none."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,19 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+from app.config import Settings
 from app.kernel.adapters import Resources
 from app.kernel.clock import FixedClock
 from app.kernel.jobs import JobContext
+from app.modules.customers.factories import make_customer
+from app.modules.merchants.factories import make_merchant
 from app.modules.messaging.smtp import (
     MailTransport,
     SmtpServer,
     SmtpTransport,
 )
 from app.modules.messaging.tests.smtp_server import Inbox, certificate_for_loopback
+from app.modules.messaging.tests.world import Shop
 from app.process import Process
 from app.utils.id_generator import new_id
 
@@ -82,3 +86,13 @@ def secure(inbox: Inbox, tmp_path: Path) -> Iterator[tuple[SmtpServer, ssl.SSLCo
     controller.start()
     yield SmtpServer("127.0.0.1", port, user="shop", password="plum", tls="required"), client_context
     controller.stop()
+
+
+@pytest.fixture
+async def shop(process: Process, clock: FixedClock) -> AsyncIterator[Shop]:
+    """Return a shop and a customer who agreed; what it set of the operator's settings is put back."""
+    merchant = await make_merchant(process.database)
+    email = f"anna-{new_id().hex}@example.com"
+    customer = await make_customer(process.database, merchant, email=email, email_consent=True, verified=True)
+    yield Shop(process, clock, merchant, customer)
+    process.resources.put(Settings, process.settings)

@@ -1,136 +1,32 @@
-"""Bounces, complaints, DKIM, the way to unsubscribe, pace, limits and outages, against a server on loopback."""
+"""What comes back: bounces, complaints and the events of mail providers, and whom nothing is sent to then."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import dkim
 import httpx2
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import FastAPI
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
-from app.config import Settings
-from app.db.session import Database, tenant_scope
-from app.kernel.adapters import Resources
-from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext, TryAgain
+from app.db.session import tenant_scope
 from app.kernel.permissions import Principal
-from app.modules.customers.factories import make_customer
 from app.modules.customers.public import confirm_email, get_customer, record_consent
 from app.modules.merchants.factories import make_merchant
 from app.modules.messaging.bounces.reports import Report, read_report
 from app.modules.messaging.bounces.service import count_suppressed, lift_suppression, note_bounce, take_report
-from app.modules.messaging.jobs import send_marketing, send_message
-from app.modules.messaging.models import MailSuppression, OutboxMessage
-from app.modules.messaging.public import queue_mail
-from app.modules.messaging.smtp import MailDelayed, MailRefused, MailTransport
-from app.process import Process
+from app.modules.messaging.jobs import send_message
+from app.modules.messaging.models import MailSuppression
+from app.modules.messaging.smtp import MailRefused
+from app.modules.messaging.tests.world import Shop
 from app.utils.id_generator import new_id
 
 MORNING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-
-
-class Server:
-    """A mail server that answers as it is told, one answer a mail, and counts who came."""
-
-    def __init__(self) -> None:
-        self.server = f"mail-{new_id()}"
-        self.mails: list[tuple[str, bytes]] = []
-        self.asked = 0
-        self.answer: Exception | None = None
-
-    async def send(self, message: bytes, *, sender: str, recipient: str) -> None:
-        """Take a mail, or answer what was set."""
-        self.asked += 1
-        if self.answer is not None:
-            raise self.answer
-        self.mails.append((sender, message))
-
-
-class Shop:
-    """A shop, a customer who agreed, and a worker with the server of the test."""
-
-    def __init__(self, process: Process, clock: FixedClock, merchant: Any, customer: Any) -> None:
-        self.database, self.clock, self.merchant, self.customer = process.database, clock, merchant, customer
-        self.process, self.server = process, Server()
-        self.resources = Resources()
-        self.resources._objects.update(process.resources._objects)  # noqa: SLF001
-        self.resources.put(MailTransport, self.server)
-
-    @property
-    def job(self) -> JobContext:
-        """Return the context of a job of the shop."""
-        process = self.process
-        return JobContext(
-            process.database,
-            process.settings,
-            self.clock,
-            process.registry,
-            self.resources,
-            merchant_id=self.merchant.id,
-        )
-
-    def set(self, **settings: Any) -> None:
-        """Change what the operator set, for this test: the worker's sessions read it from the process."""
-        chosen = self.process.settings.model_copy(update=settings)
-        self.resources.put(Settings, chosen)
-        self.process.resources.put(Settings, chosen)
-
-    async def queue(self, *, purpose: str = "marketing", number: int = 0) -> UUID:
-        """Write a mail to the customer."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            message_id = await queue_mail(
-                session,
-                merchant_id=self.merchant.id,
-                recipient=self.customer.email,
-                kind="promotion" if purpose == "marketing" else "card_link",
-                locale="fr",
-                subject=f"Bonjour {number}",
-                text="Hello",
-                customer_id=self.customer.id,
-                purpose=purpose,
-                now=self.clock.now(),
-            )
-        assert message_id is not None
-        return message_id
-
-    async def send(self, message_id: UUID) -> timedelta | None:
-        """Let the worker try; return how long it is to wait, or None when it is through with the mail."""
-        try:
-            await send_marketing(self.job, message_id=message_id)
-        except TryAgain as again:
-            return again.after or timedelta()
-        return None
-
-    async def row(self, message_id: UUID) -> OutboxMessage:
-        """Return a mail's row."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            return (await session.scalars(select(OutboxMessage).where(OutboxMessage.id == message_id))).one()
-
-    async def standing(self, message_id: UUID) -> tuple[str, str | None]:
-        """Return how far a mail came, and why no further."""
-        row = await self.row(message_id)
-        return row.status, row.failure
-
-
-@pytest.fixture
-async def shop(process: Process, clock: FixedClock) -> AsyncIterator[Shop]:
-    merchant = await make_merchant(process.database)
-    email = f"anna-{new_id().hex}@example.com"
-    customer = await make_customer(process.database, merchant, email=email, email_consent=True, verified=True)
-    yield Shop(process, clock, merchant, customer)
-    process.resources.put(Settings, process.settings)
 
 
 def delivery_report(message_id: UUID, *, status: str = "5.1.1", action: str = "failed") -> bytes:
@@ -345,137 +241,3 @@ async def test_without_a_secret_there_are_no_events(client: httpx2.AsyncClient) 
     """An installation that set none answers 404, also to an empty bearer."""
     answer = await client.post("/mail/events", content=b"{}", headers={"authorization": "Bearer "})
     assert answer.status_code == 404
-
-
-async def test_marketing_mail_can_be_ended_by_one_click(shop: Shop) -> None:
-    """RFC 8058 headers with an address of ours, the same way in both forms; service mail has none."""
-    await shop.send(await shop.queue())
-    await send_message(shop.job, message_id=await shop.queue(purpose="service"))
-    news, service = (message_from_bytes(content) for _sender, content in shop.server.mails)
-    url = news["List-Unsubscribe"].strip("<>")
-    assert news["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert url.startswith("http://testserver/")
-    assert service["List-Unsubscribe"] is None
-    page = url.removesuffix("/one-click").encode()
-    for part in news.get_payload():
-        assert page in part.get_payload(decode=True), part.get_content_type()
-
-
-async def test_a_mail_is_signed_with_dkim(shop: Shop, tmp_path: Path) -> None:
-    """The signature verifies, covers the way to unsubscribe, and fails for one changed letter."""
-    key = rsa.generate_private_key(65537, 2048)
-    path = tmp_path / "dkim.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    record = b"v=DKIM1; k=rsa; p=" + b64encode(public)
-    shop.set(mail_from="Shop <cards@shop.example>", mail_dkim_key=path, mail_dkim_selector="s1")
-    await shop.send(await shop.queue())
-    [(_sender, content)] = shop.server.mails
-
-    def dns(name: bytes, timeout: int = 5) -> bytes:
-        assert name == b"s1._domainkey.shop.example."
-        return record
-
-    assert dkim.verify(content, dnsfunc=dns)
-    assert b"list-unsubscribe-post" in content.partition(b"\r\nSubject:")[0].lower()
-    assert not dkim.verify(content.replace(b"One-Click", b"Two-Click"), dnsfunc=dns)
-    assert not dkim.verify(content.replace(b"Bonjour 0", b"Bonjour 1", 1), dnsfunc=dns)
-
-
-async def test_the_envelope_names_the_message(shop: Shop) -> None:
-    """Reports go to an address of their own that says which mail it was."""
-    shop.set(mail_bounces="bounces@shop.example")
-    message_id = await shop.queue()
-    await shop.send(message_id)
-    assert shop.server.mails[0][0] == f"bounces+{message_id.hex}@shop.example"
-
-
-async def test_an_outage_is_asked_about_once_a_minute(shop: Shop) -> None:
-    """Twelve mails and an hour without a server: one try a minute after the first three; then each arrives once."""
-    shop.server.answer = MailDelayed("connection", about_server=True)
-    due = {await shop.queue(number=number): shop.clock.now() for number in range(12)}
-    waiting = dict(due)
-    begun = shop.clock.now()
-    recovered = None
-    while waiting:
-        message_id, at = min(waiting.items(), key=lambda item: item[1])
-        if at > shop.clock.now():
-            shop.clock.advance(seconds=(at - shop.clock.now()).total_seconds())
-        if shop.clock.now() - begun >= timedelta(hours=1) and recovered is None:
-            assert shop.server.asked <= 63
-            assert shop.server.asked >= 15
-            shop.server.answer, recovered = None, shop.clock.now()
-        after = await shop.send(message_id)
-        if after is None:
-            del waiting[message_id]
-        else:
-            waiting[message_id] = shop.clock.now() + max(after, timedelta(seconds=10))
-    assert recovered is not None
-    assert shop.clock.now() - recovered <= timedelta(minutes=5)
-    assert len(shop.server.mails) == 12
-    assert len({message_from_bytes(content)["Message-ID"] for _sender, content in shop.server.mails}) == 12
-
-
-@pytest.mark.parametrize(("is_noted", "asked"), [(True, 3), (False, 50)])
-async def test_three_failures_speak_for_all_mails(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, is_noted: bool, asked: int
-) -> None:
-    """Of fifty mails within a minute three ask. The control: with the note of failures taken away, all fifty do."""
-
-    async def forget(*_args: Any, **_more: Any) -> None: ...
-
-    if not is_noted:
-        monkeypatch.setattr("app.modules.messaging.jobs.note_server", forget)
-    # One customer is one domain, whose own pace would hold the mails back as well: it is not what is asked here.
-    shop.set(mail_domain_pace=100_000)
-    shop.server.answer = MailDelayed("connection", about_server=True)
-    for number in range(50):
-        shop.clock.advance(seconds=1)
-        await shop.send(await shop.queue(number=number))
-    assert shop.server.asked == asked
-
-
-async def test_a_domain_is_not_flooded(shop: Shop) -> None:
-    """Sixty a minute: after the burst of twenty, one a second, in order, each with its own turn."""
-    shop.set(mail_domain_pace=60)
-    waits = [await shop.send(await shop.queue(number=number)) for number in range(25)]
-    assert waits[:20] == [None] * 20
-    assert waits[20:] == [timedelta(seconds=n) for n in range(1, 6)] or waits[21:] == [
-        timedelta(seconds=n) for n in range(1, 5)
-    ]
-    assert len(shop.server.mails) in {20, 21}
-
-
-async def test_a_shop_has_a_limit_for_the_day(shop: Shop) -> None:
-    """The third of two waits for tomorrow and goes then; service mail does not count."""
-    shop.set(mail_daily_limit=2)
-    ids = [await shop.queue(number=number) for number in range(3)]
-    after = [await shop.send(message_id) for message_id in ids]
-    assert after[:2] == [None, None]
-    assert after[2] is not None
-    assert after[2] > timedelta(hours=14)
-    await send_message(shop.job, message_id=await shop.queue(purpose="service"))
-    assert len(shop.server.mails) == 3
-    shop.clock.advance(days=1)
-    assert await shop.send(ids[2]) is None
-    assert len(shop.server.mails) == 4
-
-
-async def test_no_guard_means_no_mail(
-    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where nobody looks at the consent, nothing is sent."""
-    from app.modules.messaging.hooks import MAIL_GUARD
-
-    monkeypatch.setattr(MAIL_GUARD, "_offers", {})
-    message_id = await shop.queue()
-    await shop.send(message_id)
-    assert await shop.standing(message_id) == ("suppressed", "no_guard")

@@ -1,10 +1,8 @@
-"""From a card that is full, a birthday, points that expire, or news, to one mail at the right moment, or none."""
+"""From a card that is full, a birthday or points that expire, to one mail at the right moment, or none."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -12,133 +10,16 @@ import pytest
 from sqlalchemy import select, update
 
 from app.db.session import tenant_scope
-from app.kernel.adapters import Resources
 from app.kernel.audit import AuditEntry
-from app.kernel.jobs import JobContext, TryAgain
-from app.kernel.jobs.runner import DRAIN_LIMIT, Drained, JobRunner
 from app.kernel.points import PERSONAL_DATA
-from app.modules.cards.factories import make_card
-from app.modules.customers.factories import make_agreed_crowd
-from app.modules.customers.public import Birthday, record_consent, set_opt_outs
-from app.modules.merchants.factories import make_merchant
-from app.modules.messaging.jobs import send_marketing
+from app.modules.customers.public import Birthday, set_opt_outs
 from app.modules.messaging.models import OutboxMessage
-from app.modules.messaging.smtp import MailTransport
-from app.modules.nudges import jobs, service
-from app.modules.nudges.models import News, NudgeSlot, NudgeText
+from app.modules.nudges import service
+from app.modules.nudges.models import NudgeSlot, NudgeText
+from app.modules.nudges.tests.world import Shop
 from app.modules.points.models import PointsLot
 from app.modules.stores.factories import make_store
 from app.modules.wallets.messages.models import WalletMessage
-
-
-class Post:
-    """A mail server that takes everything, and remembers to whom."""
-
-    server = ""
-
-    def __init__(self) -> None:
-        self.recipients: list[str] = []
-
-    async def send(self, message: bytes, *, sender: str, recipient: str) -> None:
-        """Take it."""
-        self.recipients.append(recipient)
-
-
-class Shop:
-    """A shop with its worker, and short words for what happens there."""
-
-    def __init__(self, client: Any, process: Any, clock: Any, merchant: Any, store: Any) -> None:
-        self.client, self.database, self.clock = client, process.database, clock
-        self.merchant, self.store, self.post = merchant, store, Post()
-        resources = Resources()
-        resources._objects.update(process.resources._objects)
-        resources.put(MailTransport, self.post)
-        self.job = JobContext(
-            process.database, process.settings, clock, process.registry, resources, merchant_id=merchant.id
-        )
-
-    async def card(self, number: int = 1, **over: Any) -> Any:
-        """Make the card of somebody who agreed and confirmed, seen three hours ago."""
-        details = {
-            "name": "Anna",
-            "email": f"anna{number}@example.com",
-            "email_consent": True,
-            "verified": True,
-        }
-        columns = {"last_visit_at": self.clock.now() - timedelta(hours=3), **over.pop("columns", {})}
-        return await make_card(self.database, self.store, columns=columns, **{**details, **over})
-
-    async def full_card(self, number: int = 1, **over: Any) -> Any:
-        """Make a card whose reward is ready."""
-        return await self.card(number, stamps=10, columns={"reward_unlocked": True}, **over)
-
-    async def round(self) -> None:
-        """Look who is due."""
-        await jobs.write_messages(self.job)
-
-    async def mails(self) -> list[OutboxMessage]:
-        """Return what was written to customers."""
-        async with tenant_scope(self.database, self.merchant.id) as session:
-            rows = await session.scalars(
-                select(OutboxMessage).where(OutboxMessage.purpose == "marketing").order_by(OutboxMessage.id)
-            )
-            return list(rows)
-
-    async def kinds(self) -> list[str]:
-        """Return the kinds of what was written."""
-        return [row.kind for row in await self.mails()]
-
-    async def deliver(self) -> None:
-        """Let the worker send what waits; what is not its turn stays."""
-        for row in await self.mails():
-            try:
-                await send_marketing(self.job, message_id=row.id)
-            except TryAgain:
-                continue
-
-    async def work(self, module: str, *, limit: int = DRAIN_LIMIT) -> Drained:
-        """Let a worker that knows one module only run what is due of it."""
-        only = copy(self.job.registry)
-        only.modules = (only.by_name[module],)
-        runner = JobRunner(self.database, only, self.job.settings, self.clock, resources=self.job.resources)
-        return await runner.drain(limit=limit)
-
-    async def page(self, path: str, data: dict[str, str] | None = None) -> Any:
-        """Open a page of the dashboard as the owner, or send a form of it."""
-        self.client.cookies.clear()
-        self.client.cookies.update(self.merchant.cookies)
-        if data is None:
-            return await self.client.get(f"/dashboard/messages{path}")
-        first = await self.client.get("/dashboard/messages")
-        token = re.search(r'name="csrf" value="([^"]+)"', first.text).group(1)
-        return await self.client.post(f"/dashboard/messages{path}", data=data | {"csrf": token})
-
-    async def news(self, **over: str) -> str:
-        """Write a draft over HTTP and return its address below /dashboard/messages."""
-        form = {
-            "kind": "promotion",
-            "subject": "Sale, {name}",
-            "text": "Hello {name}\n\nCome to {shop}.",
-            **over,
-        }
-        answer = await self.page("/new", form)
-        assert answer.status_code == 303, answer.text
-        return answer.headers["location"].removeprefix("/dashboard/messages")
-
-    async def send_news(self, path: str) -> None:
-        """Press send and run the job to its end."""
-        assert (await self.page(f"{path}/send", {})).status_code == 303
-        news_id = path.rpartition("/")[2]
-        for _batch in range(20):
-            await jobs.send_news(self.job, news_id=news_id)
-
-
-@pytest.fixture
-async def shop(client: Any, process: Any, clock: Any) -> Shop:
-    """Make the shop, at ten in the morning by its clock."""
-    merchant = await make_merchant(process.database)
-    store = await make_store(process.database, merchant)
-    return Shop(client, process, clock, merchant, store)
 
 
 async def test_a_full_card_is_told_once_on_mail_and_card(shop: Shop) -> None:
@@ -310,71 +191,6 @@ async def test_control_without_slot_and_key_two_rounds_write_twice(
     await shop.round()
     await shop.round()
     assert await shop.kinds() == ["reward_ready", "reward_ready"]
-
-
-async def test_news_shows_whom_it_reaches_and_goes_to_them_once(shop: Shop) -> None:
-    """Of five, one did not agree and one had a message this week: three are counted, three get it, by two workers."""
-    for number in range(1, 4):
-        await shop.card(number)
-    await shop.card(4, email_consent=False)
-    await shop.full_card(5)
-    await shop.round()
-    path = await shop.news()
-    shown = await shop.page(path)
-    assert "Send to 3 customers" in shown.text
-    assert "1 more had a message" in shown.text
-    assert len(await shop.mails()) == 1, "a draft sends nothing"
-    assert (await shop.page(f"{path}/send", {})).status_code == 303
-    news_id = path.rpartition("/")[2]
-    await asyncio.gather(*(jobs.send_news(shop.job, news_id=news_id) for _worker in range(2)))
-    await shop.page(f"{path}/send", {})
-    await jobs.send_news(shop.job, news_id=news_id)
-    await shop.deliver()
-    expected = [f"anna{number}@example.com" for number in (1, 2, 3, 5)]
-    assert sorted(shop.post.recipients) == expected
-    async with tenant_scope(shop.database, shop.merchant.id) as session:
-        row = (await session.scalars(select(News))).one()
-    assert (row.status, row.queued, row.rested) == ("sent", 3, 1)
-
-
-async def test_another_shops_news_is_not_found(shop: Shop) -> None:
-    """A foreign id shows nothing and sends nothing."""
-    path = await shop.news()
-    own = shop.merchant
-    shop.merchant = await make_merchant(shop.database)
-    assert (await shop.page(path)).status_code == 404
-    assert (await shop.page(f"{path}/send", {})).status_code == 404
-    shop.merchant = own
-    async with tenant_scope(shop.database, own.id) as session:
-        assert (await session.scalars(select(News.status))).one() == "draft"
-
-
-CROWD = 1_000
-
-
-@pytest.mark.parametrize(("is_withdrawn", "sent"), [(True, 0), (False, CROWD)])
-async def test_consent_withdrawn_between_queueing_and_sending(
-    shop: Shop, is_withdrawn: bool, sent: int
-) -> None:
-    """A thousand mails wait; consent is withdrawn; none is sent. The control: with consent all are."""
-    ids = await make_agreed_crowd(shop.database, shop.merchant, CROWD, now=shop.clock.now())
-    path = await shop.news()
-    assert (await shop.page(f"{path}/send", {})).status_code == 303
-    await shop.work("nudges")
-    assert {(row.status, row.customer_id) for row in await shop.mails()} == {("waiting", one) for one in ids}
-    assert shop.post.recipients == []
-    if is_withdrawn:
-        async with tenant_scope(shop.database, shop.merchant.id) as session:
-            for customer_id in ids:
-                await record_consent(
-                    session, shop.merchant.id, customer_id, given=False, source="test", now=shop.clock.now()
-                )
-    done = await shop.work("messaging", limit=2 * CROWD)
-    assert done.done >= CROWD
-    assert len(shop.post.recipients) == len(set(shop.post.recipients)) == sent
-    expected = {("suppressed", "no_consent")} if is_withdrawn else {("sent", None)}
-    assert {(row.status, row.failure) for row in await shop.mails()} == expected
-    assert len(await shop.mails()) == CROWD
 
 
 async def test_the_card_keeps_silent_where_its_holder_wants_that(shop: Shop) -> None:

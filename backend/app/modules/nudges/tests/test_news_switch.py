@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from sqlalchemy import select
 
 from app.db.session import tenant_scope
-from app.modules.merchants.factories import make_merchant
 from app.modules.nudges import jobs
 from app.modules.nudges.broadcasts import service as broadcasts
 from app.modules.nudges.models import News
-from app.modules.nudges.tests.test_messages import Shop
-from app.modules.stores.factories import make_store
-
-
-@pytest.fixture
-async def shop(client: Any, process: Any, clock: Any) -> Shop:
-    """Make a shop, at ten in the morning by its clock."""
-    merchant = await make_merchant(process.database)
-    return Shop(client, process, clock, merchant, await make_store(process.database, merchant))
+from app.modules.nudges.tests.world import Shop
 
 
 async def states(shop: Shop) -> list[tuple[str, str, int]]:

@@ -22,16 +22,9 @@ from app.modules.messaging.models import OutboxMessage
 from app.modules.messaging.rules import Part, split_text
 from app.modules.messaging.service import unseal_mail
 from app.modules.nudges.rules import ALL_KINDS, ASKED_KINDS
-from app.modules.nudges.tests.test_messages import Shop
+from app.modules.nudges.tests.world import Shop
 from app.modules.nudges.wording import default_wording
-from app.modules.stores.factories import make_store
 from app.utils.security import Keyring
-
-
-@pytest.fixture
-async def shop(client: Any, process: Any, clock: Any) -> Shop:
-    merchant = await make_merchant(process.database)
-    return Shop(client, process, clock, merchant, await make_store(process.database, merchant))
 
 
 def visible(html: str) -> str:

@@ -18,7 +18,7 @@ from app.modules.messaging.jobs import send_marketing
 from app.modules.nudges import jobs, service
 from app.modules.nudges.models import News
 from app.modules.nudges.rules import quiet_until
-from app.modules.nudges.tests.test_messages import Shop
+from app.modules.nudges.tests.world import Shop
 from app.modules.stores.factories import make_store
 from app.modules.wallets.messages.models import WalletMessage
 

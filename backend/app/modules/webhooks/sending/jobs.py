@@ -12,6 +12,11 @@ from app.kernel.jobs import JobContext, Periodic, Wish, enqueue_all, job
 from app.modules.webhooks.deliveries import forget_old
 from app.modules.webhooks.sending.turns import release_endpoint, send_due, take_endpoint
 
+# Places of the workers that one shop's addresses hold together, and all those that failed last: a receiver that
+# does not answer takes fifteen seconds to say nothing. Who waits longest is first; the same are picked until they
+# have begun.
+OF_A_MERCHANT = 2
+FAILING = 2
 # From one address with something waiting to the next by the index, however much waits for each.
 _DUE = text(
     """WITH RECURSIVE point AS (
@@ -22,21 +27,34 @@ _DUE = text(
         SELECT merchant_id, endpoint_id FROM webhook_delivery WHERE status = 'waiting'
             AND (merchant_id, endpoint_id) > (point.merchant_id, point.endpoint_id)
         ORDER BY merchant_id, endpoint_id LIMIT 1) following
+), target AS (
+    SELECT webhook_endpoint.*, coalesce(sending_until > :now, false) AS is_held, failures > 0 AS is_failing
+    FROM point JOIN webhook_endpoint ON webhook_endpoint.merchant_id = point.merchant_id
+        AND webhook_endpoint.id = point.endpoint_id
+), due AS (
+    SELECT target.*, first.next_at AS since, row_number() OVER (
+        PARTITION BY target.merchant_id ORDER BY first.next_at, target.id) AS place
+    FROM target CROSS JOIN LATERAL (
+        SELECT next_at FROM webhook_delivery one WHERE one.merchant_id = target.merchant_id
+            AND one.endpoint_id = target.id AND one.status = 'waiting' AND one.next_at <= :now
+        ORDER BY next_at LIMIT 1) first
+    WHERE NOT is_held AND (retry_at IS NULL OR retry_at <= :now)
+), shared AS (
+    SELECT due.*, row_number() OVER (PARTITION BY is_failing ORDER BY retry_at NULLS FIRST, since, id) AS line
+    FROM due WHERE place <= :of_merchant - (
+        SELECT count(*) FROM target held WHERE held.is_held AND held.merchant_id = due.merchant_id)
 )
-SELECT point.merchant_id, point.endpoint_id FROM point
-JOIN webhook_endpoint target ON target.merchant_id = point.merchant_id AND target.id = point.endpoint_id
-WHERE (target.sending_until IS NULL OR target.sending_until <= :now)
-    AND (target.retry_at IS NULL OR target.retry_at <= :now)
-    AND EXISTS (SELECT FROM webhook_delivery due WHERE due.merchant_id = point.merchant_id
-        AND due.endpoint_id = point.endpoint_id AND due.status = 'waiting' AND due.next_at <= :now)"""
+SELECT merchant_id, id AS endpoint_id FROM shared
+WHERE NOT is_failing OR line <= :failing - (SELECT count(*) FROM target WHERE is_held AND is_failing)"""
 )
 _KEEPERS = text("SELECT id FROM merchant ORDER BY id")
 
 
 async def poll_due(context: JobContext) -> int:
-    """Queue a run for each address with something due; returns how many there are."""
+    """Queue a run for addresses with something due, in their shares; returns for how many."""
+    values = {"now": context.clock.now(), "of_merchant": OF_A_MERCHANT, "failing": FAILING}
     async with system_scope(context.database) as session:
-        due = (await session.execute(_DUE, {"now": context.clock.now()})).all()
+        due = (await session.execute(_DUE, values)).all()
         if due:
             wishes = [
                 Wish(row.merchant_id, {"endpoint_id": row.endpoint_id}, str(row.endpoint_id)) for row in due

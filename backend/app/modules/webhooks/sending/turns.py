@@ -200,7 +200,10 @@ async def _try(context: JobContext, turn: Turn, load: Load) -> Tried:
 
 
 async def _keep(session: AsyncSession, context: JobContext, endpoint_id: UUID, tried: list[Tried]) -> bool:
-    """Write down how the tries went and what follows for the address; False where it is not told more for now."""
+    """Write down how the tries went and what follows for the address; False where it is not told more for now.
+
+    A run ends with the first failure: the address then waits in the line of those that failed.
+    """
     merchant_id, now = _merchant(context), context.clock.now()
     # The address is locked first, as by whoever changes or removes it.
     point = await session.get(
@@ -219,7 +222,7 @@ async def _keep(session: AsyncSession, context: JobContext, endpoint_id: UUID, t
         reason = "failing" if is_dead else "gone"
         await turn_off(session, Principal("system", merchant_id, None), point, reason=reason, now=now)
         await tell_switched_off(session, point, now=now)
-    return point.is_on and point.retry_at is None
+    return point.is_on and point.failures == 0
 
 
 async def _keep_one(session: AsyncSession, merchant_id: UUID, tried: Tried, *, now: datetime) -> None:
