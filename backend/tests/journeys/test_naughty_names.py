@@ -41,7 +41,7 @@ from app.process import Process
 from app.utils.validators import clean_line
 from tests.browser.post_office import PostOffice, open_post_office
 from tests.journeys.harmless import problems_of
-from tests.journeys.test_bad_input import NAUGHTY
+from tests.journeys.naughty import NAUGHTY
 
 NAME_LENGTH_MAX = 120
 # Beside the common corpus: what aims at mails, templates, queries, spreadsheets and logs in particular.
