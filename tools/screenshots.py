@@ -36,6 +36,9 @@ ZONE = ZoneInfo("Europe/Luxembourg")
 COLORS = 256
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1440, "height": 900}
+# For the pages whose lower half belongs to the picture: the chart of the home page, the passes of the designer.
+TALL: ViewportSize = {"width": 1440, "height": 1180}
+TALL_NAMES = frozenset({"dashboard", "dashboard-dark", "card-design"})
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -121,6 +124,10 @@ class Pictures:
 
     def take(self, page: Page, name: str, *, full: bool = False) -> None:
         """Write one picture."""
+        if name in TALL_NAMES:
+            page.set_viewport_size(TALL)
+        elif page is self.desk:
+            page.set_viewport_size(DESK)
         if "/card/" not in page.url:  # an open card keeps listening
             page.wait_for_load_state("networkidle", timeout=NETWORK_MS_MAX)
         target = self.folder / f"{name}.png"
