@@ -106,6 +106,7 @@ async def test_the_way_over_http(shop: Shop) -> None:
     assert (await ask(shop, "POST", f"{path}/switch", json={"is_on": True})).json()["is_on"] is True
     assert (await ask(shop, "DELETE", path)).status_code == 204
     assert (await ask(shop, "GET", path)).status_code == 404
+    assert (await ask(shop, "GET", "/webhooks/endpoints")).json() == {"endpoints": []}
     async with tenant_scope(shop.database, shop.merchant.id) as session:
         actions = await session.scalars(
             text("SELECT action FROM audit_entry WHERE action LIKE 'webhook.%' ORDER BY id")
@@ -176,6 +177,47 @@ async def test_the_kinds_are_documented_with_examples(shop: Shop) -> None:
     kinds = (await ask(shop, "GET", "/webhooks/events")).json()["events"]
     assert [kind["type"] for kind in kinds][0] == "visit.given"
     assert all(set(kind["example"]) == {"id", "type", "timestamp", "version", "data"} for kind in kinds)
+
+
+async def test_every_event_stands_on_the_page_with_its_example(shop: Shop) -> None:
+    """So that a program can be written beside it; the page has no secret in it."""
+    page = (await ask(shop, "GET", URL)).text
+    assert [name for name in EVENTS if page.count(f"&#34;type&#34;: &#34;{name}&#34;") != 1] == []
+
+
+async def test_customers_are_told_while_other_programs_are(shop: Shop) -> None:
+    """The notice says who else sees it while webhooks are on, and no longer than that; the record says it always."""
+    words = "Other programs of the shop"
+    anybody = {"Accept": "text/html"}
+    assert words in (await shop.client.get(f"/privacy/{shop.store.id}", headers=anybody)).text
+    assert words in (await ask(shop, "GET", "/dashboard/privacy")).text
+    record = (await ask(shop, "GET", "/dashboard/privacy/record.json")).text
+    assert words in record
+    await shop.switch(is_on=False)
+    assert words not in (await shop.client.get(f"/privacy/{shop.store.id}", headers=anybody)).text
+
+
+async def test_the_features_lead_to_the_page(shop: Shop) -> None:
+    """While it is on; switched off, its pages are closed."""
+    link = f'<a href="{URL}">Webhooks</a>'
+    assert link in (await ask(shop, "GET", "/dashboard/features")).text
+    await shop.switch(is_on=False)
+    assert link not in (await ask(shop, "GET", "/dashboard/features")).text
+
+
+async def test_what_waits_for_its_next_try_can_be_sent_now(shop: Shop) -> None:
+    """A button beside what failed once; none beside what is on its way."""
+    shop.receiver.status = 500
+    await shop.card()
+    (line,) = await shop.deliveries()
+    url = f"{URL}/{shop.endpoint_id}/{line.id}"
+    assert f'action="{url}/redeliver"' not in (await ask(shop, "GET", url)).text
+    await shop.work()
+    assert f'action="{url}/redeliver"' in (await ask(shop, "GET", url)).text
+    shop.receiver.status = 200
+    assert (await send_form(shop, f"{url}/redeliver", {})).status_code == 303
+    await shop.work()
+    assert [one.status for one in await shop.deliveries()] == ["delivered"]
 
 
 async def test_what_is_sent_stands_in_the_documentation_of_the_api(shop: Shop) -> None:
