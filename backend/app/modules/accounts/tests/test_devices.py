@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app.db.session import Database, tenant_scope
 from app.kernel.clock import FixedClock
 from app.modules.accounts.factories import PASSWORD
-from app.modules.accounts.models import MerchantSession, SignInLimit
+from app.modules.accounts.models import MerchantSession
 from app.modules.accounts.signing_in import service
 from app.modules.accounts.tests.helpers import NEW_PASSWORD, mails_to, send, sign_in, statements_of, token_to
 from app.modules.merchants.factories import make_merchant
@@ -20,16 +19,7 @@ from app.process import Process
 from app.utils import security
 from app.utils.id_generator import new_id
 
-
-@pytest.fixture(autouse=True)
-async def fresh_limits(app: Any, database: Database) -> AsyncIterator[None]:
-    """Forget what other tests counted for the one address they all share."""
-    await app.state.limiter.reset()
-    async with database.sessions() as session, session.begin():
-        await session.execute(delete(SignInLimit))
-    yield
-    async with database.sessions() as session, session.begin():
-        await session.execute(delete(SignInLimit))
+pytestmark = pytest.mark.usefixtures("fresh_limits")
 
 
 async def storm(client: httpx2.AsyncClient, email: str) -> int:

@@ -24,12 +24,6 @@ from app.utils.id_generator import new_id
 
 
 @pytest.fixture
-async def merchant(database: Database) -> MadeMerchant:
-    """Return a business."""
-    return await make_merchant(database)
-
-
-@pytest.fixture
 def email() -> str:
     """Return an address no other test uses."""
     return f"anna-{new_id().hex[-12:]}@example.com"
