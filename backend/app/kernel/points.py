@@ -91,7 +91,9 @@ CUSTOMER_PANEL: Collect[PageContext, Panel] = Collect(
 STORE_SETTINGS: Collect[PageContext, Panel] = Collect(
     "STORE_SETTINGS", about="Blocks on a store's settings page; subject_id is the store."
 )
-CARD_BLOCK: Collect[CardContext, Panel] = Collect("CARD_BLOCK", about="Blocks on the customer's card page.")
+CARD_BLOCK: Collect[CardContext, Panel] = Collect(
+    "CARD_BLOCK", about="Blocks on the customer's card page; those of an order below 0 stand above the card."
+)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,11 @@ def page_context_of(request: Request, session: AsyncSession) -> PageContext:
 def render_panels(request: Request, panels: Iterable[Panel]) -> list[dict[str, Any]]:
     """Return contributed blocks as a template shows them, in their order; each is drawn by its own template."""
     return [
-        {"title": panel.title, "html": Markup(render_text(request, panel.template, panel.context))}
+        {
+            "title": panel.title,
+            "html": Markup(render_text(request, panel.template, panel.context)),
+            "order": panel.order,
+        }
         for panel in sorted(panels, key=lambda panel: panel.order)
     ]
 

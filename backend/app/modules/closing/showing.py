@@ -11,6 +11,8 @@ from app.modules.merchants.public import get_merchant
 from app.modules.stores.public import get_store
 from app.modules.wallets.public import PassField
 
+ABOVE_THE_CARD = -1
+
 
 def nav_items(page: PageContext) -> list[NavItem]:
     """Contribute the page where the owner closes the business."""
@@ -42,9 +44,9 @@ async def _until(context: CardContext) -> str:
 async def card_block(context: CardContext) -> list[Panel]:
     """Tell the holder that the shop has closed, and how long rewards can be had."""
     until = await _until(context)
-    return (
-        [Panel(_("This shop has closed"), "closing/_card.html", {"until": until}, order=1)] if until else []
-    )
+    if not until:
+        return []
+    return [Panel(_("This shop has closed"), "closing/_card.html", {"until": until}, order=ABOVE_THE_CARD)]
 
 
 async def pass_fields(context: CardContext) -> list[PassField]:

@@ -72,7 +72,11 @@ async def test_members_and_cards_say_so(shop: Shop) -> None:  # noqa: F811
         block = (await CARD_BLOCK.gather(context))[0]
         field = next(field for field in await PASS_FIELDS.gather(context) if field.key == "closing")
 
+    shop.client.cookies.clear()
+    own = await shop.client.get(f"/card/{shop.card.id}?t={shop.card.token}", follow_redirects=True)
+
     last_day = "20 Dec 2026"
+    assert 0 < own.text.find("This shop has closed") < own.text.find('id="card-state"')
     assert all("It can be opened again until" in answer.text for answer in (home, page))
     assert (block.title, block.context["until"]) == ("This shop has closed", last_day)
     assert (field.place, str(field.value).endswith(f"until {last_day}.")) == ("back", True)
