@@ -30,6 +30,7 @@ FILES = (
     "apple_key",
     "apple_wwdr",
     "apns_ca_file",
+    "plans_file",
 )
 FOLDERS = ("data_dir", "secrets_dir", "backup_dir")
 # Guessed over the network as often as somebody likes.

@@ -70,6 +70,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "apple_wwdr": (NOWHERE, "no file that this user may read"),
     "apns_url": ("ftp://api.push.apple.com", "must begin with https://"),
     "apns_ca_file": (NOWHERE, "no file that this user may read"),
+    "plans_file": (NOWHERE, "no file that this user may read"),
     "default_currency": ("euro", "is not of the wanted form. Currency of a new merchant."),
     "default_time_zone": ("Europe/Luxemburg", "must be an IANA time zone such as Europe/Luxembourg."),
 }
