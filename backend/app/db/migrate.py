@@ -154,7 +154,7 @@ async def _take_tables(connection: AsyncConnection, tables: Sequence[str]) -> No
     if not tables:
         return
     query = text("SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout'")
-    milliseconds = int(TAKING_SHARE * (await connection.scalar(query)))
+    milliseconds = min(LOCK_WAIT_MILLISECONDS, int(TAKING_SHARE * (await connection.scalar(query))))
     await connection.execute(text(f"SET LOCAL statement_timeout = {milliseconds}"))
     try:
         await connection.execute(text(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE"))
