@@ -112,6 +112,7 @@ async def test_a_customer_is_two_keys_away(demo: Demo, open_context: OpenContext
     await page.keyboard.press("Enter")
 
     await expect(page).to_have_url(re.compile(r"/dashboard/customers\?q=ana$"))
+    await page.wait_for_load_state()  # the address is there before the scripts are
     await page.keyboard.press("Control+k")
     await expect(page.locator("#f-q")).to_be_focused()
 
