@@ -69,11 +69,14 @@ async def why_not(session: AsyncSession, row: OutboxMessage, *, now: datetime) -
     for _name, guard in guards:
         if reason := await guard(check):
             return reason
-    if not (guards and UNSUBSCRIBE.items()):
-        return "no_guard"
-    is_counted = row.attempts > 0
-    refused = None if is_counted else await find_refusal(session, row.merchant_id, "mails", now=now)
-    return "plan_limit" if refused else None
+    return None if guards and UNSUBSCRIBE.items() else "no_guard"
+
+
+async def has_room(session: AsyncSession, row: OutboxMessage, *, now: datetime) -> bool:
+    """Tell whether the plan has room for a message, and take it: asked once, in the moment it leaves."""
+    if row.purpose != MARKETING or row.attempts > 0:
+        return True
+    return await find_refusal(session, row.merchant_id, "mails", now=now) is None
 
 
 async def wait_until(

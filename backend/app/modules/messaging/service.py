@@ -16,7 +16,7 @@ from app.config import Settings
 from app.kernel.adapters import resources_of
 from app.kernel.jobs import enqueue
 from app.kernel.sealing import SealedColumn
-from app.modules.messaging.gates import wait_until, why_not
+from app.modules.messaging.gates import has_room, wait_until, why_not
 from app.modules.messaging.hooks import UNSUBSCRIBE, Unsubscribe
 from app.modules.messaging.models import OutboxMessage
 from app.modules.messaging.rules import (
@@ -182,6 +182,9 @@ async def claim_message(
         return None
     if turn := await wait_until(session, row, server=server, now=now):
         return turn
+    if not await has_room(session, row, now=now):
+        row.status, row.failure, row.content = "suppressed", "plan_limit", None
+        return None
     row.status, row.claimed_at, row.attempts = "sending", now, row.attempts + 1
     mail = unseal_mail(resources_of(session).get(Keyring), row.id, row.content)
     return ClaimedMessage(

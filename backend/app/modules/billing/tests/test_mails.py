@@ -74,3 +74,23 @@ async def test_a_mail_beyond_the_plan_does_not_leave(newsroom: NewsShop, process
     found = sorted((row.status, row.failure or "") for row in await newsroom.mails())
     assert len(newsroom.post.recipients) == 1
     assert found == [("sent", ""), ("suppressed", "plan_limit")]
+
+
+async def test_a_mail_that_waits_is_not_counted(newsroom: NewsShop, process: Any) -> None:
+    """Room for two, two mails looked at three times in the quiet hours: nothing is used, and both leave."""
+    await newsroom.send_news(await newsroom.news())
+    limit_mails(newsroom, process, 2)
+    newsroom.clock.advance(hours=11)  # 21:00
+    for _look in range(3):
+        await newsroom.deliver()
+    async with tenant_scope(process.database, newsroom.merchant.id) as session:
+        waiting = await session.scalar(select(UsageMonth.used).where(UsageMonth.meter == "mails"))
+    held = [row.status for row in await newsroom.mails()]
+    newsroom.clock.advance(hours=13)  # 10:00
+    await newsroom.deliver()
+    async with tenant_scope(process.database, newsroom.merchant.id) as session:
+        left = await session.scalar(select(UsageMonth.used).where(UsageMonth.meter == "mails"))
+
+    assert (waiting or 0, held) == (0, ["waiting", "waiting"])
+    assert [row.status for row in await newsroom.mails()] == ["sent", "sent"]
+    assert left == 2
