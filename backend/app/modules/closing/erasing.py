@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import Base
@@ -21,9 +21,12 @@ from app.modules.closing.models import BusinessClosing
 from app.modules.closing.service import find_closing
 from app.modules.customers.public import Customer, erase_person
 from app.modules.merchants.public import EMAIL_LOOKUP, forget_merchant, set_feature_rules
+from app.modules.stores.public import forget_stores
 from app.modules.wallets.public import mark_changed
 
 BATCH = 50
+# Rows that one transaction takes away: well below what a statement may last, also of tables with pictures.
+ROWS = 1_000
 # They say what is left, and that it was closed.
 KEPT = frozenset({"merchant", "business_closing"})
 SIGN_INS = frozenset(
@@ -75,19 +78,37 @@ async def _shut(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> N
     )
 
 
-async def empty_business(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> bool:
-    """Take away what is left of an erased business and blank its name; False where it is not its time."""
+async def empty_batch(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> bool:
+    """Take away the next rows that are left of an erased business; True where there are more.
+
+    With the last of them it and its stores lose what they said about themselves, and it is marked as emptied.
+    """
     closing = await find_closing(session, merchant_id, lock=True)
     if closing is None or closing.erased_at is None or closing.emptied_at is not None:
         return False
-    for table in removable_tables():
-        await _empty(session, table, merchant_id)
-    await session.execute(delete(Lookup).where(Lookup.merchant_id == merchant_id))
+    room = ROWS
+    for table in [*removable_tables(), Base.metadata.tables[Lookup.__tablename__]]:
+        room -= await _take_away(session, table, merchant_id, most=room)
+        if room <= 0:
+            return True
     await forget_merchant(session, merchant_id)
+    await forget_stores(session, merchant_id)
     await session.execute(
         update(BusinessClosing).where(BusinessClosing.merchant_id == merchant_id).values(emptied_at=now)
     )
-    return True
+    return False
+
+
+async def _take_away(session: AsyncSession, table: Table, merchant_id: UUID, *, most: int) -> int:
+    """Delete so many rows of a table at most; return how many."""
+    key = table.primary_key.columns
+    next_ones = select(*key).where(table.c.merchant_id == merchant_id).limit(most)
+    gone = await session.execute(
+        delete(table)
+        .where(table.c.merchant_id == merchant_id, tuple_(*key).in_(next_ones))
+        .returning(table.c.merchant_id)
+    )
+    return len(gone.all())
 
 
 async def _empty(session: AsyncSession, table: Table, merchant_id: UUID) -> None:

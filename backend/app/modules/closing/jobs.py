@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from app.kernel.jobs import JobContext, Periodic, enqueue, job
-from app.modules.closing.erasing import empty_business, erase_batch
+from app.modules.closing.erasing import empty_batch, erase_batch
 from app.modules.closing.rules import VOIDED_WITHIN
 from app.modules.closing.service import find_closing
 
@@ -27,10 +27,12 @@ async def erase(context: JobContext) -> None:
 
 @job("closing.empty", timeout=timedelta(minutes=30), priority=-10)
 async def empty(context: JobContext) -> None:
-    """Take away what is left of an erased business."""
+    """Take away what is left of an erased business batch by batch; interrupted, the next turn goes on."""
     assert context.merchant_id is not None
-    async with context.session() as session:
-        await empty_business(session, context.merchant_id, now=context.clock.now())
+    has_more = True
+    while has_more:
+        async with context.session() as session:
+            has_more = await empty_batch(session, context.merchant_id, now=context.clock.now())
 
 
 async def _go_round(context: JobContext) -> None:

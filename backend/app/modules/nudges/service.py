@@ -22,7 +22,7 @@ from app.kernel.settings import get_settings, save_settings
 from app.modules.accounts.public import find_member
 from app.modules.cards.public import card_token, get_card, list_cards_of_customer
 from app.modules.customers.public import CustomerView, get_customer, purpose_of, wants
-from app.modules.merchants.public import MerchantView, get_merchant
+from app.modules.merchants.public import MerchantView, find_standstill, get_merchant
 from app.modules.messaging.public import (
     MARKETING,
     MailTurn,
@@ -68,9 +68,12 @@ async def quiet_end(turn: MailTurn) -> datetime | None:
 
 
 async def write_due(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> int:
-    """Write to everybody who is due, where it is not quiet by their store's clock; return how many were written to."""
+    """Write to everybody who is due, where it is not quiet by their store's clock; return how many were written to.
+
+    Nobody while the shop stands still: nobody's message of the week is used up, and who is due then still is.
+    """
     merchant = await get_merchant(session, merchant_id)
-    if MODULE_NAME not in merchant.modules_on:
+    if MODULE_NAME not in merchant.modules_on or await find_standstill(session, merchant_id) is not None:
         return 0
     settings = await get_settings(session, NudgeSettings, merchant_id=merchant_id)
     on = frozenset(

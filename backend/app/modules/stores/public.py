@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.modules.stores.rules import CARD_ICONS
-from app.modules.stores.service import NewStore, change_program, create_store
+from app.modules.stores.service import NewStore, change_program, create_store, forget_stores
 from app.modules.stores.views import (
     PROGRAM_CHANGED,
     ProgramChange,
@@ -29,6 +29,7 @@ __all__ = [
     "StoreView",
     "change_program",
     "create_store",
+    "forget_stores",
     "get_program",
     "get_store",
     "list_program_stores",

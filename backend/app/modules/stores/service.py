@@ -231,3 +231,24 @@ def _program_moves(before: ProgramView, changes: Mapping[str, Any], now: datetim
 async def count_sharing_stores(session: AsyncSession, store: StoreView) -> int:
     """Return how many open stores work by the store's programme."""
     return len(await list_program_stores(session, store.merchant_id, store.program.id))
+
+
+async def forget_stores(session: AsyncSession, merchant_id: UUID) -> None:
+    """Blank what the stores and programmes of a business that is gone say besides name and rules; the rows stay.
+
+    The new salt fits nothing: no PIN was ever hashed with it.
+    """
+    await session.execute(
+        update(Store)
+        .where(Store.merchant_id == merchant_id)
+        .values(
+            address=None,
+            latitude=None,
+            longitude=None,
+            opening_hours={},
+            staff_pin_hash=None,
+            staff_pin_since=None,
+            pin_salt=secrets.token_bytes(PIN_SALT_BYTES),
+        )
+    )
+    await session.execute(update(Program).where(Program.merchant_id == merchant_id).values(design={}))

@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
+import pytest_asyncio
+from sqlalchemy import func, select
 
 from app.db.session import tenant_scope
 from app.kernel.clock import FixedClock
 from app.kernel.points import CARD_BLOCK, CardContext
+from app.modules.closing import guards
 from app.modules.closing.guards import FEATURE
 from app.modules.closing.service import find_closing
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import set_feature_rules
+from app.modules.nudges.broadcasts.service import send_batch
+from app.modules.nudges.models import NudgeSlot
 from app.modules.nudges.tests.test_messages import Shop as NewsShop
 from app.modules.second_factor.tests.conftest import CODE, Person
 from app.modules.second_factor.tests.software_key import SoftwareKey
 from app.modules.stores.factories import make_store
+from app.modules.wallets.messages.models import WalletMessage
 from app.modules.wallets.public import PASS_FIELDS
 from app.process import Process
+from app.utils.id_generator import new_id
 
 from .test_closing import PAGE, Shop, shop
 
@@ -104,3 +111,75 @@ async def test_news_of_a_closed_business_does_not_leave(client: Any, process: An
 
     assert news.post.recipients == []
     assert [(row.status, row.failure) for row in await news.mails()] == [("suppressed", "business_closed")]
+
+
+class Waiting:
+    """A shop with a full card that is due for a reminder, or news on its way to it."""
+
+    def __init__(self, news: NewsShop) -> None:
+        self.news = news
+
+    async def set_closed(self, rules: dict[str, str]) -> None:
+        """Close the shop as the guards see it, or open it again with no rules."""
+        async with tenant_scope(self.news.database, self.news.merchant.id) as session:
+            await set_feature_rules(session, self.news.merchant.id, FEATURE, rules)
+
+    async def written(self) -> tuple[int, int, int]:
+        """Return how many messages are on cards, how many mails were written, and how many weeks are used up."""
+        async with tenant_scope(self.news.database, self.news.merchant.id) as session:
+            cards, weeks = [
+                await session.scalar(select(func.count()).select_from(table)) or 0
+                for table in (WalletMessage, NudgeSlot)
+            ]
+        return cards, len(await self.news.mails()), weeks
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def waiting(client: Any, process: Any, clock: Any) -> Waiting:
+    """Return the shop, open."""
+    merchant = await make_merchant(process.database)
+    return Waiting(NewsShop(client, process, clock, merchant, await make_store(process.database, merchant)))
+
+
+async def test_reminders_wait_while_the_business_is_closed(waiting: Waiting) -> None:
+    """Nothing is said on a card, no week is used up; opened again, the next round says it."""
+    await waiting.news.full_card()
+    await waiting.set_closed({"since": "today"})
+    await waiting.news.round()
+    assert await waiting.written() == (0, 0, 0)
+    await waiting.set_closed({})
+    await waiting.news.round()
+    assert await waiting.written() == (1, 1, 1)
+
+
+async def test_control_without_the_guard_the_card_is_reminded(waiting: Waiting, monkeypatch: Any) -> None:
+    """The standstill is what holds it back: where nobody asks for it, the closed shop writes."""
+    await waiting.news.full_card()
+    await waiting.set_closed({"since": "today"})
+    monkeypatch.setattr(guards, "FEATURE", "something else")
+    await waiting.news.round()
+    assert await waiting.written() == (1, 1, 1)
+
+
+async def test_news_on_its_way_waits_while_the_business_is_closed(waiting: Waiting) -> None:
+    """Pressed before the closing, it is written to nobody; within the hour after opening it goes on to its end."""
+    shop = waiting.news
+    await shop.card()
+    path = await shop.news()
+    assert (await shop.page(f"{path}/send", {})).status_code == 303
+    await waiting.set_closed({"since": "today"})
+    await shop.work("nudges")
+    shop.clock.advance(hours=1)
+    await shop.work("nudges")
+    assert await waiting.written() == (0, 0, 0)
+    await waiting.set_closed({})
+    shop.clock.advance(hours=1)
+    await shop.work("nudges")
+    assert await waiting.written() == (1, 1, 1)
+
+
+async def test_news_that_went_with_its_business_ends_its_job(waiting: Waiting) -> None:
+    """The job that waited finds nothing and asks for no more turns."""
+    shop = waiting.news
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        assert await send_batch(session, shop.merchant.id, new_id(), now=shop.clock.now()) is None

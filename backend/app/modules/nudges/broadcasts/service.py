@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from app.kernel.outcomes import Refusal
 from app.kernel.permissions import Principal
 from app.kernel.settings import get_settings
 from app.modules.customers.public import AudienceFilter, audience_sql, list_customers
-from app.modules.merchants.public import MerchantView, get_merchant
+from app.modules.merchants.public import MerchantView, find_standstill, get_merchant
 from app.modules.nudges.models import News
 from app.modules.nudges.queries import REACHED, RESTED, firmness, list_zones
 from app.modules.nudges.rules import REST
@@ -28,6 +28,8 @@ from app.modules.nudges.wording import Wording
 from app.utils.id_generator import new_id
 
 BATCH = 200
+# A shop that stands still is looked at again after so long.
+STANDSTILL_WAIT = timedelta(hours=1)
 NEWS_SHOWN_MAX = 50
 FILTER_FIELDS = ("store_id", "activity", "tag_id")
 
@@ -166,11 +168,18 @@ async def send_batch(
 ) -> datetime | None:
     """Write the next mails of a news and move its mark, under its lock; return when to go on, None at its end.
 
-    Zone after zone, each outside of its quiet hours, because what is said on the card is said at once.
+    Zone after zone, each outside of its quiet hours, because what is said on the card is said at once. While the shop
+    stands still nothing is written, and the mark stays where it is.
     """
-    row = await get_news(session, merchant_id, news_id, lock=True)
+    try:
+        row = await get_news(session, merchant_id, news_id, lock=True)
+    except NotFound:
+        # It waited in a shop that stood still, and was taken away with it.
+        return None
     if row.status != "sending":
         return None
+    if await find_standstill(session, merchant_id) is not None:
+        return now + STANDSTILL_WAIT
     merchant = await get_merchant(session, merchant_id)
     zones = await list_zones(session, merchant)
     settings = await get_settings(session, NudgeSettings, merchant_id=merchant_id)
