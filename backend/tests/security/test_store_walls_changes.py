@@ -61,6 +61,20 @@ OF_ALL_STORES: Mapping[str, Mapping[str, str]] = {
     "/dashboard/referrals": {"visits_needed": "1"},
     "/dashboard/referrals/{referral_id}/approve": {},
     "/dashboard/referrals/{referral_id}/decline": {},
+    "/dashboard/webhooks": {"url": "https://till.example.com/stempel", "events": "visit.given"},
+    "/dashboard/webhooks/{endpoint_id}": {"url": "https://till.example.com/stempel", "events": "visit.given"},
+    "/dashboard/webhooks/{endpoint_id}/on": {},
+    "/dashboard/webhooks/{endpoint_id}/off": {},
+    "/dashboard/webhooks/{endpoint_id}/secret": {},
+    "/dashboard/webhooks/{endpoint_id}/remove": {},
+    "/dashboard/webhooks/{endpoint_id}/test": {},
+    "/dashboard/webhooks/{endpoint_id}/redeliver": {},
+    "/dashboard/webhooks/{endpoint_id}/{delivery_id}/redeliver": {},
+    "/webhooks/endpoints": {"url": "https://till.example.com/stempel", "events": "visit.given"},
+    "/webhooks/endpoints/{endpoint_id}/switch": {},
+    "/webhooks/endpoints/{endpoint_id}/secret": {},
+    "/webhooks/endpoints/{endpoint_id}/test": {},
+    "/webhooks/endpoints/{endpoint_id}/redeliver": {},
     "/dashboard/customers/tags/{tag_id}/delete": {},
     "/dashboard/customers/imports": {},
     "/dashboard/customers/imports/{run_id}/check": {},
@@ -102,6 +116,7 @@ ELSEWHERE = {
     "/dashboard/exports/files/{export_id}": "the own files only: app/modules/exports/tests",
     "/dashboard/fraud/{finding_id}/decide": "app/modules/fraud/tests/test_deciding.py",
     "/dashboard/fraud/{finding_id}/undo": "app/modules/fraud/tests/test_deciding.py",
+    "/webhooks/endpoints/{endpoint_id}": "PUT and DELETE: test_no_one_limited_changes_or_removes_a_webhook",
     "/dashboard/start": "makes a first store: as /stores",
     "/dashboard/start/programme": "of the first store in reach",
     "/dashboard/start/design": "of the first store in reach",
@@ -228,6 +243,22 @@ async def test_what_holds_for_all_stores_is_not_set_by_who_is_limited_to_some(
 
     assert {path: status for path, status in answers.items() if status != 403} == {}
     assert await rows_of(admin_url, shop.merchant.id) == before
+
+
+async def test_no_one_limited_changes_or_removes_a_webhook(client: httpx2.AsyncClient, shop: Shop) -> None:
+    """Forbidden before it is looked for; a manager of every store is told that there is none."""
+    url = f"/webhooks/endpoints/{new_id()}"
+    body = {"url": "https://till.example.com/stempel", "events": ["visit.given"]}
+    client.cookies.clear()
+    answers = [
+        (
+            (await client.put(url, json=body, headers=member.headers)).status_code,
+            (await client.delete(url, headers=member.headers)).status_code,
+        )
+        for member in (shop.limited, shop.whole)
+    ]
+
+    assert answers == [(403, 403), (404, 404)]
 
 
 async def test_control_a_manager_of_every_store_is_let_in(
