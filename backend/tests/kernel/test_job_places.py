@@ -14,6 +14,7 @@ from app.db.session import system_scope, tenant_scope
 from app.kernel.adapters import Resources
 from app.kernel.jobs import Backoff, enqueue, job, places
 from app.kernel.jobs.places import (
+    CALLING_PLACES,
     LONG_PLACES,
     LONG_PLACES_OF_A_MERCHANT,
     PLACES,
@@ -55,6 +56,7 @@ class Factory:
         self.jobs = {
             "prompt": of("prompt"),
             "patient": of("patient", priority=-5),
+            "calling": of("calling", priority=-2, calls_strangers=True),
             "long": of("long", priority=-15, timeout=timedelta(minutes=30)),
         }
         module = Module(name="places", title="Places", jobs=tuple(self.jobs.values()), package="app.kernel")
@@ -120,6 +122,33 @@ async def test_a_business_beyond_its_share_lets_the_next_one_pass(factory, clock
             await asyncio.sleep(0.05)
 
 
+async def _many_that_call(factory) -> None:
+    """Let a shop each, as many as there are places, call a program that takes its time; then other work comes."""
+    for _shop in range(PLACES):
+        await factory.queue(uuid4(), calling=1)
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while sum(kind == "calling" for kind, _merchant in factory.at_work) < places.CALLING_PLACES:
+            await asyncio.sleep(0.01)
+    await factory.queue(OTHER, patient=1, long=1)
+
+
+async def test_slow_programs_of_many_shops_leave_places_for_campaigns_and_files(factory):
+    """Three places are all that wait for programs of others, of however many shops."""
+    await _many_that_call(factory)
+    await factory.until(("patient", OTHER), ("long", OTHER))
+
+    assert Counter(kind for kind, _merchant in factory.at_work)["calling"] == CALLING_PLACES == 3
+
+
+async def test_control_without_that_limit_campaigns_and_files_find_no_place(factory, monkeypatch):
+    """The same where calls may hold all that may wait."""
+    monkeypatch.setattr(places, "CALLING_PLACES", WAITING_PLACES)
+    await _many_that_call(factory)
+
+    assert [Places.room(factory.runner._places, kind) for kind in ("patient", "long")] == [0, 0]
+    assert [await factory.waiting(kind) for kind in ("patient", "long")] == [1, 1]
+
+
 async def test_a_flood_of_prompt_work_leaves_places_for_what_may_wait(factory):
     """Eight places are prompt work's at most: campaigns and the calendar go on beside it."""
     await factory.queue(MINE, prompt=50)
@@ -146,12 +175,12 @@ async def test_all_that_waits_is_done_at_last(factory):
     """More of every kind than there are places, of two businesses: nothing is left over."""
     factory.let_go.set()
     for merchant_id in (MINE, OTHER):
-        await factory.queue(merchant_id, prompt=30, patient=30, long=LONG_PLACES_OF_A_MERCHANT)
+        await factory.queue(merchant_id, prompt=30, patient=30, calling=10, long=LONG_PLACES_OF_A_MERCHANT)
     async with asyncio.timeout(WAIT_SECONDS_MAX):
         while factory.at_work or any([await factory.waiting(kind) for kind in factory.jobs]):
             await asyncio.sleep(0.05)
 
-    assert {kind for kind, _merchant in factory.most} == {"prompt", "patient", "long"}
+    assert {kind for kind, _merchant in factory.most} == {"prompt", "patient", "calling", "long"}
 
 
 def test_places_left_follow_from_those_held():
@@ -168,14 +197,16 @@ def test_places_left_follow_from_those_held():
 
 
 def test_the_kind_follows_from_the_definition():
-    """A file is long, a campaign is patient, a card is prompt; the calendar is patient however long it may take."""
+    """A file is long, a webhook calls, a campaign is patient, a card prompt; the calendar is patient, however long."""
 
     async def work(ctx):
         return None
 
     file = job("x.file", timeout=timedelta(minutes=30), priority=-15)(work)
     mail = job("x.mail", priority=-5)(work)
+    hook = job("x.hook", priority=-2, calls_strangers=True)(work)
     card = job("x.card")(work)
 
-    assert [kind_of(one, is_periodic=False) for one in (file, mail, card)] == ["long", "patient", "prompt"]
+    kinds = [kind_of(one, is_periodic=False) for one in (file, mail, hook, card)]
+    assert kinds == ["long", "patient", "calling", "prompt"]
     assert kind_of(file, is_periodic=True) == "patient"

@@ -26,9 +26,10 @@ from app.kernel.jobs import (
 from app.kernel.jobs import queue as queue_module
 from app.kernel.jobs.enqueue import connection_of
 from app.kernel.jobs.queue import begin_job, take_jobs
-from app.kernel.jobs.runner import CRASHES_MAX, JobRunner
+from app.kernel.jobs.runner import CRASHES_MAX, POLL_BATCH, JobRunner
 from app.kernel.module import Module
 from app.kernel.registry import Registry
+from tests.waiting import WAIT_SECONDS_MAX
 
 SHORT = Backoff(first=timedelta(seconds=10), cap=timedelta(minutes=1), give_up_after=timedelta(minutes=3))
 
@@ -360,6 +361,23 @@ async def test_pollers_run_within_a_drain(bench):
     bench.marks = 3
 
     assert (await bench.runner.drain()).polled == 3
+
+
+async def test_a_poller_that_always_finds_more_does_not_hold_up_the_stop(bench):
+    """A worker that is asked to stop ends, although its poller returns a whole batch each time."""
+    asked = asyncio.Event()
+
+    async def poll_for_ever(_context):
+        asked.set()
+        await asyncio.sleep(0)
+        return POLL_BATCH
+
+    bench.runner._pollers = [poll_for_ever]
+    stop = asyncio.Event()
+    running = asyncio.create_task(bench.runner.run(stop))
+    await asyncio.wait_for(asked.wait(), WAIT_SECONDS_MAX)
+    stop.set()
+    await asyncio.wait_for(running, WAIT_SECONDS_MAX)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ class Job:
     retry: Backoff
     timeout: timedelta
     priority: int = 0
+    calls_strangers: bool = False
 
     async def __call__(self, context: JobContext, **arguments: Any) -> None:
         """Run the function with a context, outside the queue."""
@@ -91,18 +92,31 @@ class Job:
 
 
 def job(
-    name: str, *, retry: Backoff | None = None, timeout: timedelta = JOB_TIMEOUT_DEFAULT, priority: int = 0
+    name: str,
+    *,
+    retry: Backoff | None = None,
+    timeout: timedelta = JOB_TIMEOUT_DEFAULT,
+    priority: int = 0,
+    calls_strangers: bool = False,
 ) -> Callable[[JobFunction], Job]:
     """Make an async function `(ctx, *, ids…)` a job; name it "<module>.<verb_noun>".
 
     It must be safe to repeat. timeout: longest run. priority: higher first; bulk work goes below zero.
+    calls_strangers: waits for programs that anybody may have written, for which there are few places.
     """
     assert timeout <= JOB_TIMEOUT_MAX, f"{name}: a job that long holds up the stop of a worker"
 
     def define(function: JobFunction) -> Job:
         taken = RESERVED_ARGUMENTS & set(inspect.signature(function).parameters)
         assert not taken, f"{name}: {', '.join(sorted(taken))} is what enqueue itself takes"
-        return Job(name=name, function=function, retry=retry or Backoff(), timeout=timeout, priority=priority)
+        return Job(
+            name=name,
+            function=function,
+            retry=retry or Backoff(),
+            timeout=timeout,
+            priority=priority,
+            calls_strangers=calls_strangers,
+        )
 
     return define
 

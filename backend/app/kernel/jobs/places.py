@@ -1,8 +1,9 @@
 """How many of a worker's places each kind of job may hold, so that one shop's large work keeps nobody waiting. Pure.
 
 Prompt is what somebody waits for: a stamped card's wallets, a sign-in's mail. Patient is what may wait: campaigns,
-rounds of the calendar. Long is a file of a million rows, an import, figures counted anew: a place for minutes.
-Each kind leaves places to the others, and no merchant holds all places of the long ones.
+rounds of the calendar. Calling waits for programs that anybody may have written. Long is a file of a million rows, an
+import, figures counted anew: a place for minutes. Each kind leaves places to the others, and no merchant holds all
+places of the long ones.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from uuid import UUID
 
 from app.kernel.jobs.definition import Job
 
-Kind = Literal["prompt", "patient", "long"]
+Kind = Literal["prompt", "patient", "calling", "long"]
 # In the order in which they are asked for work.
-KINDS: tuple[Kind, ...] = ("prompt", "patient", "long")
+KINDS: tuple[Kind, ...] = ("prompt", "patient", "calling", "long")
 PLACES = 10
 PROMPT_PLACES = 8
-# Patient and long together: five are left for what somebody waits for.
+# Patient, calling and long together: five are left for what somebody waits for.
 WAITING_PLACES = 5
+# However many programs answer slowly, two are left for campaigns, the calendar and files.
+CALLING_PLACES = 3
 LONG_PLACES = 3
 LONG_PLACES_OF_A_MERCHANT = 2
 LONG = timedelta(minutes=10)
@@ -32,6 +35,8 @@ def kind_of(definition: Job, *, is_periodic: bool) -> Kind:
         return "patient"
     if definition.timeout >= LONG:
         return "long"
+    if definition.calls_strangers:
+        return "calling"
     return "patient" if definition.priority < 0 else "prompt"
 
 
@@ -55,7 +60,9 @@ class Places:
         free = PLACES - held.total()
         if kind == "prompt":
             return min(free, PROMPT_PLACES - held["prompt"])
-        free = min(free, WAITING_PLACES - held["patient"] - held["long"])
+        free = min(free, WAITING_PLACES - held["patient"] - held["calling"] - held["long"])
+        if kind == "calling":
+            return min(free, CALLING_PLACES - held["calling"])
         return min(free, LONG_PLACES - held["long"]) if kind == "long" else free
 
     def is_share_used(self, kind: Kind, merchant_id: UUID | None) -> bool:

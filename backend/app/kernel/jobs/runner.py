@@ -127,7 +127,7 @@ class JobRunner:
             ("heartbeat", HEARTBEAT_INTERVAL, self._beat),
             ("schedule", SCHEDULE_INTERVAL, self.schedule_due),
             *(
-                (f"poll {poller.__module__}", POLL_INTERVAL, partial(self._poll, poller))
+                (f"poll {poller.__module__}", POLL_INTERVAL, partial(self._poll, poller, stop))
                 for poller in self._pollers
             ),
         ]
@@ -143,9 +143,9 @@ class JobRunner:
             helpers_stop.set()
             await asyncio.gather(*helpers)
 
-    async def _poll(self, poller: Poller) -> None:
-        """Ask a poller until it finds less than a batch."""
-        while await poller(self._context) >= POLL_BATCH:
+    async def _poll(self, poller: Poller, stop: asyncio.Event) -> None:
+        """Ask a poller until it finds less than a batch, or the worker stops."""
+        while await poller(self._context) >= POLL_BATCH and not stop.is_set():
             pass
 
     async def _repeat(

@@ -21,7 +21,7 @@ from app.modules.webhooks.endpoints import (
     get_endpoint,
     list_endpoints,
 )
-from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
+from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from app.modules.webhooks.rules import LOG_KEPT
 from app.modules.webhooks.telling.recording import record_test
 
@@ -137,13 +137,18 @@ async def redeliver(
     count = len(again.all())
     if delivery_id is not None and not count:
         raise NotFound("webhook delivery")
-    # Somebody looks: a dead address is tried at once.
-    row.retry_at = None
+    _try_soon(row, now=now)
     await record_audit(
         session, principal, action="webhook.sent_again", target_kind="webhook", target_id=row.id, now=now,
         facts={"count": count},
     )  # fmt: skip
     return count
+
+
+def _try_soon(row: WebhookEndpoint, *, now: datetime) -> None:
+    """Somebody looks: a dead address is due now, behind those that were due before."""
+    if row.retry_at is not None:
+        row.retry_at = min(row.retry_at, now)
 
 
 async def send_test(
@@ -154,7 +159,7 @@ async def send_test(
     made = await record_test(session, row.merchant_id, row.id, now=now)
     if made is None:
         return Refusal("endpoint_off")
-    row.retry_at = None
+    _try_soon(row, now=now)
     await record_audit(
         session, principal, action="webhook.tested", target_kind="webhook", target_id=row.id, now=now
     )

@@ -35,7 +35,7 @@ from app.modules.webhooks.rules import (
 from app.utils.id_generator import new_id
 from app.utils.security import Keyring
 
-# Two who make an address at once must not both be the tenth.
+# Two who make an address at once must not both be the tenth, nor forget what the other wants to be told.
 _ONE_AT_A_TIME = text("SELECT 1 FROM merchant WHERE id = :id FOR NO KEY UPDATE")
 
 
@@ -301,8 +301,13 @@ async def _written(  # noqa: PLR0913 (the parts of an audit entry)
         facts=facts,
     )  # fmt: skip
     await session.flush()
-    wanted = {
-        name for one in await list_endpoints(session, row.merchant_id) if one.is_on for name in one.events
-    }
+    await session.execute(_ONE_AT_A_TIME, {"id": row.merchant_id})
+    # Columns, as rows of the session may be older than the lock.
+    those_on = select(WebhookEndpoint.events).where(
+        WebhookEndpoint.merchant_id == row.merchant_id,
+        WebhookEndpoint.is_on,
+        WebhookEndpoint.removed_at.is_(None),
+    )
+    wanted = {name for events in await session.scalars(those_on) for name in events}
     rules = {"events": known_events(tuple(wanted))} if wanted else {}
     await set_feature_rules(session, row.merchant_id, FEATURE, rules)

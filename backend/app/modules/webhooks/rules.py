@@ -93,7 +93,7 @@ def read_retry_after(text: str, *, now: datetime) -> timedelta:
         return min(timedelta(seconds=int(text)), RETRY_AFTER_MAX)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return timedelta()
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(timedelta(), min(until - now, RETRY_AFTER_MAX))

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kernel.jobs import JobContext
 from app.kernel.jobs.definition import random_jitter
+from app.kernel.observability import describe_exception, get_logger
 from app.kernel.outgoing.addresses import AddressRefused
 from app.kernel.outgoing.client import FetchFailed, FetchTooSlow, OutgoingClient
 from app.kernel.permissions import Principal
@@ -43,6 +44,8 @@ AT_ONCE = 2
 # A run ends after so long and the next one goes on; a worker that died lets go of the address after the lease.
 RUN_MAX = timedelta(seconds=45)
 LEASE = timedelta(minutes=3)
+
+log = get_logger("stempel.webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +190,17 @@ async def _try(context: JobContext, turn: Turn, load: Load) -> Tried:
             time_max=TIME_MAX,
             bytes_max=ANSWER_BYTES_MAX,
         )
+        status, answer = found.status, shorten(found.body)
+        verdict = judge(found.status, found.headers, now=now)
     except AddressRefused:
         verdict = Verdict(is_delivered=False, error="address")
     except FetchTooSlow:
         verdict = Verdict(is_delivered=False, error="timeout")
     except FetchFailed:
         verdict = Verdict(is_delivered=False, error="unreachable")
-    else:
-        status, answer = found.status, shorten(found.body)
-        verdict = judge(found.status, found.headers, now=now)
+    except Exception as error:  # noqa: BLE001 (the try counts whatever happens, and beside it another goes on)
+        log.error("webhook_try_failed", reason=describe_exception(error))
+        verdict = Verdict(is_delivered=False, error="unreachable")
     return Tried(load, now, status, verdict, round((monotonic() - started) * 1000), answer)
 
 
@@ -212,7 +217,8 @@ async def _keep(session: AsyncSession, context: JobContext, endpoint_id: UUID, t
     if point is None:
         return False
     seemed_dead = point.failures >= PROBE_AFTER
-    for one in tried:
+    # What arrived first: it must not blot out the other's wish to wait.
+    for one in sorted(tried, key=lambda one: not one.verdict.is_delivered):
         await _keep_one(session, merchant_id, one, now=now)
         _weigh(point, one.verdict, now=now)
     if seemed_dead and point.failures == 0:

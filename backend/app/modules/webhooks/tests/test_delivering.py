@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from app.db.session import tenant_scope
+from app.kernel.outgoing.client import Fetched, OutgoingClient
 from app.modules.webhooks.deliveries import forget_old, redeliver, send_test
 from app.modules.webhooks.endpoints import rotate_secret, switch_endpoint, write_secret
 from app.modules.webhooks.models import WebhookEndpoint
@@ -145,6 +147,49 @@ async def test_a_wish_to_wait_is_kept_for_the_whole_address(shop: Shop) -> None:
     assert len(shop.receiver.came) == 1
     await shop.later(seconds=15)
     assert [line.status for line in await shop.deliveries()] == ["delivered", "delivered"]
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+async def test_a_wish_to_wait_is_kept_although_the_other_of_a_pair_arrives(shop: Shop, refused: int) -> None:
+    """Whichever of the two is answered with 429, nothing more is sent to the address for so long."""
+    for _person in range(3):
+        await shop.card()
+    pair = [str(line.event_id) for line in (await shop.deliveries())[:2]]
+
+    async def answer() -> None:
+        is_refused = shop.receiver.came[-1][0]["webhook-id"] == pair[refused]
+        shop.receiver.status = 429 if is_refused else 200
+        shop.receiver.headers = ("Retry-After: 600",) if is_refused else ()
+
+    shop.receiver.meanwhile = answer
+    await shop.work()
+    row = await shop.row()
+    assert (row.failures, row.retry_at) == (1, shop.clock.at + timedelta(minutes=10))
+    await shop.later(seconds=590)
+    assert len(shop.receiver.came) == 2
+
+
+async def test_a_try_that_breaks_counts_as_failed_and_keeps_nothing_from_the_other(shop: Shop) -> None:
+    """Whatever the client raises is noted at the delivery; the other of the pair has arrived."""
+    for _person in range(2):
+        await shop.card()
+    broken, _other = await shop.deliveries()
+    usual = shop.process.resources.get(OutgoingClient)
+
+    class Breaking:
+        async def fetch(self, method: str, url: str, **options: Any) -> Fetched:
+            if options["headers"]["webhook-id"] == str(broken.event_id):
+                raise OverflowError("nobody thought of this")
+            return await usual.fetch(method, url, **options)
+
+    shop.process.resources.put(OutgoingClient, Breaking())
+    try:
+        await shop.work()
+    finally:
+        shop.process.resources.put(OutgoingClient, usual)
+    first, second = await shop.deliveries()
+    assert (first.status, first.error, first.attempts) == ("waiting", "unreachable", 1)
+    assert (second.status, second.error, second.attempts) == ("delivered", "", 1)
 
 
 async def test_410_switches_the_address_off_and_says_so(shop: Shop) -> None:

@@ -17,13 +17,15 @@ import pytest_asyncio
 from sqlalchemy import text, update
 
 from app.db.session import system_scope, tenant_scope
-from app.kernel.jobs.runner import JobRunner
+from app.kernel.jobs.enqueue import enqueue
+from app.kernel.jobs.places import CALLING_PLACES, kind_of
+from app.kernel.jobs.runner import POLL_BATCH, JobRunner
 from app.kernel.permissions import Principal
 from app.modules.merchants.factories import make_merchant
 from app.modules.merchants.public import switch_feature
 from app.modules.webhooks.deliveries import send_test
 from app.modules.webhooks.endpoints import Draft, create_endpoint
-from app.modules.webhooks.models import WebhookEndpoint
+from app.modules.webhooks.models import WebhookDelivery, WebhookEndpoint
 from app.modules.webhooks.rules import ENDPOINTS_MAX, EVENTS
 from app.modules.webhooks.sending import jobs
 from app.modules.webhooks.tests.conftest import Shop
@@ -66,7 +68,7 @@ async def _beside_one_that_hangs(shop: Shop, *, seconds: float) -> tuple[bool, i
     card = await shop.card()
     let_go, came, hanging = asyncio.Event(), asyncio.Event(), 0
     all_taken = asyncio.Event()
-    places = min(5, jobs.OF_A_MERCHANT)
+    places = min(CALLING_PLACES, jobs.OF_A_MERCHANT)
 
     async def hold() -> None:
         nonlocal hanging
@@ -109,7 +111,7 @@ async def test_receivers_that_hang_leave_places_to_other_shops(shop: Shop) -> No
 async def test_without_shares_they_hold_up_the_others(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: the same with a share of all places; the other's event waits."""
     monkeypatch.setattr(jobs, "OF_A_MERCHANT", ENDPOINTS_MAX)
-    assert await _beside_one_that_hangs(shop, seconds=CONTROL_SECONDS) == (False, 5)
+    assert await _beside_one_that_hangs(shop, seconds=CONTROL_SECONDS) == (False, 3)
 
 
 async def _queued(shop: Shop) -> set[str]:
@@ -143,6 +145,94 @@ async def test_those_that_failed_last_stand_in_a_line_of_their_own(shop: Shop) -
         await session.execute(update(WebhookEndpoint).values(sending_until=None, retry_at=shop.clock.at))
     await jobs.poll_due(shop.context())
     assert await _queued(shop) == wanted | {str(failing[2][1])}
+
+
+async def _fail(shop: Shop, merchant_id: UUID, *endpoint_ids: UUID, minutes_ago: int) -> None:
+    """Let addresses have failed often; they were due for a probe so many minutes ago."""
+    async with tenant_scope(shop.database, merchant_id) as session:
+        due = shop.clock.at - timedelta(minutes=minutes_ago)
+        which = WebhookEndpoint.id.in_(endpoint_ids)
+        await session.execute(update(WebhookEndpoint).where(which).values(failures=5, retry_at=due))
+
+
+async def _one_who_tests_on_and_on(shop: Shop) -> bool:
+    """Let a shop press the button at each of two dead addresses; tell whether another's dead one is probed, too."""
+    await shop.card()
+    mine = [shop.endpoint_id, await shop.endpoint()]
+    await _fail(shop, shop.merchant.id, *mine, minutes_ago=-60)
+    ((other, its),) = await _test_of_another(shop)
+    await _fail(shop, other, its, minutes_ago=1)
+    for endpoint_id in mine:
+        async with tenant_scope(shop.database, shop.merchant.id) as session:
+            await send_test(session, shop.owner, endpoint_id, now=shop.clock.at)
+    # What waits at the two is older than all that others have.
+    async with tenant_scope(shop.database, shop.merchant.id) as session:
+        old = shop.clock.at - timedelta(days=1)
+        await session.execute(update(WebhookDelivery).values(next_at=old))
+    # Both have begun before the other's is looked for, as far as they are let.
+    for endpoint_id in await _picked(shop, set(map(str, mine))):
+        async with tenant_scope(shop.database, shop.merchant.id) as session:
+            which = WebhookEndpoint.id == UUID(endpoint_id)
+            until = shop.clock.at + timedelta(minutes=3)
+            await session.execute(update(WebhookEndpoint).where(which).values(sending_until=until))
+    return str(its) in await _picked(shop, {str(its)})
+
+
+async def _picked(shop: Shop, which: set[str]) -> set[str]:
+    await jobs.poll_due(shop.context())
+    return await _queued(shop) & which
+
+
+async def test_who_tests_on_and_on_does_not_keep_others_from_being_probed(shop: Shop) -> None:
+    """Of the two places for those that failed a shop has one, and the button puts nobody before who waits longer."""
+    assert await _one_who_tests_on_and_on(shop)
+
+
+async def test_the_button_leaves_an_address_behind_those_that_wait_longer(shop: Shop) -> None:
+    """One that is due already keeps its turn; one that is not yet is due now, and no earlier."""
+    for minutes_ago, due in ((5, -5), (-60, 0)):
+        await _fail(shop, shop.merchant.id, shop.endpoint_id, minutes_ago=minutes_ago)
+        async with tenant_scope(shop.database, shop.merchant.id) as session:
+            await send_test(session, shop.owner, shop.endpoint_id, now=shop.clock.at)
+        assert (await shop.row()).retry_at == shop.clock.at + timedelta(minutes=due)
+
+
+async def test_without_a_share_of_the_failing_others_are_not_probed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: where one shop may hold both places of those that failed, it does."""
+    monkeypatch.setattr(jobs, "FAILING_OF_A_MERCHANT", jobs.FAILING)
+    # The other's turn comes last, as with a button that puts its own in front.
+    monkeypatch.setattr(jobs, "_DUE", text(str(jobs._DUE).replace("greatest(retry_at,", "coalesce(NULL,")))
+    assert not await _one_who_tests_on_and_on(shop)
+
+
+async def test_the_poller_and_a_drain_end_although_an_address_stays_due(shop: Shop) -> None:
+    """Where its run waits for another day, nothing more can be done now: less than a batch, and no round for ever."""
+    await shop.card()
+    async with system_scope(shop.database) as session:
+        await enqueue(
+            session,
+            jobs.send,
+            merchant_id=shop.merchant.id,
+            key=str(shop.endpoint_id),
+            run_at=shop.clock.at + timedelta(days=1),
+            endpoint_id=shop.endpoint_id,
+        )
+        # Begun once and failed: wishes do not bring it forward.
+        await session.execute(
+            text("UPDATE pgqueuer SET starts = 1, attempts = 1 WHERE dedupe_key LIKE :key"),
+            {"key": f"%{shop.endpoint_id}"},
+        )
+    async with asyncio.timeout(WAIT_SECONDS):
+        await shop.work()
+    assert shop.receiver.came == []
+    assert await jobs.poll_due(shop.context()) < POLL_BATCH
+
+
+def test_sending_has_the_few_places_of_what_calls_others() -> None:
+    """However many shops' programs answer slowly, campaigns and files find a place (test_job_places.py)."""
+    assert kind_of(jobs.send, is_periodic=False) == "calling"
 
 
 _WAITS_FOR_LOCK = (
