@@ -58,6 +58,10 @@ async def make_fuzz_shop(database: Database, app: FastAPI) -> FuzzShop:
     for role in ROLES[1:]:
         members[role] = (await make_member(database, merchant.id, role)).id
     async with tenant_scope(database, merchant.id) as session:
+        # A feature with scopes of its own: a key may have them while it is on.
+        await session.execute(
+            text("UPDATE merchant SET modules_on = '{webhooks}' WHERE id = :id"), {"id": merchant.id}
+        )
         reward = str(await session.scalar(text("SELECT id FROM reward LIMIT 1")))
     ids = {"store_id": store.id, "pass_id": card.id, "staff_id": staff_id, "device_id": device.id}
     ids |= {"customer_id": card.customer_id, "program_id": card.program_id, "reward_id": reward}
