@@ -16,10 +16,11 @@ from app.db.session import set_tenant, system_scope, tenant_scope
 from app.modules.billing.public import Plans, Usage, give_plan, read_usage
 from app.process import Process
 
-SHOPS_MAX = 500
+SHOPS_AT_ONCE = 500
+_SHOP = text("SELECT id, name FROM merchant WHERE id = :id")
 _SHOPS = text(
-    "SELECT id, name FROM merchant WHERE (CAST(:id AS uuid) IS NULL OR id = CAST(:id AS uuid))"
-    " ORDER BY lower(name), id LIMIT :limit"
+    "SELECT id, name FROM merchant WHERE CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid)"
+    " ORDER BY id LIMIT :limit"
 )
 
 
@@ -35,16 +36,36 @@ def print_usage(settings: Settings, merchant: UUID | None) -> None:
 
 async def read_all(process: Process, merchant: UUID | None) -> list[tuple[str, Usage]]:
     """Return name and usage of every business, or of one; raises CommandError for an unknown one."""
-    async with system_scope(process.database) as session:
-        shops = (await session.execute(_SHOPS, {"id": merchant, "limit": SHOPS_MAX})).all()
-    if merchant is not None and not shops:
-        raise CommandError(f"There is no business {merchant}.")
+    shops = (
+        await _list_shops(process) if merchant is None else [(merchant, await _name_of(process, merchant))]
+    )
     found = []
-    for shop in shops:
-        async with tenant_scope(process.database, shop.id) as session:
-            usage = await read_usage(session, shop.id, now=process.clock.now())
-        found.append((f"{shop.name}\n{shop.id}", usage))
+    for shop_id, name in sorted(shops, key=lambda shop: (shop[1].lower(), shop[0])):
+        async with tenant_scope(process.database, shop_id) as session:
+            usage = await read_usage(session, shop_id, now=process.clock.now())
+        found.append((f"{name}\n{shop_id}", usage))
     return found
+
+
+async def _list_shops(process: Process) -> list[tuple[UUID, str]]:
+    """Return every business, read page by page."""
+    found: list[tuple[UUID, str]] = []
+    while True:
+        values = {"after": found[-1][0] if found else None, "limit": SHOPS_AT_ONCE}
+        async with system_scope(process.database) as session:
+            page = (await session.execute(_SHOPS, values)).all()
+        found += [(shop.id, shop.name) for shop in page]
+        if len(page) < SHOPS_AT_ONCE:
+            return found
+
+
+async def _name_of(process: Process, merchant: UUID) -> str:
+    """Return a business's name; raises CommandError for an unknown one."""
+    async with system_scope(process.database) as session:
+        shop = (await session.execute(_SHOP, {"id": merchant})).one_or_none()
+    if shop is None:
+        raise CommandError(f"There is no business {merchant}.")
+    return str(shop.name)
 
 
 def usage_table(found: list[tuple[str, Usage]]) -> Table:
@@ -70,10 +91,7 @@ def set_plan(settings: Settings, merchant: UUID, plan: str) -> None:
 
 async def set_plan_in(process: Process, session: AsyncSession, merchant: UUID, *, plan: str) -> None:
     """Do it in an open process; raises CommandError for an unknown plan or business."""
-    async with system_scope(process.database) as system:
-        known = (await system.execute(_SHOPS, {"id": merchant, "limit": 1})).one_or_none()
-    if known is None:
-        raise CommandError(f"There is no business {merchant}.")
+    await _name_of(process, merchant)
     await set_tenant(session, merchant)
     if not await give_plan(session, merchant, plan, now=process.clock.now()):
         names = ", ".join(process.resources.get(Plans).plans) or "none; STEMPEL_PLANS_FILE names their file"

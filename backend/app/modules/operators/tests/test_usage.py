@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
+from app.commands import usage as command
 from app.commands.errors import CommandError
 from app.commands.usage import read_all, set_plan_in, usage_table
 from app.db.session import Database, tenant_scope
@@ -73,3 +74,16 @@ async def test_the_command_line_reads_and_gives(process: Process, shop: MadeMerc
     with pytest.raises(CommandError, match="Plans: small, large"):
         async with process.database.sessions() as session, session.begin():
             await set_plan_in(process, session, shop.id, plan="gold")
+
+
+async def test_the_command_line_leaves_nobody_out(
+    process: Process, shop: MadeMerchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four shops are read in pages of two: each stands there once, by name."""
+    more = [await make_merchant(process.database, name=f"{start}-{uuid4().hex[:8]}") for start in "Bac"]
+    monkeypatch.setattr(command, "SHOPS_AT_ONCE", 2)
+    found = [name.rpartition("\n")[2] for name, _usage in await read_all(process, None)]
+
+    wanted = [str(made.id) for made in (more[1], more[0], more[2], shop)]
+    assert [shop_id for shop_id in found if shop_id in wanted] == wanted
+    assert len(found) == len(set(found))
