@@ -33,6 +33,7 @@ COUNT_WORDS = {
     "known": msg("already customers"),
     "duplicate": msg("twice in the file"),
     "invalid": msg("with a mistake"),
+    "no_room": msg("left out: no room in your plan"),
     "removed": msg("removed again"),
     "kept": msg("kept: they came meanwhile"),
 }
@@ -72,6 +73,7 @@ def run_page(run: ImportRun) -> dict[str, Any]:
         "status": run.status,
         "is_open": run.status in {"draft", "checked"},
         "is_busy": run.status in {"checking", "running", "undoing"},
+        "is_cut": bool(run.counts.get("no_room")),
         "percent": 100 * run.rows_done // run.rows if run.rows else 0,
         "started_at": run.started_at,
         "finished_at": run.finished_at,

@@ -81,6 +81,8 @@ async def keep_upload(
             ImportRun.merchant_id == merchant_id,
             ImportRun.digest == digest,
             ImportRun.status.in_((*OPEN, *BUSY, "done")),
+            # What the plan had no room for may come again.
+            ImportRun.counts["no_room"].is_(None),
         )
     )
     if known is not None:
@@ -191,7 +193,7 @@ async def start_import(
         raise NotFound("import")
     if await _is_busy(session, merchant_id):
         return Refusal("import_running")
-    cards = int((run.counts or {}).get("new", run.rows)) if run.plan.get("store_id") else 0
+    cards = int((run.counts or {}).get("new", 0)) if run.plan.get("store_id") else 0
     if cards and await find_refusal(session, merchant_id, "cards", more=cards, takes=False, now=now):
         return Refusal("plan_limit")
     run.status, run.rows_done, run.counts, run.started_at = "running", 0, {}, now

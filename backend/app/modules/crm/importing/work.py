@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kernel.i18n import gettext as _
 from app.kernel.i18n import use_language
 from app.kernel.locks import lock_name
+from app.kernel.metering import find_refusal
 from app.kernel.outcomes import Refusal
 from app.modules.cards.public import PassObject, import_cards, lock_cards
 from app.modules.crm.importing.rows import ParsedRow, parse_row
@@ -119,9 +120,27 @@ async def _bring(session: AsyncSession, run: ImportRun, rows: Sequence[ImportRow
             parsed[row.number] = said
     matched = await _match(session, run, rows, parsed)
     if run.status == "running":
+        if store is not None:
+            await _leave_out(session, run, rows, now=now)
         await _write(session, run, rows, parsed, matched=matched, plan=plan, store=store, now=now)
     counts = Counter(row.outcome or "" for row in rows)
     run.counts = {name: run.counts.get(name, 0) + counts.get(name, 0) for name in {*run.counts, *counts}}
+
+
+async def _leave_out(
+    session: AsyncSession, run: ImportRun, rows: Sequence[ImportRow], *, now: datetime
+) -> None:
+    """Take the plan's room for this batch's cards; the new rows beyond it are left out."""
+    fresh = [row for row in rows if row.outcome == "new"]
+    fits = len(fresh)
+    while fits:
+        refused = await find_refusal(session, run.merchant_id, "cards", more=fits, now=now)
+        if refused is None:
+            break
+        # Whoever takes room holds it from the first question on: the second, for less, is the last.
+        fits = max(0, min(fits - 1, refused.limit - refused.used))
+    for row in fresh[fits:]:
+        row.outcome = "no_room"
 
 
 def _fits(said: ParsedRow, store: StoreView | None) -> bool:
