@@ -42,7 +42,9 @@ class Used:
         """Return how much of the limit is used, at most 100; 0 where there is none."""
         if self.limit is None:
             return 0
-        return min(100, self.shown * 100 // self.limit) if self.limit else 100
+        if self.limit == 0:
+            return 100 if self.shown else 0
+        return min(100, self.shown * 100 // self.limit)
 
     @property
     def shown(self) -> int:

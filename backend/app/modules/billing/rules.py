@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 # A limit comes near at 80 %, in whole numbers.
 NEAR_OF = 5
 NEAR_PARTS = 4
+# Where a month ends last: 12 hours behind UTC.
+LAST_ZONE = "Etc/GMT+12"
 
 
 def month_of(now: datetime, *, zone: str) -> date:
@@ -30,13 +32,13 @@ def bounds_of(month: date, *, zone: str) -> tuple[datetime, datetime]:
 
 
 def is_near(used: int, limit: int) -> bool:
-    """Tell whether at least 80 % of a limit is used."""
-    return used * NEAR_OF >= limit * NEAR_PARTS
+    """Tell whether at least 80 % of a limit is used; of a limit of 0 nothing is near while nothing is used."""
+    return used > 0 and used * NEAR_OF >= limit * NEAR_PARTS
 
 
 def is_reached(used: int, limit: int) -> bool:
-    """Tell whether a limit has no room for one more."""
-    return used >= limit
+    """Tell whether all of a limit is used, and anything at all."""
+    return used > 0 and used >= limit
 
 
 def judge(used: int, limit: int, *, more: int) -> str:

@@ -15,7 +15,7 @@ from app.kernel.locks import lock_name
 from app.kernel.metering import METER, USAGE_TOLD, Counting, LimitAnswer, LimitAsk, Meter, UsageTold
 from app.modules.billing.models import BillingAccount, UsageMonth
 from app.modules.billing.plans import Plan, Plans
-from app.modules.billing.rules import bounds_of, is_near, is_reached, judge, month_of
+from app.modules.billing.rules import LAST_ZONE, bounds_of, is_near, is_reached, judge, month_of
 from app.modules.merchants.public import MerchantView, get_merchant
 
 
@@ -158,9 +158,9 @@ async def count_meter(session: AsyncSession, merchant_id: UUID, name: str, *, no
 
 
 async def close_months(session: AsyncSession, merchant_id: UUID, *, now: datetime) -> None:
-    """Close the months that are over, each once."""
+    """Close the months that are over everywhere, each once: a shop that changes its zone is in none of them again."""
     merchant = await get_merchant(session, merchant_id)
-    await _close_before(session, merchant, month=month_of(now, zone=merchant.time_zone), now=now)
+    await _close_before(session, merchant, month=month_of(now, zone=LAST_ZONE), now=now)
 
 
 async def _close_before(session: AsyncSession, merchant: MerchantView, *, month: date, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -16,8 +16,10 @@ from app.modules.accounts.models import MemberInvitation
 from app.modules.billing import service
 from app.modules.billing.jobs import count
 from app.modules.billing.models import UsageMonth
+from app.modules.billing.queries import read_usage
 from app.modules.cards.factories import make_card
 from app.modules.cards.public import PassObject
+from app.modules.merchants.models import Merchant
 from app.modules.staff.factories import make_staff
 from app.modules.stores.models import Store
 
@@ -237,3 +239,47 @@ async def test_a_shop_sees_its_own_usage_only(shop: Shop, process: Any, client: 
     async with tenant_scope(process.database, shop.merchant.id) as session:
         used = await session.scalar(select(UsageMonth.used).where(UsageMonth.meter == "cards"))
     assert used == 0
+
+
+async def test_a_month_closes_when_it_is_over_everywhere(
+    shop: Shop, client: httpx2.AsyncClient, told: Told
+) -> None:
+    """In December by its own clock the shop moves its zone back to November and is stamped: the visit is billed."""
+    card = await make_card(shop.process.database, shop.store)
+    _staff_id, pin = await make_staff(shop.process.database, shop.store)
+    await shop.count()
+    await _move(shop, "Pacific/Kiritimati")
+    shop.clock.at = datetime(2026, 11, 30, 11, 0, tzinfo=UTC)
+    await shop.count()
+    early = [event for event, _facts in told.heard]
+    await _move(shop, "Pacific/Pago_Pago")
+    body = {"pass_id": card.card_number, "staff_pin": pin}
+    assert (await client.post(f"/stamp/{shop.store.id}", json=body)).status_code == 201
+    shop.clock.at = datetime(2026, 12, 1, 11, 59, tzinfo=UTC)
+    await shop.count()
+    before = [event for event, _facts in told.heard]
+    shop.clock.at = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+    await shop.count()
+
+    assert (early, before) == ([], [])
+    closed = [facts["usage"] for event, facts in told.heard if event == "usage.month_closed"]
+    assert [usage["visits"] for usage in closed if isinstance(usage, dict)] == [1]
+
+
+async def _move(shop: Shop, zone: str) -> None:
+    async with tenant_scope(shop.process.database, shop.merchant.id) as session:
+        await session.execute(update(Merchant).where(Merchant.id == shop.merchant.id).values(time_zone=zone))
+
+
+async def test_a_limit_of_nothing_is_not_near_while_nothing_is_used(
+    shop: Shop, client: httpx2.AsyncClient, told: Told
+) -> None:
+    """Without a card no event is told and the page says nothing of full, but the next card is refused."""
+    shop.limit(cards=0)
+    await shop.count()
+    async with tenant_scope(shop.process.database, shop.merchant.id) as session:
+        usage = await read_usage(session, shop.merchant.id, now=shop.clock.at)
+    cards = next(row for row in usage.rows if row.meter == "cards")
+
+    assert (cards.level, cards.percent, told.heard) == ("fine", 0, [])
+    assert (await join(client, shop)).status_code == 409
