@@ -24,7 +24,7 @@ COMMAND_TIMEOUT_SECONDS = 20
 LAST_WORDS = frozenset({"FATAL", "PANIC"})
 # A plan is made once a connection. One made while a table is empty (keys just swept, a first day) would read the whole
 # table for every stamp, however large it has become, until the server gathers statistics again.
-BY_INDEX = {"enable_seqscan": "off"}
+BY_INDEX = "SET enable_seqscan = off"
 
 
 class DirectConnections:
@@ -76,8 +76,10 @@ class DirectConnections:
             self._dsn,
             timeout=CONNECT_TIMEOUT_SECONDS,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
-            server_settings={"application_name": "stempel"} | BY_INDEX,
+            server_settings={"application_name": "stempel"},
         )
+        # Not as a parameter of the connection: PgBouncer, whose sessions may be used without our setting, refuses it.
+        await connection.execute(BY_INDEX)
         # As SQLAlchemy has it: jsonb is read as Python values and taken as text.
         await connection.set_type_codec("jsonb", encoder=str, decoder=json.loads, schema="pg_catalog")
         if self.watch is not None:

@@ -63,7 +63,7 @@ async def test_control_without_the_habit_the_whole_table_is_read(
 ) -> None:
     """The server takes an empty table for one that stays so."""
     shop = await open_shop()
-    monkeypatch.setattr(direct, "BY_INDEX", {})
+    monkeypatch.setattr(direct, "BY_INDEX", "SET enable_seqscan = on")
     connections = DirectConnections(settings)
     async with connections.acquire() as connection:
         found = await plan_of_a_stamp(shop, owners_connection, connection)
