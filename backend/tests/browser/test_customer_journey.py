@@ -47,6 +47,10 @@ UNLIKE = (
     (re.compile(r'value="[\w-]{20,}"'), "SECRET"),
     (re.compile(r'(<svg[^>]*class="[^"]*qr[^"]*".*?</svg>)', re.DOTALL), "CODE"),
     (re.compile(r'(<path[^>]* d=")[^"]*'), "PATH"),
+    (
+        re.compile(r'revision="\d+"'),
+        "REVISION",
+    ),  # the worker counts it, sooner for one and later for the other
 )
 
 
