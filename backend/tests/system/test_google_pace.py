@@ -32,7 +32,8 @@ from tests.live import BACKEND, TEMPLATE, run_sql, server_settings
 
 pytestmark = pytest.mark.system
 
-# More than one worker takes at once (kernel/jobs/places.PROMPT_PLACES), and two seconds of Google's time: the other finds work, too.
+# More than one worker takes at once (kernel/jobs/places.PROMPT_PLACES), and two seconds of Google's time: the other
+# finds work, too.
 WARM_UP_CARDS, CARDS = 40, 60
 ISSUER = "3388000000012345678"
 GOOGLES_LIMIT = 20

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.system
 
 AT_ONCE = 24  # over three server connections
 ROUNDS = 10
+REPEATS_MAX = 20
 TENANT = text("SELECT nullif(current_setting('stempel.merchant_id', true), '')")
 LASTING = "SELECT set_config('stempel.merchant_id', '{}', false)"
 
@@ -127,8 +128,11 @@ async def test_statements_are_not_looked_for_on_another_server(behind: Process) 
 async def test_without_the_setting_statements_get_lost(settings_behind: Settings) -> None:
     """The control: names of prepared statements kept over transactions meet servers that do not know them."""
     database = Database(settings_behind.model_copy(update={"database_pgbouncer": False}))
+    raised: list[BaseException] = []
     try:
-        raised = await repeat_a_statement(database)
+        # On a busy machine one server may serve them all for a while.
+        for _ in range(REPEATS_MAX):
+            raised = raised or await repeat_a_statement(database)
     finally:
         await database.aclose()
 
