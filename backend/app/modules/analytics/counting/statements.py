@@ -257,9 +257,12 @@ WITH RECURSIVE rooted AS (
 SELECT DISTINCT rollup_card.customer_id FROM rooted
 JOIN rollup_card ON rollup_card.merchant_id = $1 AND rollup_card.build = $2 AND rollup_card.pass_id = rooted.id"""
 
+# Chosen once, by a WITH: as a subquery it may be run again for each row that is looked at, and then takes one more
+# each time, because the rows that it has just taken are skipped.
 TAKE = """
-DELETE FROM rollup_pending WHERE merchant_id = $1 AND pass_id IN (
+WITH oldest AS MATERIALIZED (
     SELECT pass_id FROM rollup_pending WHERE merchant_id = $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)
+DELETE FROM rollup_pending WHERE merchant_id = $1 AND pass_id IN (SELECT pass_id FROM oldest)
 RETURNING pass_id"""
 
 # On a row that is there already, DO UPDATE ... WHERE false writes nothing and locks it, as refresh marks do: the

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.db.session import Database, tenant_scope
+from app.db.session import Database, driver_of, tenant_scope
 from app.modules.analytics.counting import service
 from app.modules.analytics.counting.service import begin_counting, continue_counting, count_pending
+from app.modules.analytics.counting.statements import TAKE
 from app.modules.analytics.jobs import poll_pending
 from app.modules.analytics.tests.world import World, context_of, runner_of
 from app.modules.cards.public import lock_card, merge_cards
@@ -257,6 +258,24 @@ async def test_two_workers_count_a_visit_once(process: Process, monkeypatch: pyt
 
     assert await world.counted() == await world.expected()
     assert await visits_of(world) == 1
+
+
+AS_A_SUBQUERY = """DELETE FROM rollup_pending WHERE merchant_id = $1 AND pass_id IN (
+    SELECT pass_id FROM rollup_pending WHERE merchant_id = $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING pass_id"""
+
+
+@pytest.mark.parametrize(("statement", "taken"), [(TAKE, 1), (AS_A_SUBQUERY, 2)])
+async def test_no_more_cards_are_taken_than_a_turn_has(process: Process, statement: str, taken: int) -> None:
+    """However the server plans it; the control, with the choice as a subquery, takes both where it is run again."""
+    world = await joined_cards(process, 17)
+    async with tenant_scope(process.database, world.merchant.id) as session:
+        raw = await driver_of(session)
+        for way in ("hashjoin", "mergejoin", "material", "hashagg", "sort"):
+            await raw.execute(f"SET LOCAL enable_{way} = off")
+        rows = await raw.fetch(statement, world.merchant.id, 1)
+
+    assert len(rows) == taken
 
 
 async def test_control_without_the_lock_two_workers_count_it_twice(
