@@ -24,6 +24,32 @@ HOST = "hooks.example.com"
 PUBLIC = "93.184.215.14"
 
 
+def certified(folder: Path) -> ssl.SSLContext:
+    """Return a server's context with a certificate for HOST, made now; clients trust it by the folder's ca.pem."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
+    now = SystemClock().now()
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    pem = made.public_bytes(Encoding.PEM)
+    (folder / "ca.pem").write_bytes(pem)
+    both = folder / "both.pem"
+    both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    return context
+
+
 @dataclass
 class Receiver:
     """The other program: keeps what came, and answers what it is told to."""
@@ -40,27 +66,7 @@ class Receiver:
     meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-        now = SystemClock().now()
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, SHA256())
-        )
-        pem = made.public_bytes(Encoding.PEM)
-        (self.folder / "ca.pem").write_bytes(pem)
-        both = self.folder / "both.pem"
-        both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + pem)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(both)
+        context = certified(self.folder)
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         self.port = self.server.sockets[0].getsockname()[1]
 

@@ -11,10 +11,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from app.db.session import Database, tenant_scope
+from app.db.session import tenant_scope
 from app.kernel.clock import FixedClock
-from app.kernel.jobs import JobContext
-from app.kernel.permissions import Principal
 from app.kernel.settings import save_settings
 from app.modules.birthdays.jobs import give
 from app.modules.birthdays.settings import BirthdaySettings
@@ -33,6 +31,7 @@ from app.modules.stores.factories import make_store
 from app.modules.tiers.config import LevelDraft, add_level
 from app.modules.tiers.jobs import weigh_card
 from app.process import Process
+from tests.shop import OpenShop
 
 FEATURES = ("tiers", "birthdays", "referrals", "cashback")
 NOON = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
@@ -40,32 +39,10 @@ LEVEL = "Silver & Co. “ünder” <b>"
 
 
 @dataclass
-class Shop:
+class Shop(OpenShop):
     """A shop of stamps and points with all four features, and the card of somebody with something of each."""
 
-    process: Process
     client: httpx2.AsyncClient
-    clock: FixedClock
-    merchant: Any
-    store: Any
-    pin: str
-
-    @property
-    def database(self) -> Database:
-        """Return the database."""
-        return self.process.database
-
-    @property
-    def owner(self) -> Principal:
-        """Return who sets things up."""
-        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
-
-    def context(self) -> JobContext:
-        """Return what a job of this shop gets."""
-        made = self.process
-        return JobContext(
-            made.database, made.settings, self.clock, made.registry, made.resources, self.merchant.id
-        )
 
     async def switch(self, name: str, *, is_on: bool) -> None:
         """Switch a feature on or off, as the owner does."""
@@ -74,11 +51,7 @@ class Shop:
 
     async def buy(self, pass_id: UUID, amount: str) -> dict[str, Any]:
         """Enter a purchase at the till."""
-        body = {"pass_id": str(pass_id), "staff_pin": self.pin, "amount": amount}
-        answer = await self.client.post(f"/points/{self.store.id}", json=body)
-        assert answer.status_code == 201, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        return await self.enter_purchase(self.client, pass_id, amount)
 
     async def regular(self, **details: Any) -> MadeCard:
         """Return a card with a level, a birthday today, credit, and a friend who brought a gift."""
@@ -123,7 +96,7 @@ async def shop(process: Process, client: httpx2.AsyncClient, clock: FixedClock, 
     merchant = await make_merchant(process.database, time_zone="Europe/Luxembourg", currency="EUR")
     store = await make_store(process.database, merchant, "hybrid", visits_per_day=0, cooldown_minutes=0)
     _, pin = await make_staff(process.database, store, role="manager")
-    made = Shop(process, client, clock, merchant, store, pin)
+    made = Shop(process, clock, merchant, store, pin, client)
     for name in FEATURES:
         await made.switch(name, is_on=True)
     async with tenant_scope(process.database, merchant.id) as session:

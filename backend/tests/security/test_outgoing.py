@@ -5,26 +5,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpcore2
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from app.kernel.outgoing import network_adapter
 from app.kernel.outgoing.addresses import AddressRefused, is_public, parse_target
 from app.kernel.outgoing.client import FetchFailed, OutgoingClient
+from tests.receiver import HOST, PUBLIC, certified
 
-HOST = "hooks.example.com"
 URL = f"https://{HOST}/in?x=1"
-PUBLIC = "93.184.215.14"
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -40,27 +34,7 @@ class Peer:
         self.hangs = False
 
     async def start(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "peer")])
-        now = datetime.now(UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, SHA256())
-        )
-        pem = made.public_bytes(Encoding.PEM)
-        (self.folder / "ca.pem").write_bytes(pem)
-        both = self.folder / "both.pem"
-        both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + pem)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(both)
+        context = certified(self.folder)
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         self.port = self.server.sockets[0].getsockname()[1]
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest_asyncio
 from sqlalchemy import select, update
 
-from app.db.session import Database, tenant_scope
+from app.db.session import tenant_scope
 from app.kernel.clock import FixedClock, SystemClock
-from app.kernel.jobs import JobContext
-from app.kernel.jobs.runner import JobRunner
 from app.kernel.outgoing.client import OutgoingClient
 from app.kernel.permissions import Principal
 from app.modules.cards.factories import MadeCard, make_card
@@ -30,50 +26,21 @@ from app.modules.webhooks.models import WebhookAttempt, WebhookDelivery, Webhook
 from app.modules.webhooks.rules import EVENTS
 from app.process import Process
 from tests.receiver import HOST, Receiver
+from tests.shop import OpenShop
 
 
 @dataclass
-class Shop:
+class Shop(OpenShop):
     """A shop that tells everything to one program, and short ways to use it."""
 
-    process: Process
     client: httpx2.AsyncClient
-    clock: FixedClock
-    merchant: Any
-    store: Any
-    pin: str
     receiver: Receiver
     endpoint_id: UUID
     secret: str
 
-    @property
-    def database(self) -> Database:
-        """Return the database."""
-        return self.process.database
-
-    @property
-    def owner(self) -> Principal:
-        """Return who sets webhooks up."""
-        return Principal("member", self.merchant.id, self.merchant.owner_id, role="owner")
-
-    def context(self) -> JobContext:
-        """Return what a job of this shop gets."""
-        made = self.process
-        return JobContext(
-            made.database,
-            made.settings,
-            self.clock,
-            made.registry,
-            self.process.resources,
-            merchant_id=self.merchant.id,
-        )
-
     async def work(self) -> None:
         """Let a worker that knows this module only do what is due."""
-        only = copy(self.process.registry)
-        only.modules = (only.by_name["webhooks"],)
-        made = self.process
-        await JobRunner(made.database, only, made.settings, self.clock, resources=made.resources).drain()
+        await self.drain("webhooks")
 
     async def later(self, **time: float) -> None:
         """Let time go by, and the worker do what is due then."""
@@ -148,7 +115,7 @@ async def shop(
         draft = Draft(f"https://{HOST}/in", EVENTS, "Till")
         row = await create_endpoint(session, owner, draft, now=clock.at)
         secret = write_secret(session, row, now=clock.at)
-    yield Shop(process, client, clock, merchant, store, pin, receiver, row.id, secret)
+    yield Shop(process, clock, merchant, store, pin, client, receiver, row.id, secret)
     process.resources.put(OutgoingClient, usual)
     await outgoing.aclose()
     # The poller looks at all merchants: what waits here must not be sent by the test after this one.
